@@ -1,0 +1,34 @@
+"""What the tests about the repository read: its root, its tracked files and their comments."""
+
+import io
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("schemas", "adapters", "aqueduct")
+
+
+@cache
+def tracked_files() -> tuple[Path, ...]:
+    """Paths of all tracked files that exist, relative to the root."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return tuple(path for name in listing.split("\0") if name and (ROOT / (path := Path(name))).is_file())
+
+
+def tracked_text() -> Iterator[tuple[Path, str]]:
+    """Each tracked file that is UTF-8 text, with its content."""
+    for path in tracked_files():
+        try:
+            yield path, (ROOT / path).read_text("utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Each comment of a Python file with its line number."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string

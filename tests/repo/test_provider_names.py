@@ -1,0 +1,86 @@
+"""Nobody outside an adapter's folder and the registry names a provider in code (docs/adr/0001)."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repo.checkout import ROOT, tracked_files
+
+# Folder names under adapters/ are added to these; `echo` is a word of its own and not a vendor.
+KNOWN = {
+    "anthropic", "azure", "bedrock", "cerebras", "claude", "cohere", "deepseek", "gemini", "google", "groq",
+    "llamacpp", "mistral", "ollama", "openai", "openrouter", "perplexity", "sglang", "vertex", "vllm", "xai",
+}  # fmt: skip
+NOT_VENDORS = {"echo", "compatible"}
+
+# The public API is the one that OpenAI defined, so its header names belong to the gateway too.
+ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project|model|beta)")
+
+
+def providers() -> set[str]:
+    folders = {path.name for path in (ROOT / "adapters").iterdir() if (path / "adapter.py").is_file()}
+    return KNOWN | {part for folder in folders for part in folder.split("_")} - NOT_VENDORS
+
+
+def governed_files() -> list[Path]:
+    return [
+        path
+        for path in tracked_files()
+        if path.suffix == ".py"
+        and (path.parts[0] == "aqueduct" or (path.parts[0] == "adapters" and len(path.parts) == 2))
+        and path != Path("adapters/registry.py")
+    ]
+
+
+def code_words(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each identifier and each string that is not a docstring, with its line."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Constant) and id(node) not in prose:
+            value = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+            if isinstance(value, str):
+                yield line, ALLOWED_TEXT.sub("", value.lower())
+        for field in ("id", "attr", "arg", "name", "asname", "module"):
+            if isinstance(word := getattr(node, field, None), str):
+                yield line, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+
+
+def named_providers(source: str, names: set[str]) -> list[tuple[int, str]]:
+    """Line and provider of each mention in code."""
+    return sorted(
+        {
+            (line, part)
+            for line, word in code_words(ast.parse(source))
+            for part in re.split(r"[^a-z0-9]+", word)
+            if part in names
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('if provider == "anthropic": ...', [(1, "anthropic")]),
+        ("from adapters.google import adapter", [(1, "google")]),
+        ("class GeminiQuirk: ...", [(1, "gemini")]),
+        ('NAME = b"x-mistral-id"', [(1, "mistral")]),
+        ('"""A docstring may say anthropic."""\n# so may a comment: google', []),
+        ('HEADER = b"openai-processing-ms"', []),
+        ('HEADER = b"openai-secret"', [(1, "openai")]),
+    ],
+)
+def test_named_providers_finds_code_and_ignores_prose(source: str, expected: list[tuple[int, str]]) -> None:
+    assert named_providers(source, providers()) == expected
+
+
+def test_shared_code_names_no_provider() -> None:
+    found = [
+        f"{path}:{line}: {name}"
+        for path in governed_files()
+        for line, name in named_providers((ROOT / path).read_text("utf-8"), providers())
+    ]
+    assert found == []
