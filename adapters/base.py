@@ -1,0 +1,205 @@
+"""The contract between the gateway and a provider's adapter; knows no provider.
+
+An adapter is built once per process with the shared `Transport`, holds no state of its own, and implements the
+operation Protocols that its provider has: what it can do is derived from them, never declared beside them.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from msgspec import Raw, Struct, field
+from typing_extensions import override
+
+from adapters.errors import ErrorKind, ProviderError
+from adapters.transport import Timeouts, Transport
+from schemas.chat_request import ChatRequest
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.completions import Completion, CompletionRequest
+from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.usage import Usage
+
+BodyT = TypeVar("BodyT")
+ChunkT_co = TypeVar("ChunkT_co", covariant=True)
+ExtraParams = Literal["drop", "reject", "forward"]
+
+
+class Secret(Struct, frozen=True):
+    """A credential that does not show itself in logs and tracebacks."""
+
+    value: str
+
+    @override
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+class Deployment(Struct, frozen=True, kw_only=True):
+    """A model at a provider account: everything that the operator configured for one upstream.
+
+    `base_url` is without a trailing slash. `options` are adapter-specific texts (for example `api_version`).
+    `max_output_tokens` is the model's cap, where known. `headers` are sent with every upstream request.
+    """
+
+    id: str
+    model: str
+    provider: str
+    adapter: str
+    upstream_model: str
+    base_url: str = ""
+    credential: Secret | None = None
+    quirks: str = "default"
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    extra_params: ExtraParams = "drop"
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """All that one attempt may know.
+
+    `deadline` is in seconds of the event loop's clock. `extra_params` are the request's unknown top-level fields, as
+    the client wrote them.
+    """
+
+    deployment: Deployment
+    request_id: str
+    deadline: float
+    attempt: int = 1
+    extra_params: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
+
+
+class Result(Struct, Generic[BodyT], frozen=True, kw_only=True):
+    """A whole answer.
+
+    `native_finish_reason` is the provider's own word, for the usage row. `dropped_params` names the request fields
+    that the provider has no equivalent for.
+    """
+
+    body: BodyT
+    usage: Usage
+    upstream_id: str | None = None
+    upstream_model: str | None = None
+    native_finish_reason: str | None = None
+    dropped_params: tuple[str, ...] = ()
+
+
+class ChunkStream(Protocol[ChunkT_co]):
+    """A streamed answer: single use, one owner, who calls `aclose` in the end.
+
+    Iteration yields all chunks that one read produced, so that they leave in one write. It raises `ProviderError`
+    when the stream fails, also when it ends without the provider's terminal event.
+    """
+
+    @property
+    def usage(self) -> Usage | None:
+        """Best known so far; final once `finished`. None while the provider has reported nothing."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """True only after the provider's terminal event."""
+        ...
+
+    @property
+    def upstream_id(self) -> str | None:
+        """The provider's id of the answer."""
+        ...
+
+    @property
+    def upstream_model(self) -> str | None:
+        """The model that the provider says it used."""
+        ...
+
+    @property
+    def native_finish_reason(self) -> str | None:
+        """The provider's own word for why the answer ended."""
+        ...
+
+    @property
+    def dropped_params(self) -> tuple[str, ...]:
+        """Request fields that the provider has no equivalent for."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[tuple[ChunkT_co, ...]]: ...
+
+    async def aclose(self) -> None:
+        """Release the upstream connection; closes it where the stream has not finished. Idempotent."""
+        ...
+
+
+class Adapter(Protocol):
+    """What every adapter is: built with the shared transport."""
+
+    def __init__(self, transport: Transport) -> None: ...
+
+
+@runtime_checkable
+class SupportsChat(Protocol):
+    """Chat completions, whole and streamed."""
+
+    async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+        """Return the whole answer or raise `ProviderError`."""
+        ...
+
+    async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+        """Return the stream once upstream has answered with success, or raise `ProviderError`.
+
+        Usage is always asked for upstream and reported in `stream.usage`, never in the chunks: whether the client
+        sees it is the caller's matter.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsCompletions(Protocol):
+    """Legacy text completions, whole and streamed."""
+
+    async def completion(self, request: CompletionRequest, call: Call) -> Result[Completion]:
+        """Return the whole answer or raise `ProviderError`."""
+        ...
+
+    async def completion_stream(self, request: CompletionRequest, call: Call) -> ChunkStream[Completion]:
+        """As `SupportsChat.chat_stream`."""
+        ...
+
+
+@runtime_checkable
+class SupportsEmbeddings(Protocol):
+    """Embeddings."""
+
+    async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
+        """Return the vectors or raise `ProviderError`."""
+        ...
+
+
+@runtime_checkable
+class SupportsModelDiscovery(Protocol):
+    """Listing what the provider account offers; off the hot path."""
+
+    async def list_models(self, call: Call) -> tuple[str, ...]:
+        """Return upstream model ids, sorted, or raise `ProviderError`."""
+        ...
+
+
+class Losses:
+    """Collects the request fields that a translation cannot carry, under the model's `extra_params` policy."""
+
+    def __init__(self, policy: ExtraParams) -> None:
+        self._policy = policy
+        self._dropped: dict[str, None] = {}
+
+    def drop(self, param: str) -> None:
+        """Note that `param` (a JSON path) is left out or changed; raises under the policy `reject`."""
+        if self._policy == "reject":
+            message = f"This model does not support the parameter '{param}'. Leave it out and try again."
+            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=param)
+        self._dropped[param] = None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The fields noted so far, in order, each once."""
+        return tuple(self._dropped)

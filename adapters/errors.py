@@ -1,0 +1,156 @@
+"""The one exception that adapters raise, and the closed list of its kinds; knows no HTTP body of ours.
+
+ProviderError
+    kind              what happened, by fault domain (`ErrorKind`)
+    status            upstream HTTP status, None where there was no answer
+    code              upstream's own code, for the log
+    message           upstream's words, redacted; safe to show where `kind.is_callers_fault`
+    param             JSON path of the offending request field, where known
+    retry_after_s     what upstream asked for, in seconds
+    upstream_request_id   upstream's request id, for the log
+"""
+
+import re
+from enum import StrEnum
+
+MAX_MESSAGE_CHARS = 1000
+
+
+class ErrorKind(StrEnum):
+    """What went wrong, by whose fault it is. Kinds, never message texts, decide on retry and on the client's answer."""
+
+    # the caller's fault: never retried
+    INVALID_REQUEST = "invalid_request"
+    INVALID_TOOL_HISTORY = "invalid_tool_history"
+    UNSUPPORTED_PARAMETER = "unsupported_parameter"
+    CONTEXT_LENGTH = "context_length"
+    CONTENT_POLICY = "content_policy"
+    REQUEST_TOO_LARGE = "request_too_large"
+    # the deployment's fault: another deployment may do
+    MODEL_NOT_FOUND = "model_not_found"
+    CREDENTIALS = "credentials"
+    # the provider's fault: retried
+    RATE_LIMIT = "rate_limit"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    BAD_RESPONSE = "bad_response"
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+
+    @property
+    def is_callers_fault(self) -> bool:
+        """Whether the same request would fail everywhere."""
+        return self in _CALLERS_FAULT
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same deployment may succeed on a later attempt."""
+        return self in _RETRYABLE
+
+
+_CALLERS_FAULT = frozenset(
+    {
+        ErrorKind.INVALID_REQUEST,
+        ErrorKind.INVALID_TOOL_HISTORY,
+        ErrorKind.UNSUPPORTED_PARAMETER,
+        ErrorKind.CONTEXT_LENGTH,
+        ErrorKind.CONTENT_POLICY,
+        ErrorKind.REQUEST_TOO_LARGE,
+    }
+)
+_RETRYABLE = frozenset(
+    {
+        ErrorKind.RATE_LIMIT,
+        ErrorKind.OVERLOADED,
+        ErrorKind.SERVER_ERROR,
+        ErrorKind.BAD_RESPONSE,
+        ErrorKind.CONNECTION,
+        ErrorKind.TIMEOUT,
+    }
+)
+
+
+class ProviderError(Exception):
+    """The only exception that leaves an adapter."""
+
+    def __init__(  # noqa: PLR0913 - the fields of one flat value
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        upstream_request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = redact(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self.upstream_request_id = upstream_request_id
+
+
+STATUS_KINDS: dict[int, ErrorKind] = {
+    400: ErrorKind.INVALID_REQUEST,
+    401: ErrorKind.CREDENTIALS,
+    402: ErrorKind.CREDENTIALS,
+    403: ErrorKind.CREDENTIALS,
+    404: ErrorKind.MODEL_NOT_FOUND,
+    408: ErrorKind.TIMEOUT,
+    409: ErrorKind.SERVER_ERROR,
+    413: ErrorKind.REQUEST_TOO_LARGE,
+    422: ErrorKind.INVALID_REQUEST,
+    429: ErrorKind.RATE_LIMIT,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.TIMEOUT,
+    529: ErrorKind.OVERLOADED,
+}
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    """Return the kind for an HTTP status where the body says nothing better."""
+    kind = STATUS_KINDS.get(status)
+    if kind is not None:
+        return kind
+    if 400 <= status < 500:
+        return ErrorKind.INVALID_REQUEST
+    return ErrorKind.SERVER_ERROR if status >= 500 else ErrorKind.BAD_RESPONSE
+
+
+_CONTEXT_MARKS = (
+    "maximum context length is",
+    "prompt is too long",
+    "exceed context limit",
+    "exceeds the maximum number of tokens allowed",
+    "longer than the model's context length",
+    "exceeds the available context size",
+)
+
+
+def is_context_overflow(code: str | None, message: str) -> bool:
+    """Return whether an error means that the prompt is too long for the model (BEHAVIOUR: the fixed list of marks)."""
+    if code == "context_length_exceeded":
+        return True
+    if code == "string_above_max_length":
+        return False
+    lowered = message.lower()
+    return any(mark in lowered for mark in _CONTEXT_MARKS)
+
+
+_SECRETS = re.compile(
+    r"""(?ix)
+    \b(?:https?|wss?)://[^\s"'<>)\]]+                                # URLs
+    | \b(?:sk|pk|rk|gsk|xai|key|AIza|hf|r8|pplx)[-_]?[A-Za-z0-9_\-*.]{12,}   # keys, also partly masked ones
+    | \bBearer\s+\S+
+    | [A-Za-z0-9_\-]{2,8}\*{3,}[A-Za-z0-9_\-]{0,8}                   # masked keys
+    """
+)
+
+
+def redact(message: str) -> str:
+    """Return `message` without URLs and keys, and at most `MAX_MESSAGE_CHARS` characters long."""
+    return _SECRETS.sub("[redacted]", message[: 4 * MAX_MESSAGE_CHARS])[:MAX_MESSAGE_CHARS]

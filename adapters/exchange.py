@@ -1,0 +1,176 @@
+"""What every HTTP adapter does alike: post JSON, turn a failure into `ProviderError`, drive a stream's translator.
+
+Knows no provider: status, headers and body of a failure go to the adapter's own `errors.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from adapters.base import Call
+from adapters.errors import ErrorKind, ProviderError
+from adapters.sse import Event, SseParser
+from adapters.transport import Header, Request, Transport, UpstreamResponse
+from schemas.usage import Usage
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+ChunkT = TypeVar("ChunkT")
+ChunkT_co = TypeVar("ChunkT_co", covariant=True)
+BodyT = TypeVar("BodyT")
+
+
+class Failure(Struct, frozen=True):
+    """An upstream answer that is no success."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds from `retry-after-ms` or a numeric `retry-after`, None where neither is usable."""
+        for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+            try:
+                return max(0.0, float(self.headers[name]) / scale)
+            except (KeyError, ValueError):
+                continue
+        return None
+
+
+ToError = Callable[[Failure], ProviderError]
+
+
+async def send(
+    transport: Transport, call: Call, request: tuple[str, str, Sequence[Header], bytes], to_error: ToError
+) -> UpstreamResponse:
+    """Send `(method, url, headers, body)`; returns a 2xx answer whose body is unread, raises `to_error`'s otherwise."""
+    method, url, headers, body = request
+    response = await transport.send(
+        Request(
+            method=method,
+            url=url,
+            headers=headers,
+            body=body,
+            timeouts=call.deployment.timeouts,
+            deadline=call.deadline,
+        )
+    )
+    if 200 <= response.status < 300:
+        return response
+    try:
+        data = await response.read(MAX_ERROR_BYTES)
+    except ProviderError:
+        data = b""  # the status says enough
+    finally:
+        await response.aclose()
+    raise to_error(Failure(response.status, response.headers, data))
+
+
+async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
+    """Read and decode a whole answer; anything but the expected JSON is a `BAD_RESPONSE`."""
+    try:
+        data = await response.read()
+    finally:
+        await response.aclose()
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ProviderError(
+            ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.", status=response.status
+        ) from None
+
+
+class Translator(Protocol[ChunkT_co]):
+    """One stream's translation: pure, fed with events in order."""
+
+    usage: Usage | None
+    finished: bool
+    upstream_id: str | None
+    upstream_model: str | None
+    native_finish_reason: str | None
+
+    def feed(self, event: Event) -> Sequence[ChunkT_co]:
+        """Return the chunks that an event produces; raises `ProviderError` for an error event."""
+        ...
+
+    def finish(self) -> Sequence[ChunkT_co]:
+        """Take the end of the stream; raises `ProviderError` where the terminal event is missing."""
+        ...
+
+
+class SseChunkStream(Generic[ChunkT]):
+    """A `ChunkStream` over a server-sent event stream."""
+
+    def __init__(
+        self, response: UpstreamResponse, translator: Translator[ChunkT], dropped_params: tuple[str, ...] = ()
+    ) -> None:
+        self.dropped_params = dropped_params
+        self._response = response
+        self._translator = translator
+        self._parser = SseParser()
+        self._ended = False
+        self._error: ProviderError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """See `ChunkStream`."""
+        return self._translator.usage
+
+    @property
+    def finished(self) -> bool:
+        """See `ChunkStream`."""
+        return self._translator.finished
+
+    @property
+    def upstream_id(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._translator.upstream_id
+
+    @property
+    def upstream_model(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._translator.upstream_model
+
+    @property
+    def native_finish_reason(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._translator.native_finish_reason
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[ChunkT, ...]:
+        while not self._ended:
+            data = await self._response.read_chunk()
+            chunks = self._translate(data)
+            if chunks:
+                return tuple(chunks)
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+    def _translate(self, data: bytes) -> list[ChunkT]:
+        """Return what `data` (empty: the end) produces; an error waits until the chunks before it are out."""
+        translator = self._translator
+        chunks: list[ChunkT] = []
+        try:
+            for event in self._parser.feed(data) if data else self._parser.flush():
+                chunks += translator.feed(event)
+            if not data or translator.finished:
+                self._ended = True
+                chunks += translator.finish()
+        except ProviderError as error:
+            self._ended, self._error = True, error
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            message = "The provider sent an event that is no valid JSON."
+            self._ended, self._error = True, ProviderError(ErrorKind.BAD_RESPONSE, message)
+        return chunks
+
+    async def aclose(self) -> None:
+        """Release the connection; it stays usable where the stream has finished and ends by itself soon."""
+        if self._translator.finished:
+            self._response.drain()
+        else:
+            await self._response.aclose()

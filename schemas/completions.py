@@ -1,0 +1,55 @@
+"""Legacy text completions as OpenAI has them; knows no provider.
+
+Source: https://platform.openai.com/docs/api-reference/completions. As to conventions, see `chat_request`.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, Raw, UnsetType
+
+from schemas.chat_request import RequestStruct, StreamOptions
+from schemas.chat_response import CompletionUsage, ResponseStruct
+
+
+class CompletionRequest(RequestStruct, frozen=True, kw_only=True):
+    """One legacy completion request. `prompt` is text, several texts, tokens or several token lists."""
+
+    model: str
+    prompt: str | list[str] | list[int] | list[list[int]] | None
+    best_of: int | None = None
+    echo: bool | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: int | None = None
+    max_tokens: int | None = None
+    n: int | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    suffix: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    user: str | None = None
+
+
+class CompletionChoice(ResponseStruct, kw_only=True):
+    """One of `n` answers; in a stream, a piece of it, with `finish_reason` only in its last chunk."""
+
+    text: str
+    index: int
+    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+    logprobs: Raw | None = None
+
+
+class Completion(ResponseStruct, kw_only=True):
+    """A whole answer, or one stream item: OpenAI uses the same object for both."""
+
+    id: str
+    choices: list[CompletionChoice]
+    created: int
+    model: str
+    object: Literal["text_completion"] = "text_completion"
+    system_fingerprint: str | UnsetType | None = UNSET
+    usage: CompletionUsage | UnsetType | None = UNSET

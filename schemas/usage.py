@@ -1,0 +1,120 @@
+"""The meter vector of one upstream call; knows no provider and no prices.
+
+Totals are inclusive as OpenAI has them: every detail is a part of its total. `None` means that the provider did not
+report a counter, `0` that it reported zero.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from schemas.chat_response import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+
+UsageSource = Literal["provider", "provider_partial", "estimated"]
+
+
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Token counters of one upstream call, with the provider's own usage object kept as `raw`."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    prompt_audio_tokens: int | None = None
+    prompt_image_tokens: int | None = None
+    prompt_text_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    completion_audio_tokens: int | None = None
+    completion_text_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+    source: UsageSource = "provider"
+    raw: Raw | UnsetType = UNSET
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion tokens together, unreported ones as 0."""
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
+    def violations(self) -> tuple[str, ...]:
+        """Return the invariants that do not hold: a counter below zero, or details that exceed their total."""
+        found: list[str] = []
+        for name in (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, "prompt_tokens", "completion_tokens"):
+            value: int | None = getattr(self, name)
+            if value is not None and value < 0:
+                found.append(f"{name} < 0")
+        _check_details(self, self.prompt_tokens, _PROMPT_DETAILS, found)
+        _check_details(self, self.completion_tokens, _COMPLETION_DETAILS, found)
+        if (self.cached_tokens or 0) + (self.cache_write_tokens or 0) > (self.prompt_tokens or 0):
+            found.append("cached_tokens + cache_write_tokens > prompt_tokens")
+        if (self.cache_write_1h_tokens or 0) > (self.cache_write_tokens or 0):
+            found.append("cache_write_1h_tokens > cache_write_tokens")
+        return tuple(found)
+
+    def to_completion_usage(self) -> CompletionUsage:
+        """Return the usage object that clients see."""
+        usage = CompletionUsage(
+            prompt_tokens=self.prompt_tokens or 0,
+            completion_tokens=self.completion_tokens or 0,
+            total_tokens=self.total_tokens,
+        )
+        prompt = (
+            self.cached_tokens,
+            self.cache_write_tokens,
+            self.prompt_audio_tokens,
+            self.prompt_image_tokens,
+            self.prompt_text_tokens,
+        )
+        if any(value is not None for value in prompt):
+            usage.prompt_tokens_details = PromptTokensDetails(
+                cached_tokens=_or_unset(self.cached_tokens),
+                cache_write_tokens=_or_unset(self.cache_write_tokens),
+                audio_tokens=_or_unset(self.prompt_audio_tokens),
+                image_tokens=_or_unset(self.prompt_image_tokens),
+                text_tokens=_or_unset(self.prompt_text_tokens),
+            )
+        completion = (
+            self.reasoning_tokens,
+            self.completion_audio_tokens,
+            self.completion_text_tokens,
+            self.accepted_prediction_tokens,
+            self.rejected_prediction_tokens,
+        )
+        if any(value is not None for value in completion):
+            usage.completion_tokens_details = CompletionTokensDetails(
+                reasoning_tokens=_or_unset(self.reasoning_tokens),
+                audio_tokens=_or_unset(self.completion_audio_tokens),
+                text_tokens=_or_unset(self.completion_text_tokens),
+                accepted_prediction_tokens=_or_unset(self.accepted_prediction_tokens),
+                rejected_prediction_tokens=_or_unset(self.rejected_prediction_tokens),
+            )
+        return usage
+
+
+_PROMPT_DETAILS = (
+    "cached_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "prompt_audio_tokens",
+    "prompt_image_tokens",
+    "prompt_text_tokens",
+)
+_COMPLETION_DETAILS = (
+    "reasoning_tokens",
+    "completion_audio_tokens",
+    "completion_text_tokens",
+    "accepted_prediction_tokens",
+    "rejected_prediction_tokens",
+)
+
+
+def _check_details(usage: Usage, total: int | None, names: tuple[str, ...], found: list[str]) -> None:
+    for name in names:
+        value: int | None = getattr(usage, name)
+        if value is not None and value > (total or 0):
+            found.append(f"{name} > total")
+
+
+def _or_unset(value: int | None) -> int | UnsetType:
+    return UNSET if value is None else value
