@@ -30,7 +30,7 @@ $(VENV)/.bootstrap: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Aqueduct needs Python 3.11 or later; set PYTHON=")'
 	echo "Creating $(VENV) ..."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	$(BIN)/python -m pip install -qq --require-hashes --requirement $<
 	touch $@
 
 $(VENV)/.runtime: $(VENV)/.bootstrap $(LOCKS) pyproject.toml
