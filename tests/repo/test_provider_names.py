@@ -19,6 +19,11 @@ NOT_VENDORS = {"echo", "compatible"}
 # The public API is the one that OpenAI defined, so its header names belong to the gateway too.
 ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project|model|beta)")
 
+# What shared code must know all the same, each with its reason.
+ALLOWED_MENTIONS = {
+    ("adapters/errors.py", "xai"): "the prefix of a kind of key that must not appear in a message",
+}
+
 
 def providers() -> set[str]:
     folders = {path.name for path in (ROOT / "adapters").iterdir() if (path / "adapter.py").is_file()}
@@ -77,10 +82,17 @@ def test_named_providers_finds_code_and_ignores_prose(source: str, expected: lis
     assert named_providers(source, providers()) == expected
 
 
-def test_shared_code_names_no_provider() -> None:
-    found = [
-        f"{path}:{line}: {name}"
+def mentions() -> list[tuple[str, int, str]]:
+    return [
+        (path.as_posix(), line, name)
         for path in governed_files()
         for line, name in named_providers((ROOT / path).read_text("utf-8"), providers())
     ]
-    assert found == []
+
+
+def test_shared_code_names_no_provider() -> None:
+    assert [f"{path}:{line}: {name}" for path, line, name in mentions() if (path, name) not in ALLOWED_MENTIONS] == []
+
+
+def test_allowed_mentions_are_still_needed() -> None:
+    assert set(ALLOWED_MENTIONS) <= {(path, name) for path, _, name in mentions()}
