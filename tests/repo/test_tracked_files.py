@@ -8,7 +8,9 @@ import pytest
 from tests.repo.checkout import ROOT, tracked_files, tracked_text
 
 # Written in pieces, so that this file does not contain what it looks for.
-REGISTRY_HOSTS = re.compile("|".join(["py" + r"pi\.org", "python" + "hosted", "npm" + "js", r"deb" + r"ian\.org"]))
+REGISTRY_HOSTS = re.compile(
+    "|".join(["py" + r"pi\.org", "python" + "hosted", "npm" + "js", r"deb" + r"ian\.org", "crates" + r"\.io"])
+)
 MACHINE_PATHS = re.compile(
     r"(?:^|[^\w.-])/(?:" + "|".join(["wo" + "rk", "tm" + "p", "ro" + "ot", "ho" + r"me/\w+"]) + ")/"
 )
