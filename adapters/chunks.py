@@ -10,6 +10,7 @@ from schemas.chat_response import (
     ChatCompletionChunk,
     ChoiceDelta,
     ChunkChoice,
+    CustomDelta,
     FinishReason,
     FunctionDelta,
     ToolCallDelta,
@@ -50,6 +51,18 @@ class ChunkBuilder:
     def extra_content(self, extra: ExtraContent, choice: int = 0) -> list[ChatCompletionChunk]:
         """Add opaque provider state that belongs to the message."""
         return self._chunks(choice, ChoiceDelta(extra_content=extra))
+
+    def open_custom_call(self, call_id: str, name: str, choice: int = 0) -> tuple[int, list[ChatCompletionChunk]]:
+        """Begin a call of a custom (free-text) tool; returns its index within the choice for `custom_input`."""
+        index = self._tool_calls.get(choice, 0)
+        self._tool_calls[choice] = index + 1
+        call = ToolCallDelta(index=index, id=call_id, type="custom", custom=CustomDelta(name=name, input=""))
+        return index, self._chunks(choice, ChoiceDelta(tool_calls=[call]))
+
+    def custom_input(self, index: int, text: str, choice: int = 0) -> list[ChatCompletionChunk]:
+        """Add a piece of a custom tool call's input."""
+        call = ToolCallDelta(index=index, custom=CustomDelta(input=text))
+        return self._chunks(choice, ChoiceDelta(tool_calls=[call]))
 
     def open_tool_call(
         self, call_id: str, name: str, *, arguments: str = "", extra: ExtraContent | None = None, choice: int = 0

@@ -1,0 +1,127 @@
+"""Finds an adapter's class by the type name that the configuration uses; knows nothing of what adapters do.
+
+Classes are imported when they are first asked for, so that a provider that nobody configured costs nothing. Third
+parties add theirs through the entry point group `aqueduct.adapters` (name = adapter type, value = the class).
+"""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from adapters.base import (
+    Adapter,
+    SupportsChat,
+    SupportsCompletions,
+    SupportsEmbeddings,
+    SupportsModelDiscovery,
+)
+from adapters.transport import Transport
+
+ENTRY_POINT_GROUP: Final = "aqueduct.adapters"
+_BUILT_IN: Final = {
+    "anthropic": "adapters.anthropic:AnthropicAdapter",
+    "azure_openai": "adapters.azure_openai:AzureOpenAIAdapter",
+    "echo": "adapters.echo:EchoAdapter",
+    "google": "adapters.google:GoogleAdapter",
+    "openai": "adapters.openai:OpenAIAdapter",
+    "openai_compatible": "adapters.openai_compatible:OpenAICompatibleAdapter",
+}
+_OPERATIONS: Final[dict[str, type]] = {
+    "chat": SupportsChat,
+    "completions": SupportsCompletions,
+    "embeddings": SupportsEmbeddings,
+    "model_discovery": SupportsModelDiscovery,
+}
+# What importing a foreign module and looking up a name in it can raise.
+_LOAD_ERRORS: Final = (
+    ImportError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class AdapterUnavailableError(LookupError):
+    """No adapter of this type is installed, or its package cannot be loaded; the text says which and why."""
+
+
+def adapter_types() -> frozenset[str]:
+    """Return the names of all adapter types, those of broken third-party packages too."""
+    return frozenset(_BUILT_IN) | frozenset(_third_party())
+
+
+def adapter_class(adapter_type: str) -> type[Adapter]:
+    """Return the class of an adapter type; raises `AdapterUnavailableError`."""
+    path = _BUILT_IN.get(adapter_type)
+    if path is not None:
+        module, _, name = path.partition(":")
+        found: type[Adapter] = getattr(import_module(module), name)
+        return found
+    entry_point = _third_party().get(adapter_type)
+    if entry_point is None:
+        known = ", ".join(sorted(adapter_types()))
+        raise AdapterUnavailableError(f"There is no adapter '{adapter_type}'. Adapters here: {known}.")
+    return _load(entry_point)
+
+
+def build(adapter_type: str, transport: Transport) -> Adapter:
+    """Return a new adapter of this type; raises `AdapterUnavailableError`."""
+    return adapter_class(adapter_type)(transport)
+
+
+def operations(adapter: type[Adapter]) -> frozenset[str]:
+    """Return the names of the operations that an adapter class implements."""
+    return frozenset(name for name, protocol in _OPERATIONS.items() if issubclass(adapter, protocol))
+
+
+def problems() -> tuple[str, ...]:
+    """Load every third-party adapter and return what is wrong with which, one text each; for `doctor` and start-up."""
+    found = [
+        f"The adapter '{name}' of {_origin(entry_point)} is ignored: its name is taken."
+        for name, entry_point in _entry_points()
+        if _third_party().get(name) is not entry_point
+    ]
+    for entry_point in _third_party().values():
+        try:
+            _load(entry_point)
+        except AdapterUnavailableError as error:
+            found.append(str(error))
+    return tuple(found)
+
+
+def _load(entry_point: EntryPoint) -> type[Adapter]:
+    what = f"The adapter '{entry_point.name}' of {_origin(entry_point)}"
+    try:
+        loaded: object = entry_point.load()
+    except _LOAD_ERRORS as error:
+        raise AdapterUnavailableError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(loaded, type) or not operations(loaded):
+        raise AdapterUnavailableError(f"{what} is no class that implements an operation.")
+    return loaded
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    distribution = entry_point.dist
+    return f"'{entry_point.value}'" if distribution is None else f"the package '{distribution.name}'"
+
+
+@cache
+def _entry_points() -> tuple[tuple[str, EntryPoint], ...]:
+    found = entry_points(group=ENTRY_POINT_GROUP)
+    return tuple(sorted(((point.name, point) for point in found), key=lambda item: (item[0], item[1].value)))
+
+
+@cache
+def _third_party() -> dict[str, EntryPoint]:
+    """By name; the first of several in the order of their values, and none that a built-in adapter has."""
+    found: dict[str, EntryPoint] = {}
+    for name, entry_point in _entry_points():
+        if name not in _BUILT_IN:
+            found.setdefault(name, entry_point)
+    return found
