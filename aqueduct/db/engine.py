@@ -1,0 +1,48 @@
+"""Connections to PostgreSQL: a bounded pool, and dedicated ones for LISTEN; knows no tables.
+
+URLs are PostgreSQL's own (`postgresql://user@host/db?sslmode=require`), read by asyncpg, so that every libpq option
+that it knows works the same for the pool and for a dedicated connection.
+"""
+
+from typing import TypeAlias
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+CONNECT_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 60.0
+POOL_TIMEOUT_S = 10.0
+
+DedicatedConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def connect(
+    url: str, *, application_name: str, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+) -> DedicatedConnection:
+    """Open one dedicated connection; `command_timeout_s` None waits for ever, which migrations need."""
+    return await asyncpg.connect(
+        url,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings={"application_name": application_name, "timezone": "UTC"},
+    )
+
+
+def create_engine(
+    url: str, *, pool_size: int = 5, application_name: str = "aqueduct", command_timeout_s: float | None = None
+) -> AsyncEngine:
+    """Return an engine with at most `pool_size` connections; nothing is opened before the first use."""
+
+    async def open_connection() -> DedicatedConnection:
+        return await connect(
+            url, application_name=application_name, command_timeout_s=command_timeout_s or COMMAND_TIMEOUT_S
+        )
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_connection,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=True,
+    )

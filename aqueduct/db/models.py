@@ -1,0 +1,222 @@
+"""The catalog tables: who calls (orgs to tokens) and what may be called (providers to grants).
+
+Alembic owns the schema (`migrations/`); a test holds these classes against it. Every change of a row here bumps
+`catalog_version` and notifies the channel `aqueduct_catalog` by trigger, except `tokens.last_used_at`.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column as CoreColumn
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from aqueduct.db.base import Base, Timestamp, metadata
+
+CATALOG_CHANNEL = "aqueduct_catalog"
+
+_TRUE = text("true")
+_FALSE = text("false")
+
+
+def _parent(table: str, *, ondelete: Literal["CASCADE", "SET NULL"] = "CASCADE") -> ForeignKey:
+    return ForeignKey(f"{table}.id", ondelete=ondelete)
+
+
+class Org(Base):
+    """An organisation; `slug` is its stable name in files and headers."""
+
+    __tablename__ = "orgs"
+    __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="slug"),)
+
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    default_team_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("teams.id", ondelete="SET NULL", use_alter=True, name="fk_orgs_default_team_id")
+    )
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Team(Base):
+    """A team of one org."""
+
+    __tablename__ = "teams"
+    __table_args__ = (UniqueConstraint("org_id", "name"),)
+
+    org_id: Mapped[UUID] = mapped_column(_parent("orgs"))
+    name: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class User(Base):
+    """A person, in exactly one org; `email` is lower case and unique."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+
+    org_id: Mapped[UUID] = mapped_column(_parent("orgs"), index=True)
+    email: Mapped[str] = mapped_column(Text, unique=True)
+    display_name: Mapped[str | None] = mapped_column(Text)
+    is_org_admin: Mapped[bool] = mapped_column(server_default=_FALSE)
+    directus_user_id: Mapped[UUID | None] = mapped_column(unique=True)
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Membership(Base):
+    """A user in a team of the same org."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("team_id", "user_id"),)
+
+    team_id: Mapped[UUID] = mapped_column(_parent("teams"))
+    user_id: Mapped[UUID] = mapped_column(_parent("users"), index=True)
+    is_team_admin: Mapped[bool] = mapped_column(server_default=_FALSE)
+
+
+class ServiceAccount(Base):
+    """A program that calls on behalf of a team."""
+
+    __tablename__ = "service_accounts"
+    __table_args__ = (UniqueConstraint("team_id", "name"),)
+
+    team_id: Mapped[UUID] = mapped_column(_parent("teams"))
+    name: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Token(Base):
+    """A credential of exactly one user, team or service account; only its SHA-256 is kept.
+
+    A rotated token names its successor in `replaced_by_id` and works until `grace_until`. Revoked rows stay, so that
+    a token's history can be shown.
+    """
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(user_id, team_id, service_account_id) = 1", name="one_owner"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+    )
+
+    user_id: Mapped[UUID | None] = mapped_column(_parent("users"), index=True)
+    team_id: Mapped[UUID | None] = mapped_column(_parent("teams"), index=True)
+    service_account_id: Mapped[UUID | None] = mapped_column(_parent("service_accounts"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    prefix: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text, unique=True)
+    expires_at: Mapped[Timestamp | None]
+    revoked_at: Mapped[Timestamp | None]
+    replaced_by_id: Mapped[UUID | None] = mapped_column(_parent("tokens", ondelete="SET NULL"), index=True)
+    grace_until: Mapped[Timestamp | None]
+    last_used_at: Mapped[Timestamp | None]
+
+
+class Provider(Base):
+    """An account at a model provider. `secret` is `env:NAME` or `enc:v1:...` (aqueduct.catalog.secrets)."""
+
+    __tablename__ = "providers"
+
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    adapter: Mapped[str] = mapped_column(Text)
+    base_url: Mapped[str] = mapped_column(Text, server_default="")
+    secret: Mapped[str | None] = mapped_column(Text)
+    quirks: Mapped[str] = mapped_column(Text, server_default="default")
+    options: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Model(Base):
+    """A public model name, or a wildcard such as `openai/*`.
+
+    `operations` empty means: whatever the adapters of its deployments can do. `request_weight` is what one request
+    counts against request limits.
+    """
+
+    __tablename__ = "models"
+    __table_args__ = (
+        CheckConstraint("extra_params IN ('drop', 'reject', 'forward')", name="extra_params"),
+        CheckConstraint("request_weight > 0", name="request_weight"),
+        CheckConstraint("context_window > 0", name="context_window"),
+        CheckConstraint("max_output_tokens > 0", name="max_output_tokens"),
+    )
+
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    aliases: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    operations: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    context_window: Mapped[int | None]
+    max_output_tokens: Mapped[int | None]
+    request_weight: Mapped[int] = mapped_column(server_default=text("1"))
+    extra_params: Mapped[str] = mapped_column(Text, server_default="drop")
+    owned_by: Mapped[str | None] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Deployment(Base):
+    """A model at a provider. Lower `priority` is tried first; among equals `weight` shares the load.
+
+    `upstream_model` of a wildcard model may hold one `*`, which the matched part of the name replaces. Timeouts are
+    in seconds; NULL means the adapter's default.
+    """
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        UniqueConstraint("model_id", "provider_id", "upstream_model"),
+        CheckConstraint("weight > 0", name="weight"),
+        CheckConstraint("connect_timeout_s > 0", name="connect_timeout_s"),
+        CheckConstraint("first_byte_timeout_s > 0", name="first_byte_timeout_s"),
+        CheckConstraint("idle_timeout_s > 0", name="idle_timeout_s"),
+    )
+
+    model_id: Mapped[UUID] = mapped_column(_parent("models"))
+    provider_id: Mapped[UUID] = mapped_column(_parent("providers"), index=True)
+    upstream_model: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+    weight: Mapped[int] = mapped_column(server_default=text("1"))
+    connect_timeout_s: Mapped[float | None]
+    first_byte_timeout_s: Mapped[float | None]
+    idle_timeout_s: Mapped[float | None]
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
+class Grant(Base):
+    """A rule of one subject about one model: by its row (`model_id`) or by name or pattern (`model_pattern`)."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(org_id, team_id, user_id, service_account_id, token_id) = 1", name="one_subject"),
+        CheckConstraint("num_nonnulls(model_id, model_pattern) = 1", name="one_target"),
+        CheckConstraint("effect IN ('allow', 'deny')", name="effect"),
+        Index(
+            "uq_grants_subject_target",
+            "org_id",
+            "team_id",
+            "user_id",
+            "service_account_id",
+            "token_id",
+            "model_id",
+            "model_pattern",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    org_id: Mapped[UUID | None] = mapped_column(_parent("orgs"))
+    team_id: Mapped[UUID | None] = mapped_column(_parent("teams"), index=True)
+    user_id: Mapped[UUID | None] = mapped_column(_parent("users"), index=True)
+    service_account_id: Mapped[UUID | None] = mapped_column(_parent("service_accounts"), index=True)
+    token_id: Mapped[UUID | None] = mapped_column(_parent("tokens"), index=True)
+    model_id: Mapped[UUID | None] = mapped_column(_parent("models"), index=True)
+    model_pattern: Mapped[str | None] = mapped_column(Text)
+    effect: Mapped[str] = mapped_column(Text)
+
+
+catalog_version = Table(
+    "catalog_version",
+    metadata,
+    CoreColumn("id", SmallInteger, primary_key=True, autoincrement=False),
+    CoreColumn("version", BigInteger, nullable=False),
+    CoreColumn("changed_in", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+"""One row: the catalog's version, bumped once per writing transaction, and that transaction's id."""
