@@ -1,0 +1,33 @@
+"""Fixtures of the provider mocks; it must not know how the gateway is started."""
+
+from collections.abc import Iterator
+
+import pytest
+from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
+
+
+def served(upstream: Upstream) -> Iterator[Upstream]:
+    """Serve for one test; what no provider would do fails it."""
+    with upstream:
+        yield upstream
+    assert upstream.problems == []
+
+
+@pytest.fixture
+def openai_upstream() -> Iterator[Upstream]:
+    yield from served(Upstream(OpenAI()))
+
+
+@pytest.fixture
+def azure_upstream() -> Iterator[Upstream]:
+    yield from served(Upstream(Azure()))
+
+
+@pytest.fixture
+def anthropic_upstream() -> Iterator[Upstream]:
+    yield from served(Upstream(Anthropic()))
+
+
+@pytest.fixture
+def google_upstream() -> Iterator[Upstream]:
+    yield from served(Upstream(Google()))
