@@ -1,0 +1,117 @@
+"""Failures of OpenAI-format servers to `ProviderError`; knows no retry policy.
+
+Source: https://platform.openai.com/docs/guides/error-codes, and the spellings of servers that follow it in part:
+`error` as an object or a text, `detail` (FastAPI), `message` at the top, codes as text or integer.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.exchange import Failure
+
+JSON = Mapping[str, object]
+
+_CODE_KINDS: Final = {
+    "invalid_api_key": ErrorKind.CREDENTIALS,
+    "incorrect_api_key": ErrorKind.CREDENTIALS,
+    "authentication_error": ErrorKind.CREDENTIALS,
+    "permission_error": ErrorKind.CREDENTIALS,
+    "insufficient_quota": ErrorKind.CREDENTIALS,
+    "billing_hard_limit_reached": ErrorKind.CREDENTIALS,
+    "billing_not_active": ErrorKind.CREDENTIALS,
+    "context_length_exceeded": ErrorKind.CONTEXT_LENGTH,
+    "exceed_context_size_error": ErrorKind.CONTEXT_LENGTH,
+    "content_filter": ErrorKind.CONTENT_POLICY,
+    "content_policy_violation": ErrorKind.CONTENT_POLICY,
+    "invalid_prompt": ErrorKind.CONTENT_POLICY,
+    "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_POLICY,
+    "model_not_found": ErrorKind.MODEL_NOT_FOUND,
+    "DeploymentNotFound": ErrorKind.MODEL_NOT_FOUND,
+    "unsupported_parameter": ErrorKind.UNSUPPORTED_PARAMETER,
+    "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
+    "tool_use_failed": ErrorKind.SERVER_ERROR,
+    "overloaded": ErrorKind.OVERLOADED,
+    "overloaded_error": ErrorKind.OVERLOADED,
+    "server_error": ErrorKind.SERVER_ERROR,
+    "internal_error": ErrorKind.SERVER_ERROR,
+}
+_REQUEST_IDS: Final = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "cf-ray")
+NO_DETAIL: Final = "The provider gave no reason."
+
+
+def to_error(failure: Failure) -> ProviderError:
+    """Return the error of an answer that is no success."""
+    return _build(_decode(failure.body), failure)
+
+
+def to_error_inside(body: bytes) -> ProviderError:
+    """Return the error that arrived inside a 200, as a body or as a stream item."""
+    return _build(_decode(body), None)
+
+
+def _build(document: JSON, failure: Failure | None) -> ProviderError:
+    error = document.get("error")
+    detail: JSON = error if isinstance(error, dict) else document
+    message = _text(error) or _text(detail.get("message")) or _text(document.get("detail")) or NO_DETAIL
+    code = _text(detail.get("code")) or _text(detail.get("type"))
+    status = failure.status if failure is not None else _status(detail)
+    return ProviderError(
+        _kind(status, detail, message, inside=failure is None),
+        message,
+        status=status,
+        code=code,
+        param=_text(detail.get("param")),
+        retry_after_s=failure.retry_after_s if failure is not None else None,
+        upstream_request_id=_request_id(failure),
+    )
+
+
+def _kind(status: int | None, detail: JSON, message: str, *, inside: bool) -> ErrorKind:
+    words = [word for name in ("code", "type") if (word := _text(detail.get(name)))]
+    if is_context_overflow(words[0] if words else None, message):
+        return ErrorKind.CONTEXT_LENGTH
+    for word in (*words, *_inner_codes(detail)):
+        if word in _CODE_KINDS and (status is None or status < 500 or not inside):
+            return _CODE_KINDS[word]
+    if status is None:
+        return ErrorKind.SERVER_ERROR
+    return kind_of_status(status)
+
+
+def _inner_codes(detail: JSON) -> list[str]:
+    inner = detail.get("innererror") or detail.get("inner_error")
+    return [code] if isinstance(inner, dict) and (code := _text(inner.get("code"))) else []
+
+
+def _status(detail: JSON) -> int | None:
+    """The HTTP status that an error inside a 200 names itself."""
+    for name in ("status_code", "code", "status"):
+        value = _text(detail.get(name))
+        if value is not None and value.isdigit() and 400 <= int(value) < 600:
+            return int(value)
+    return None
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _decode(body: bytes) -> JSON:
+    try:
+        document: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return document if isinstance(document, dict) else {"error": document}
+
+
+def _request_id(failure: Failure | None) -> str | None:
+    if failure is None:
+        return None
+    return next((failure.headers[name] for name in _REQUEST_IDS if name in failure.headers), None)

@@ -1,0 +1,88 @@
+"""Pieces that whole answers and stream items have in common, from wire to hub; knows neither."""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from schemas.chat_request import ExtraContent, ReasoningDetail
+from schemas.chat_response import Annotation, ChoiceLogprobs
+from schemas.openai import Optional, WireFunction, WireMessage, WirePart, WireReasoning
+
+NULL: Final = b"null"
+T = TypeVar("T")
+_ANNOTATIONS: Final = msgspec.json.Decoder(list[Annotation])
+_DETAILS: Final = msgspec.json.Decoder(list[ReasoningDetail])
+_EXTRA: Final = msgspec.json.Decoder(ExtraContent)
+_LOGPROBS: Final = msgspec.json.Decoder(ChoiceLogprobs)
+
+
+def is_given(raw: Optional) -> bool:
+    """Return whether an optional field holds something other than `null`."""
+    return not isinstance(raw, UnsetType) and bytes(raw) != NULL
+
+
+def given(raw: Optional) -> Optional:
+    """Return the field, with `null` as absent."""
+    return raw if is_given(raw) else UNSET
+
+
+def text_of(message: WireMessage) -> str | None:
+    """Return the answer's text; of a list of parts the text parts, joined."""
+    content = message.content
+    if isinstance(content, list):
+        return "".join(part.text or "" for part in content if part.type in {"text", None})
+    return content
+
+
+def reasoning_of(message: WireMessage) -> str | None:
+    """Return the readable reasoning, in whichever place the server has it."""
+    reasoning = message.reasoning_content or message.reasoning
+    if isinstance(reasoning, WireReasoning):
+        reasoning = reasoning.content
+    if not reasoning and isinstance(message.content, list):
+        reasoning = "".join(_thinking(part) for part in message.content if part.type == "thinking")
+    return reasoning
+
+
+def arguments_of(function: WireFunction) -> str:
+    """Return a call's arguments as JSON text."""
+    if isinstance(function.arguments, dict):
+        return msgspec.json.encode(function.arguments).decode()
+    return function.arguments or ""
+
+
+def to_logprobs(raw: Optional) -> ChoiceLogprobs | UnsetType:
+    """Return log probabilities, absent where they have another form."""
+    return _decoded(_LOGPROBS, raw)
+
+
+def to_annotations(raw: Optional) -> list[Annotation] | UnsetType:
+    """Return citations, absent where they have another form or there are none."""
+    return _decoded(_ANNOTATIONS, raw) or UNSET
+
+
+def to_reasoning_details(raw: Optional) -> list[ReasoningDetail] | UnsetType:
+    """Return opaque reasoning, absent where it has another form or there is none."""
+    return _decoded(_DETAILS, raw) or UNSET
+
+
+def to_extra_content(raw: Optional) -> ExtraContent | UnsetType:
+    """Return opaque provider state, absent where it has another form or is empty."""
+    extra = _decoded(_EXTRA, raw)
+    return UNSET if extra == ExtraContent() else extra
+
+
+def _thinking(part: WirePart) -> str:
+    if isinstance(part.thinking, list):
+        return "".join(inner.text or "" for inner in part.thinking)
+    return part.thinking or part.text or ""
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: Optional) -> T | UnsetType:
+    if isinstance(raw, UnsetType) or bytes(raw) == NULL:
+        return UNSET
+    try:
+        return decoder.decode(Raw(raw))
+    except msgspec.DecodeError:
+        return UNSET

@@ -1,0 +1,88 @@
+"""Usage of OpenAI-format servers; knows no price.
+
+| `Usage`                      | from the provider's `usage` object                                                 |
+|------------------------------|------------------------------------------------------------------------------------|
+| prompt_tokens                | `prompt_tokens`                                                                    |
+| completion_tokens            | `completion_tokens`; plus reasoning tokens where the total shows they are beside it |
+| cached_tokens                | `prompt_tokens_details.cached_tokens`, else `prompt_cache_hit_tokens` (DeepSeek),  |
+|                              | `cached_tokens` (Together, Moonshot), `cache_read_input_tokens`                    |
+| cache_write_tokens           | `prompt_tokens_details.cache_write_tokens`, else `cache_creation_input_tokens`     |
+| prompt_{audio,image,text}    | `prompt_tokens_details.{audio,image,text}_tokens`                                  |
+| reasoning_tokens             | `completion_tokens_details.reasoning_tokens`, else `reasoning_tokens`              |
+| completion_{audio,text}      | `completion_tokens_details.{audio,text}_tokens`                                    |
+| {accepted,rejected}_prediction_tokens | the same in `completion_tokens_details`                                   |
+
+Every counter is optional; in a stream the last report of each counter wins, and reports are never summed.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from schemas.openai import Number, WireCompletionDetails, WirePromptDetails, WireUsage
+from schemas.usage import Usage
+
+_DECODER: Final = msgspec.json.Decoder(WireUsage)
+_NO_PROMPT_DETAILS: Final = WirePromptDetails()
+_NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
+_COUNTERS: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
+NULL: Final = b"null"
+
+
+def to_usage(raw: Raw) -> Usage | None:
+    """Return the counters of a usage object, None where it is `null`, empty or no usage object at all."""
+    try:
+        wire = _DECODER.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
+    completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
+    reasoning = _count(completion.reasoning_tokens, wire.reasoning_tokens)
+    usage = Usage(
+        prompt_tokens=_count(wire.prompt_tokens),
+        completion_tokens=_with_reasoning(wire, reasoning),
+        cached_tokens=_count(
+            prompt.cached_tokens, wire.prompt_cache_hit_tokens, wire.cached_tokens, wire.cache_read_input_tokens
+        ),
+        cache_write_tokens=_count(prompt.cache_write_tokens, wire.cache_creation_input_tokens),
+        prompt_audio_tokens=_count(prompt.audio_tokens),
+        prompt_image_tokens=_count(prompt.image_tokens),
+        prompt_text_tokens=_count(prompt.text_tokens),
+        reasoning_tokens=reasoning,
+        completion_audio_tokens=_count(completion.audio_tokens),
+        completion_text_tokens=_count(completion.text_tokens),
+        accepted_prediction_tokens=_count(completion.accepted_prediction_tokens),
+        rejected_prediction_tokens=_count(completion.rejected_prediction_tokens),
+        raw=raw.copy(),
+    )
+    return None if usage.prompt_tokens is None and usage.completion_tokens is None else usage
+
+
+def merge(before: Usage | None, after: Usage | None) -> Usage | None:
+    """Return both reports of one stream as one: per counter the last one that is not None."""
+    if before is None or after is None:
+        return after or before
+    missing = {
+        name: value
+        for name in _COUNTERS
+        if getattr(after, name) is None and (value := getattr(before, name)) is not None
+    }
+    return msgspec.structs.replace(after, **missing) if missing else after
+
+
+def _count(*candidates: Number) -> int | None:
+    for value in candidates:
+        if type(value) is int:
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    return None
+
+
+def _with_reasoning(wire: WireUsage, reasoning: int | None) -> int | None:
+    """xAI and Google's OpenAI-format endpoint count reasoning beside the completion; the total gives them away."""
+    prompt, completion, total = _count(wire.prompt_tokens), _count(wire.completion_tokens), _count(wire.total_tokens)
+    if not reasoning or prompt is None or completion is None or total is None:
+        return completion
+    return completion + reasoning if total == prompt + completion + reasoning else completion

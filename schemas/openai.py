@@ -1,0 +1,189 @@
+"""What OpenAI-format servers answer, read leniently; knows no request and no endpoint.
+
+Sources: https://platform.openai.com/docs/api-reference/chat and what servers that follow it in part really send. Only
+what the translation reads is named, nothing is required, and what is rare stays `Raw` until somebody asks for it.
+"""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+Number = int | float | str | None
+Optional = Raw | UnsetType
+
+
+class WireStruct(Struct, kw_only=True):
+    """Base of everything that a provider sends: nothing is required."""
+
+
+class WirePart(WireStruct, kw_only=True):
+    """A part of `content` where it is a list: `text`, or `thinking` with parts of its own."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: "str | list[WirePart] | None" = None
+
+
+class WireReasoning(WireStruct, kw_only=True):
+    """`reasoning` where it is an object."""
+
+    content: str | None = None
+
+
+class WireFunction(WireStruct, kw_only=True):
+    """A called function; some servers send `arguments` as an object."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class WireCustom(WireStruct, kw_only=True):
+    """A called custom tool."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class WireToolCall(WireStruct, kw_only=True):
+    """A tool call or a piece of one."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: WireFunction | None = None
+    custom: WireCustom | None = None
+    extra_content: Optional = UNSET
+
+
+class WireMessage(WireStruct, kw_only=True):
+    """`message` of a whole answer and `delta` of a streamed one."""
+
+    role: str | None = None
+    content: str | list[WirePart] | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | WireReasoning | None = None
+    tool_calls: list[WireToolCall] | None = None
+    function_call: WireFunction | None = None
+    reasoning_details: Optional = UNSET
+    annotations: Optional = UNSET
+    audio: Optional = UNSET
+    extra_content: Optional = UNSET
+
+
+class WireChoice(WireStruct, kw_only=True):
+    """One answer or a piece of it; `text` is that of legacy completions."""
+
+    index: int | None = None
+    delta: WireMessage | None = None
+    message: WireMessage | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: Optional = UNSET
+    content_filter_results: Optional = UNSET
+    stop_reason: Optional = UNSET
+    usage: Optional = UNSET
+
+
+class WireGroq(WireStruct, kw_only=True):
+    """`x_groq`: Groq's own fields on the first and the last chunk of a stream."""
+
+    usage: Optional = UNSET
+    error: Optional = UNSET
+
+
+class WireCompletion(WireStruct, kw_only=True):
+    """A whole answer or one stream item, of chat and of legacy completions; or an error in their place."""
+
+    id: str | int | None = None
+    object: str | None = None
+    created: Number = None
+    model: str | None = None
+    choices: list[WireChoice] | None = None
+    usage: Optional = UNSET
+    error: Optional = UNSET
+    message: Optional = UNSET
+    x_groq: WireGroq | None = None
+    metadata: Optional = UNSET
+    moderation: Optional = UNSET
+    obfuscation: str | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
+    citations: Optional = UNSET
+    search_results: Optional = UNSET
+    prompt_filter_results: Optional = UNSET
+
+
+class WirePromptDetails(WireStruct, kw_only=True):
+    """Parts of `prompt_tokens`."""
+
+    audio_tokens: Number = None
+    cache_write_tokens: Number = None
+    cached_tokens: Number = None
+    image_tokens: Number = None
+    text_tokens: Number = None
+
+
+class WireCompletionDetails(WireStruct, kw_only=True):
+    """Parts of `completion_tokens`."""
+
+    accepted_prediction_tokens: Number = None
+    audio_tokens: Number = None
+    reasoning_tokens: Number = None
+    rejected_prediction_tokens: Number = None
+    text_tokens: Number = None
+
+
+class WireUsage(WireStruct, kw_only=True):
+    """Token counters in every spelling seen; `adapters/openai/usage.py` has the table."""
+
+    prompt_tokens: Number = None
+    completion_tokens: Number = None
+    total_tokens: Number = None
+    prompt_tokens_details: WirePromptDetails | None = None
+    completion_tokens_details: WireCompletionDetails | None = None
+    cached_tokens: Number = None
+    reasoning_tokens: Number = None
+    prompt_cache_hit_tokens: Number = None
+    cache_read_input_tokens: Number = None
+    cache_creation_input_tokens: Number = None
+
+
+class WireErrorDetail(WireStruct, kw_only=True):
+    """`error` of a failure, in the spellings seen."""
+
+    message: Optional = UNSET
+    type: Optional = UNSET
+    param: Optional = UNSET
+    code: Optional = UNSET
+    status_code: Optional = UNSET
+
+
+class WireEmbedding(WireStruct, kw_only=True):
+    """One vector: numbers, or base64 of little-endian float32."""
+
+    index: int | None = None
+    embedding: list[float] | str
+
+
+class WireEmbeddings(WireStruct, kw_only=True):
+    """The answer of the embeddings operation, or an error in its place."""
+
+    data: list[WireEmbedding] | None = None
+    model: str | None = None
+    id: str | None = None
+    usage: Optional = UNSET
+    error: Optional = UNSET
+    object: str | None = None
+    message: Optional = UNSET
+
+
+class WireModel(WireStruct, kw_only=True):
+    """One entry of the model list."""
+
+    id: str
+
+
+class WireModels(WireStruct, kw_only=True):
+    """The model list."""
+
+    data: list[WireModel]
