@@ -1,0 +1,208 @@
+"""The format of `aqueduct.yaml` as Structs; must not know YAML, the database or what is already configured.
+
+The descriptions are what the JSON Schema and `docs/aqueduct-yaml.md` show. Rules that a type cannot express are in
+`aqueduct.config.rules`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+STORED_SECRET: Final = "<stored>"  # noqa: S105 - a placeholder
+"""What `export` writes for a secret that is encrypted in the database; `apply` leaves that secret as it is."""
+ENV_PREFIX: Final = "env:"
+HASH_PREFIX: Final = "sha256:"
+
+SLUG: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+NAME: Final = r"^[^/\x00-\x1f\x7f]{1,100}$"
+EMAIL: Final = r"^[^@\s]{1,64}@[^@\s]{1,189}$"
+PROVIDER_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+MODEL_NAME: Final = r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,198}\*?)$"
+ALIAS: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$"
+TEAM_REFERENCE: Final = r"^[a-z0-9][a-z0-9_-]{0,62}/[^/\x00-\x1f\x7f]{1,100}$"
+OWNER: Final = r"^(user:.+@.+|team:[^/]+/[^/]+|service:[^/]+/[^/]+/[^/]+)$"
+SUBJECT: Final = r"^(org:[^/]+|team:[^/]+/[^/]+|user:.+@.+|service:[^/]+/[^/]+/[^/]+|token:.+)$"
+HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
+
+Operation = Literal["chat", "completions", "embeddings"]
+ExtraParams = Literal["drop", "reject", "forward"]
+
+
+def _text(description: str, pattern: str | None = None) -> Meta:
+    return Meta(description=description, extra_json_schema={} if pattern is None else {"pattern": pattern})
+
+
+class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A team of an organisation."""
+
+    name: Annotated[str, _text("Unique in the organisation; elsewhere the team is called `org/name`.", NAME)]
+    enabled: Annotated[bool, _text("`false` refuses every token of the team, its members' own tokens excepted.")] = True
+
+
+class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person."""
+
+    email: Annotated[str, _text("Unique in the whole gateway; upper and lower case are the same.", EMAIL)]
+    name: Annotated[str | None, _text("Shown to people.")] = None
+    admin: Annotated[bool, _text("Whether the user administers the organisation.")] = False
+    enabled: Annotated[bool, _text("`false` refuses every token of the user.")] = True
+
+
+class ServiceAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A program that calls the gateway by itself, on behalf of a team."""
+
+    name: Annotated[str, _text("Unique in the team.", NAME)]
+    team: Annotated[str, _text("The name of a team of the same organisation.", NAME)]
+    enabled: Annotated[bool, _text("`false` refuses every token of the service account.")] = True
+
+
+class Org(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An organisation: a tenant of the gateway."""
+
+    slug: Annotated[str, _text("Short unique name: lower-case letters, digits, `-` and `_`.", SLUG)]
+    name: Annotated[str | None, _text("Shown to people; absent: the slug.")] = None
+    enabled: Annotated[bool, _text("`false` refuses every token of the organisation.")] = True
+    default_team: Annotated[str | None, _text("The team that new users come into, one of `teams`.", NAME)] = None
+    teams: Annotated[tuple[Team, ...] | UnsetType, _text("Teams of the organisation.")] = UNSET
+    users: Annotated[tuple[User, ...] | UnsetType, _text("People of the organisation.")] = UNSET
+    service_accounts: Annotated[
+        tuple[ServiceAccount, ...] | UnsetType, _text("Programs of the organisation's teams.")
+    ] = UNSET
+
+
+class Membership(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's place in a team."""
+
+    team: Annotated[str, _text("`org/team`.", TEAM_REFERENCE)]
+    user: Annotated[str, _text("The user's e-mail address, of the same organisation.", EMAIL)]
+    admin: Annotated[bool, _text("Whether the user administers the team.")] = False
+
+
+class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token that exists already, declared by its hash; `aqueduct token create` makes new ones."""
+
+    name: Annotated[str, _text("Unique among the tokens here; tells people which token it is.", NAME)]
+    owner: Annotated[str, _text("`user:EMAIL`, `team:ORG/TEAM` or `service:ORG/TEAM/NAME`.", OWNER)]
+    token: Annotated[
+        str,
+        _text("`sha256:` and the 64 hex digits of the token's hash, or `env:NAME` of a variable with it.", HASH_OR_ENV),
+    ]
+    expires: Annotated[
+        str | None, _text("ISO date or date and time (UTC if no offset) after which it is refused; absent: never.")
+    ] = None
+
+
+class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account at a model provider, or a model server of your own."""
+
+    name: Annotated[str, _text("Unique; deployments refer to it.", PROVIDER_NAME)]
+    adapter: Annotated[str, _text("The dialect that it speaks; `aqueduct doctor` lists what is installed.")]
+    base_url: Annotated[
+        str, _text("Where it is: `http` or `https`, any host and path prefix; empty: the adapter's own default.")
+    ] = ""
+    secret: Annotated[
+        str | None,
+        _text(
+            "Its API key: `env:NAME` names a variable of the gateway's environment; any other text is the key itself, "
+            f"encrypted at rest with `AQUEDUCT_SECRET_KEY`; `{STORED_SECRET}` keeps the one that is stored."
+        ),
+    ] = None
+    quirks: Annotated[str, _text("For OpenAI-compatible servers: the product, for example `vllm` or `ollama`.")] = (
+        "default"
+    )
+    options: Annotated[
+        Mapping[str, str], _text("Options of the adapter, texts by name, for example `api_version`.")
+    ] = field(default_factory=dict[str, str])
+    headers: Annotated[
+        Mapping[str, str], _text("Sent with every request to the provider; credentials belong into `secret`.")
+    ] = field(default_factory=dict[str, str])
+    enabled: Annotated[bool, _text("`false` takes all its deployments out of service.")] = True
+
+
+class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds on one call to a deployment, in seconds."""
+
+    connect_s: Annotated[float | None, _text("Until the connection stands; absent: 10.")] = None
+    first_byte_s: Annotated[float | None, _text("Until the answer begins; absent: 300.")] = None
+    idle_s: Annotated[float | None, _text("Between two reads of an answer; absent: 120.")] = None
+
+
+class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model at a provider account."""
+
+    provider: Annotated[str, _text("The name of a provider.", PROVIDER_NAME)]
+    upstream_model: Annotated[
+        str | None,
+        _text(
+            "What the provider calls the model; absent: as here, and under a wildcard what `*` stands for. A `*` in it "
+            "is replaced by what the wildcard stands for."
+        ),
+    ] = None
+    priority: Annotated[int, _text("Lower is tried first.")] = 0
+    weight: Annotated[int, _text("Share of the requests among deployments of the same priority.")] = 1
+    timeouts: Annotated[Timeouts, _text("Bounds on one call.")] = Timeouts()
+    enabled: Annotated[bool, _text("`false` takes it out of service.")] = True
+
+
+class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model under its public name."""
+
+    name: Annotated[
+        str, _text("What clients send; `openai/*` stands for every name that begins with `openai/`.", MODEL_NAME)
+    ]
+    aliases: Annotated[tuple[str, ...], _text("Further names for the same model; not for wildcards.")] = ()
+    operations: Annotated[
+        tuple[Operation, ...], _text("What it may be used for; absent: all that the adapter can do.")
+    ] = ()
+    context_window: Annotated[int | None, _text("Tokens of prompt and answer together.")] = None
+    max_output_tokens: Annotated[int | None, _text("The longest answer, in tokens.")] = None
+    extra_params: Annotated[
+        ExtraParams, _text("What happens to request fields that the provider has no equivalent for.")
+    ] = "drop"
+    owned_by: Annotated[str | None, _text("Shown in the list of models; absent: the gateway's own choice.")] = None
+    deployments: Annotated[
+        tuple[Deployment, ...] | UnsetType, _text("Where it runs; a model without one answers with 503.")
+    ] = UNSET
+    enabled: Annotated[bool, _text("`false` hides the model.")] = True
+
+
+class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which models a subject may use."""
+
+    subject: Annotated[
+        str, _text("`org:SLUG`, `team:ORG/TEAM`, `user:EMAIL`, `service:ORG/TEAM/NAME` or `token:NAME`.", SUBJECT)
+    ]
+    allow: Annotated[tuple[str, ...], _text("Names of models, wildcards as under `models`, or `*` for all.")] = ()
+    deny: Annotated[tuple[str, ...], _text("The same; what is denied here no other grant allows.")] = ()
+
+
+class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an `aqueduct.yaml` may say. All keys are optional; what is absent is left as it is."""
+
+    orgs: Annotated[tuple[Org, ...] | UnsetType, _text("Organisations, their teams, users and service accounts.")] = (
+        UNSET
+    )
+    memberships: Annotated[tuple[Membership, ...] | UnsetType, _text("Which user is in which team.")] = UNSET
+    tokens: Annotated[tuple[Token, ...] | UnsetType, _text("Tokens that exist already, by hash.")] = UNSET
+    providers: Annotated[tuple[Provider, ...] | UnsetType, _text("Provider accounts and model servers.")] = UNSET
+    models: Annotated[tuple[Model, ...] | UnsetType, _text("Models and where they run.")] = UNSET
+    grants: Annotated[tuple[Grant, ...] | UnsetType, _text("Who may use which model.")] = UNSET
+
+
+Section = Org | Membership | Token | Provider | Model | Grant
+SECTIONS: Final[dict[str, type[Section]]] = {
+    "orgs": Org,
+    "memberships": Membership,
+    "tokens": Token,
+    "providers": Provider,
+    "models": Model,
+    "grants": Grant,
+}
+NESTED: Final[dict[str, type[Struct]]] = {
+    "teams": Team,
+    "users": User,
+    "service_accounts": ServiceAccount,
+    "deployments": Deployment,
+    "timeouts": Timeouts,
+}

@@ -1,0 +1,289 @@
+"""What a document must hold beyond its types: shapes of names, URLs, duplicates; must not know the database.
+
+Whether a referenced team, provider or model exists is decided when planning (`aqueduct.config.plan`): it may be in
+the database and not in the file.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from msgspec import UnsetType
+
+from aqueduct.config import document as doc
+from aqueduct.config.problems import Problem
+from aqueduct.config.source import Source
+
+ItemT = TypeVar("ItemT")
+
+MAX_TEXT: Final = 2_000
+_ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,2000}")
+_CREDENTIAL_HEADERS: Final = re.compile(r"(?i)(proxy-)?authorization|cookie|(x-)?(\w+-)*api-key|.*-token|.*-secret")
+_FRAMING_HEADERS: Final = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"}
+)
+
+
+def items(values: tuple[ItemT, ...] | UnsetType) -> tuple[ItemT, ...]:
+    """Return the items of a list that may be absent."""
+    return () if isinstance(values, UnsetType) else values
+
+
+def expiry(text: str) -> datetime:
+    """Return the end of a token's life: an ISO date means the end of that day, UTC; raises ValueError."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
+    when = datetime.fromisoformat(text)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+
+
+def problems(document: doc.Document, source: Source) -> Iterator[Problem]:
+    """Yield everything in a document of the right types that cannot be meant."""
+    for path, reason in _reasons(document):
+        yield source.problem(path, reason)
+
+
+Reason = tuple[str, str]
+
+
+def _reasons(document: doc.Document) -> Iterator[Reason]:
+    yield from _orgs(items(document.orgs))
+    yield from _memberships(items(document.memberships))
+    yield from _tokens(items(document.tokens))
+    yield from _providers(items(document.providers))
+    yield from _models(items(document.models))
+    yield from _grants(items(document.grants))
+
+
+def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:
+    yield from _duplicates("org", ((f"orgs[{i}].slug", org.slug) for i, org in enumerate(orgs)))
+    yield from _duplicates(
+        "user",
+        (
+            (f"orgs[{i}].users[{j}].email", user.email.lower())
+            for i, org in enumerate(orgs)
+            for j, user in enumerate(items(org.users))
+        ),
+    )
+    for index, org in enumerate(orgs):
+        path = f"orgs[{index}]"
+        yield from _shape(f"{path}.slug", org.slug, doc.SLUG, "lower-case letters, digits, '-' and '_', at most 63")
+        yield from _names(f"{path}.name", org.name)
+        yield from _org_members(path, org)
+
+
+def _org_members(path: str, org: doc.Org) -> Iterator[Reason]:
+    teams, users, accounts = items(org.teams), items(org.users), items(org.service_accounts)
+    yield from _duplicates("team", ((f"{path}.teams[{i}].name", team.name) for i, team in enumerate(teams)))
+    yield from _duplicates(
+        "service account",
+        ((f"{path}.service_accounts[{i}].name", f"{one.team}/{one.name}") for i, one in enumerate(accounts)),
+    )
+    for index, team in enumerate(teams):
+        yield from _names(f"{path}.teams[{index}].name", team.name)
+    for index, user in enumerate(users):
+        yield from _shape(f"{path}.users[{index}].email", user.email, doc.EMAIL, "an e-mail address")
+        yield from _texts(f"{path}.users[{index}].name", user.name)
+    for index, account in enumerate(accounts):
+        yield from _names(f"{path}.service_accounts[{index}].name", account.name)
+
+
+def _memberships(memberships: tuple[doc.Membership, ...]) -> Iterator[Reason]:
+    keys = ((f"memberships[{i}]", f"{one.user.lower()} in {one.team}") for i, one in enumerate(memberships))
+    yield from _duplicates("membership", keys)
+    for index, one in enumerate(memberships):
+        yield from _shape(f"memberships[{index}].team", one.team, doc.TEAM_REFERENCE, "a team as ORG/TEAM")
+        yield from _shape(f"memberships[{index}].user", one.user, doc.EMAIL, "a user's e-mail address")
+
+
+def _tokens(tokens: tuple[doc.Token, ...]) -> Iterator[Reason]:
+    yield from _duplicates("token", ((f"tokens[{i}].name", token.name) for i, token in enumerate(tokens)))
+    yield from _duplicates("token value", ((f"tokens[{i}].token", token.token) for i, token in enumerate(tokens)))
+    for index, token in enumerate(tokens):
+        path = f"tokens[{index}]"
+        yield from _names(f"{path}.name", token.name)
+        yield from _shape(f"{path}.owner", token.owner, doc.OWNER, "user:EMAIL, team:ORG/TEAM or service:ORG/TEAM/NAME")
+        if not re.fullmatch(doc.HASH_OR_ENV, token.token):
+            reason = "must be sha256: and 64 lower-case hex digits, or env:NAME; a token itself never stands in a file"
+            yield f"{path}.token", reason
+        if token.expires is not None:
+            try:
+                expiry(token.expires)
+            except ValueError:
+                yield f"{path}.expires", "must be a date such as 2030-12-31 or 2030-12-31T12:00:00Z"
+
+
+def _providers(providers: tuple[doc.Provider, ...]) -> Iterator[Reason]:
+    yield from _duplicates("provider", ((f"providers[{i}].name", one.name) for i, one in enumerate(providers)))
+    for index, provider in enumerate(providers):
+        path = f"providers[{index}]"
+        yield from _shape(
+            f"{path}.name", provider.name, doc.PROVIDER_NAME, "letters, digits, '.', '-', '_', at most 63"
+        )
+        yield from _base_url(f"{path}.base_url", provider.base_url)
+        yield from _secret(f"{path}.secret", provider.secret)
+        yield from _headers(path, provider)
+        for name, value in provider.options.items():
+            yield from _texts(f"{path}.options.{name}", value)
+
+
+def _base_url(path: str, url: str) -> Iterator[Reason]:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        yield path, "is no URL; write it as https://host/prefix"
+        return
+    if parts.scheme not in {"http", "https"} or not host:
+        yield path, "must be a URL that begins with http:// or https:// and names a host"
+    elif re.search(r"[\s\x00-\x1f\x7f]", url) or not url.isascii():
+        yield path, "must be printable ASCII without blanks; write other letters percent-encoded"
+    elif parts.username is not None or parts.password is not None:
+        yield path, "must not hold a user or a password; credentials belong into 'secret'"
+    elif parts.query or parts.fragment or url.endswith(("?", "#")):
+        yield path, "must end with the path, without '?' and '#'; what adapters need besides goes into 'options'"
+
+
+def _secret(path: str, secret: str | None) -> Iterator[Reason]:
+    if secret is None or secret == doc.STORED_SECRET:
+        return
+    if secret.startswith(doc.ENV_PREFIX):
+        if not _ENV_NAME.fullmatch(secret.removeprefix(doc.ENV_PREFIX)):
+            yield path, "names no environment variable; write it as env:NAME with letters, digits and '_'"
+    elif not secret or secret != secret.strip() or not secret.isprintable() or len(secret) > 20_000:
+        yield path, "is no credential: it is empty, too long, or has blanks at its ends or control characters"
+
+
+def _headers(path: str, provider: doc.Provider) -> Iterator[Reason]:
+    yield from _duplicates("header", ((f"{path}.headers.{name}", name.lower()) for name in provider.headers))
+    for name, value in provider.headers.items():
+        where = f"{path}.headers.{name}"
+        if not _HEADER_NAME.fullmatch(name):
+            yield where, "is no valid header name"
+        elif name.lower() in _FRAMING_HEADERS:
+            yield where, "is set by the gateway itself; remove it"
+        elif _CREDENTIAL_HEADERS.fullmatch(name):
+            yield where, "holds a credential; put that into 'secret', where it is protected"
+        elif not _HEADER_VALUE.fullmatch(value):
+            yield where, "has a value with other than printable ASCII characters, or with more than 2000"
+
+
+def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
+    names = [(f"models[{i}].name", model.name) for i, model in enumerate(models)]
+    names += [
+        (f"models[{i}].aliases[{j}]", alias) for i, model in enumerate(models) for j, alias in enumerate(model.aliases)
+    ]
+    yield from _duplicates("model name or alias", names)
+    for index, model in enumerate(models):
+        path = f"models[{index}]"
+        yield from _model_name(f"{path}.name", model.name)
+        yield from _aliases(path, model)
+        yield from _positive(f"{path}.context_window", model.context_window)
+        yield from _positive(f"{path}.max_output_tokens", model.max_output_tokens)
+        yield from _texts(f"{path}.owned_by", model.owned_by)
+        operations = ((f"{path}.operations[{i}]", name) for i, name in enumerate(model.operations))
+        yield from _duplicates("operation", operations)
+        yield from _deployments(path, model)
+
+
+def _model_name(path: str, name: str) -> Iterator[Reason]:
+    if "*" in name.removesuffix("*"):
+        yield path, "a wildcard has one '*', at its end, as in vendor/*"
+    else:
+        allowed = "letters, digits and . _ : / @ + -, begin with a letter or digit, and have at most 200 characters"
+        yield from _shape(path, name, doc.MODEL_NAME, allowed)
+
+
+def _aliases(path: str, model: doc.Model) -> Iterator[Reason]:
+    if model.aliases and model.name.endswith("*"):
+        yield f"{path}.aliases", "a wildcard has no aliases; give the alias to a model of its own"
+    for index, alias in enumerate(model.aliases):
+        yield from _shape(f"{path}.aliases[{index}]", alias, doc.ALIAS, "a name as of a model, without '*'")
+
+
+def _deployments(path: str, model: doc.Model) -> Iterator[Reason]:
+    deployments = items(model.deployments)
+    keys = (
+        (f"{path}.deployments[{i}]", f"{one.provider}:{upstream_model(model, one)}")
+        for i, one in enumerate(deployments)
+    )
+    yield from _duplicates("deployment", keys)
+    for index, one in enumerate(deployments):
+        where = f"{path}.deployments[{index}]"
+        upstream = upstream_model(model, one)
+        if not upstream or not upstream.isprintable() or len(upstream) > 500:
+            yield f"{where}.upstream_model", "must be the provider's name of the model, at most 500 characters"
+        elif upstream.count("*") > int(model.name.endswith("*")):
+            yield f"{where}.upstream_model", "may hold one '*', and only under a model whose name ends with '*'"
+        if not 1 <= one.weight <= 1_000_000:
+            yield f"{where}.weight", "must be a whole number from 1 to 1000000; `enabled: false` takes it out"
+        if abs(one.priority) > 1_000_000:
+            yield f"{where}.priority", "must be a whole number from -1000000 to 1000000"
+        for name in one.timeouts.__struct_fields__:
+            yield from _timeout(f"{where}.timeouts.{name}", getattr(one.timeouts, name))
+
+
+def upstream_model(model: doc.Model, deployment: doc.Deployment) -> str:
+    """Return what the provider is asked for: without a word on it the model's own name, or a wildcard's `*`."""
+    if deployment.upstream_model is not None:
+        return deployment.upstream_model
+    return "*" if model.name.endswith("*") else model.name
+
+
+def _grants(grants: tuple[doc.Grant, ...]) -> Iterator[Reason]:
+    for index, grant in enumerate(grants):
+        path = f"grants[{index}]"
+        forms = "org:SLUG, team:ORG/TEAM, user:EMAIL, service:ORG/TEAM/NAME or token:NAME"
+        yield from _shape(f"{path}.subject", grant.subject, doc.SUBJECT, forms)
+        if not grant.allow and not grant.deny:
+            yield path, "neither allows nor denies anything; add 'allow' or 'deny', or remove it"
+        for effect, names in (("allow", grant.allow), ("deny", grant.deny)):
+            for position, name in enumerate(names):
+                yield from _model_name(f"{path}.{effect}[{position}]", name)
+    named = (
+        (f"grants[{i}].{effect}[{j}]", f"{grant.subject} {name}")
+        for i, grant in enumerate(grants)
+        for effect, names in (("allow", grant.allow), ("deny", grant.deny))
+        for j, name in enumerate(names)
+    )
+    yield from _duplicates("grant", named)
+
+
+def _timeout(path: str, seconds: float | None) -> Iterator[Reason]:
+    if seconds is not None and not 0.001 <= seconds <= 86_400:
+        yield path, "must be seconds from 0.001 to 86400"
+
+
+def _positive(path: str, value: int | None) -> Iterator[Reason]:
+    if value is not None and not 1 <= value <= 2_000_000_000:
+        yield path, "must be a whole number from 1 to 2000000000"
+
+
+def _names(path: str, name: str | None) -> Iterator[Reason]:
+    if name is not None:
+        yield from _shape(path, name, doc.NAME, "1 to 100 characters without '/' and control characters")
+
+
+def _texts(path: str, text: str | None) -> Iterator[Reason]:
+    if text is not None and (len(text) > MAX_TEXT or any(ord(letter) < 32 or ord(letter) == 127 for letter in text)):
+        yield path, f"must be at most {MAX_TEXT} characters without control characters"
+
+
+def _shape(path: str, value: str, pattern: str, allowed: str) -> Iterator[Reason]:
+    if not re.fullmatch(pattern, value):
+        yield path, f"'{value[:60]}' is not allowed; it must be {allowed}"
+
+
+def _duplicates(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Reason]:
+    first: dict[str, str] = {}
+    for path, name in named:
+        if name in first:
+            yield path, f"duplicate {what}: '{name[:60]}' stands at {first[name]} already"
+        else:
+            first[name] = path
