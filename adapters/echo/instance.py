@@ -63,11 +63,11 @@ class _Builder:
         return schema
 
     def _look_up(self, reference: str) -> dict[str, Json]:
-        found = self._root
+        found: Json = self._root
         for part in reference.removeprefix("#").strip("/").split("/"):
             if part:
                 key = part.replace("~1", "/").replace("~0", "~")
-                found = found.get(key) if isinstance(found, dict) else None
+                found = _child(found, key)
         return found if isinstance(found, dict) else {}
 
     def _least_deep(self, branches: list[Json]) -> Json:
@@ -100,6 +100,10 @@ class _Builder:
             return {}
         known = properties if isinstance(properties, dict) else {}
         return {name: self.build(known.get(name, {}), depth + 1) for name in required if isinstance(name, str)}
+
+
+def _child(value: Json, key: str) -> Json:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _merge(schema: dict[str, Json], parts: list[Json]) -> dict[str, Json]:
