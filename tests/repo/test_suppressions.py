@@ -11,6 +11,7 @@ CODED = re.compile(
     r"#\s*(?:(?:type|pyright):\s*ignore\[(?P<types>[\w, -]+)\]"
     r"|noqa:\s*(?P<lint>[A-Z]+\d+(?:,\s*[A-Z]+\d+)*))(?P<rest>.*)"
 )
+WORD = re.compile(r"[^\W\d_]{3,}")
 REASON = re.compile(r"[^\W\d_]{2,}\W+[^\W\d_]{2,}")
 
 
@@ -21,7 +22,7 @@ def problem(comment: str, *, reason_needed: bool) -> str | None:
     coded = CODED.search(comment)
     if coded is None:
         return "no code"
-    if reason_needed and not REASON.search(coded["rest"]):
+    if reason_needed and not WORD.search(coded["rest"]):
         return "no reason on the same line"
     return None
 
