@@ -1,0 +1,1 @@
+"""Who is calling: token format, credentials in headers, principals; knows no HTTP answer and no database."""

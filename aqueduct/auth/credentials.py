@@ -1,0 +1,51 @@
+"""The credential in a request's headers; knows no database and no HTTP answer.
+
+Official SDKs of three providers send their key in four places. A client that sends it in several must send the same
+one: a request with two credentials is refused, because a proxy in front might have judged the other.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+MAX_TOKEN_BYTES = 512
+_SCHEME = b"bearer "
+_TOKEN_BYTES = bytes(range(0x21, 0x7F))  # visible ASCII: no spaces, no controls, nothing above 127
+
+
+class Refusal(StrEnum):
+    """Why a credential does not count; for metrics and logs, never for the client, but `EXPIRED`."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    CONFLICTING = "conflicting"
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    DISABLED = "disabled"
+
+
+def credentials_from_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes | Refusal:
+    """Return the one token of a request, from ASGI headers with lower-case names.
+
+    Read are `Authorization: Bearer`, `x-api-key`, `api-key` and `x-goog-api-key`, repeated or not. `MISSING` where
+    there is none, `MALFORMED` where one is empty, too long, not visible ASCII or of another scheme, `CONFLICTING`
+    where two differ.
+    """
+    token: bytes | None = None
+    for name, value in headers:
+        if name not in _NAMES:
+            continue
+        found = value.strip(b" \t")
+        if name == b"authorization":
+            if found[:7].lower() != _SCHEME:
+                return Refusal.MALFORMED
+            found = found[7:].lstrip(b" ")
+        if not found or len(found) > MAX_TOKEN_BYTES or found.translate(None, _TOKEN_BYTES):
+            return Refusal.MALFORMED
+        if token is not None and token != found:
+            return Refusal.CONFLICTING
+        token = found
+    return Refusal.MISSING if token is None else token
+
+
+_NAMES = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})

@@ -1,0 +1,30 @@
+"""Who calls: one token with its owner's place in the organisation; knows no models and no HTTP."""
+
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from aqueduct.auth.policy import Policy
+
+OwnerKind = Literal["user", "team", "service_account"]
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """The owner of a token that is neither revoked nor disabled.
+
+    `team_id` of a user's token is the team that its usage is booked on: the user's only team, or the org's default
+    team where the user is a member of it, else none. `expires_at` is in Unix seconds: the token's own expiry, or the
+    end of its grace after a rotation where that comes first.
+    """
+
+    token_id: UUID
+    token_name: str
+    owner_kind: OwnerKind
+    org_id: UUID
+    org_slug: str
+    team_id: UUID | None = None
+    user_id: UUID | None = None
+    service_account_id: UUID | None = None
+    expires_at: float | None = None
+    policy: Policy = Policy()

@@ -1,0 +1,151 @@
+"""The catalog as one immutable value with its lookups; knows no database.
+
+A request takes the current snapshot once and keeps it to its end. Every lookup is a dictionary hit; names that only a
+wildcard model matches are remembered, within a bound.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from adapters.base import Deployment, ExtraParams
+from aqueduct.auth.credentials import Refusal
+from aqueduct.auth.principal import Principal
+
+MAX_NAME_CHARS = 256
+WILDCARD_CACHE_NAMES = 4096
+"""Names remembered per snapshot. Clients choose them, so there must be a bound; beyond it nothing is remembered."""
+
+
+class RoutedDeployment(Struct, frozen=True):
+    """A deployment and its place: lower `priority` is tried first, `weight` (1 or more) shares the load."""
+
+    deployment: Deployment
+    priority: int
+    weight: int
+
+
+class ResolvedModel(Struct, frozen=True, kw_only=True):
+    """A model that a client named. `created` is in Unix seconds.
+
+    `name` is the public name: for an alias the model's own, for a wildcard model the name that matched it.
+    `catalog_name` is the name in the catalog, of which there are few (`openai/*`): for metrics. `operations` empty
+    means whatever the deployments' adapters can do. `deployments` are ordered by priority; all are enabled.
+    """
+
+    id: UUID
+    name: str
+    catalog_name: str
+    created: int
+    owned_by: str
+    operations: frozenset[str]
+    context_window: int | None
+    max_output_tokens: int | None
+    request_weight: int
+    extra_params: ExtraParams
+    deployments: tuple[RoutedDeployment, ...]
+
+
+class Problem(Struct, frozen=True):
+    """A row that was refused, or could not be renewed: its table, its name, and why. Holds no secret."""
+
+    table: str
+    name: str
+    reason: str
+
+
+class Contents(Struct, frozen=True, kw_only=True):
+    """What a snapshot is made of. Tokens are keyed by the SHA-256 of their text, models by name and alias."""
+
+    principals: Mapping[str, Principal]
+    refusals: Mapping[str, Refusal]
+    models: Mapping[str, ResolvedModel]
+    wildcards: tuple[ResolvedModel, ...]
+
+
+class Snapshot:
+    """One version of the catalog. `loaded_at` is in Unix seconds, `problems` are the rows that were refused."""
+
+    __slots__ = ("_by_wildcard", "_contents", "_prefixes", "_visible", "loaded_at", "problems", "version")
+
+    def __init__(self, version: int, loaded_at: float, contents: Contents, problems: tuple[Problem, ...] = ()) -> None:
+        self.version = version
+        self.loaded_at = loaded_at
+        self.problems = problems
+        self._contents = contents
+        by_length = sorted(contents.wildcards, key=lambda model: (-len(model.catalog_name), model.catalog_name))
+        self._prefixes = tuple((model.catalog_name[:-1], model) for model in by_length)
+        self._by_wildcard: dict[str, ResolvedModel] = {}
+        own_names = {model.name: model for model in contents.models.values()}
+        self._visible = tuple(own_names[name] for name in sorted(own_names))
+
+    def principal(self, sha256: str) -> Principal | None:
+        """Return the owner of a token that is known, not revoked, and whose owners are all enabled.
+
+        A team's token needs its team and org enabled, a service account's token those and the service account, a
+        user's token the user and the org. Whether the token has expired, the caller decides by `expires_at`.
+        """
+        return self._contents.principals.get(sha256)
+
+    def refusal(self, sha256: str) -> Refusal:
+        """Return why a token has no principal: `REVOKED`, `DISABLED` or `UNKNOWN`."""
+        return self._contents.refusals.get(sha256, Refusal.UNKNOWN)
+
+    def resolve(self, name: str) -> ResolvedModel | None:
+        """Return the model of that name or alias, else the wildcard model with the longest beginning that matches."""
+        model = self._contents.models.get(name)
+        if model is not None:
+            return model
+        model = self._by_wildcard.get(name)
+        if model is not None:
+            return model
+        return self._resolve_wildcard(name)
+
+    def may_use(self, principal: Principal, model_name: str) -> bool:
+        """Whether the grants let a principal use a model, by its public name."""
+        return principal.policy.permits(model_name)
+
+    def visible_models(self, principal: Principal) -> tuple[ResolvedModel, ...]:
+        """Return the models that a principal may use, sorted by name. Wildcard models have no names to list."""
+        permits = principal.policy.permits
+        return tuple(model for model in self._visible if permits(model.name))
+
+    def _resolve_wildcard(self, name: str) -> ResolvedModel | None:
+        for prefix, model in self._prefixes:
+            if name.startswith(prefix):
+                matched = name[len(prefix) :]
+                if len(name) > MAX_NAME_CHARS or not _is_plain(matched):
+                    return None
+                resolved = _specialise(model, name, matched)
+                if len(self._by_wildcard) < WILDCARD_CACHE_NAMES:
+                    self._by_wildcard[name] = resolved
+                return resolved
+        return None
+
+
+def _is_plain(matched: str) -> bool:
+    """Whether a text from a client may become part of an upstream model's name, which may become part of a URL."""
+    if not matched or not matched.isascii() or not matched.isprintable() or matched.startswith("/"):
+        return False
+    if any(char in matched for char in " \\?#%*"):
+        return False
+    return all(segment not in {"", ".", ".."} for segment in matched.split("/"))
+
+
+def _specialise(model: ResolvedModel, name: str, matched: str) -> ResolvedModel:
+    """Return a wildcard model under a concrete name."""
+    deployments = tuple(
+        RoutedDeployment(
+            msgspec.structs.replace(
+                routed.deployment,
+                model=name,
+                upstream_model=routed.deployment.upstream_model.replace("*", matched, 1),
+            ),
+            routed.priority,
+            routed.weight,
+        )
+        for routed in model.deployments
+    )
+    return msgspec.structs.replace(model, name=name, deployments=deployments)
