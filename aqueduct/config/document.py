@@ -37,7 +37,7 @@ class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A team of an organisation."""
 
     name: Annotated[str, _text("Unique in the organisation; elsewhere the team is called `org/name`.", NAME)]
-    enabled: Annotated[bool, _text("`false` refuses every token of the team, its members' own tokens excepted.")] = True
+    enabled: Annotated[bool, _text("`false` refuses the tokens of the team and of its service accounts.")] = True
 
 
 class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,13 +168,15 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which models a subject may use."""
+    """Which models a subject may use. Without any grant every model is open; every grant narrows that."""
 
     subject: Annotated[
         str, _text("`org:SLUG`, `team:ORG/TEAM`, `user:EMAIL`, `service:ORG/TEAM/NAME` or `token:NAME`.", SUBJECT)
     ]
-    allow: Annotated[tuple[str, ...], _text("Names of models, wildcards as under `models`, or `*` for all.")] = ()
-    deny: Annotated[tuple[str, ...], _text("The same; what is denied here no other grant allows.")] = ()
+    allow: Annotated[
+        tuple[str, ...], _text("If there is one `allow`, the subject sees only what matches: names, `vendor/*`, `*`.")
+    ] = ()
+    deny: Annotated[tuple[str, ...], _text("What the subject does not see; no other grant brings it back.")] = ()
 
 
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -102,11 +102,12 @@ def _memberships(memberships: tuple[doc.Membership, ...]) -> Iterator[Reason]:
 
 def _tokens(tokens: tuple[doc.Token, ...]) -> Iterator[Reason]:
     yield from _duplicates("token", ((f"tokens[{i}].name", token.name) for i, token in enumerate(tokens)))
-    yield from _duplicates("token value", ((f"tokens[{i}].token", token.token) for i, token in enumerate(tokens)))
     for index, token in enumerate(tokens):
         path = f"tokens[{index}]"
         yield from _names(f"{path}.name", token.name)
         yield from _shape(f"{path}.owner", token.owner, doc.OWNER, "user:EMAIL, team:ORG/TEAM or service:ORG/TEAM/NAME")
+        if any(token.token == other.token for other in tokens[:index]):
+            yield f"{path}.token", "is the same as that of a token above; every token stands once"
         if not re.fullmatch(doc.HASH_OR_ENV, token.token):
             reason = "must be sha256: and 64 lower-case hex digits, or env:NAME; a token itself never stands in a file"
             yield f"{path}.token", reason

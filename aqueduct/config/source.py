@@ -176,7 +176,7 @@ class _Builder:
             case "float" if _NUMBER.fullmatch(text):
                 return float(text)
             case "int" | "float":
-                reason = f"'{_shown(text)}' is no plain decimal number; put quotes around a text"
+                reason = "the value is no plain decimal number; put quotes around a text"
             case _:
                 raise self._tagged(node)
         raise ConfigError(self._file, (Problem(_line(node), path, reason),))

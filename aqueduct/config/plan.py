@@ -1,0 +1,252 @@
+"""What a file would change: two sets of records compared, references resolved; must not know SQL or the environment.
+
+A plan is either complete or refused with every problem that it met: nothing is half applied.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from aqueduct.config.document import STORED_SECRET
+from aqueduct.config.problems import ConfigError, Problem
+from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted
+from aqueduct.config.source import Source
+
+Action = Literal["create", "change", "delete"]
+_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant"})
+
+
+class SecretCheck(Protocol):
+    """Compares a provider's key in the file with the one that is stored."""
+
+    def is_stored(self, provider: str, literal: str) -> bool:
+        """Return whether the database holds exactly this key; raises ValueError, with what to do, if unable to."""
+        ...
+
+
+class FieldChange(Struct, frozen=True):
+    """One field before and after, as people read it; values that may be confidential are not shown."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One row to create, change or delete."""
+
+    action: Action
+    record: Record
+    fields: tuple[FieldChange, ...] = ()
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Changes in the order in which they can be made; `kept` is what `--prune` would delete."""
+
+    changes: tuple[Change, ...]
+    kept: tuple[Record, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database is already as the file says."""
+        return not self.changes
+
+
+def make_plan(source: Source, wanted: Wanted, stored: Stored, secrets: SecretCheck, *, prune: bool) -> Plan:
+    """Compare what the file asks for with what is stored; raises `ConfigError`.
+
+    Only what the file lists in full can be pruned: a section that is absent is left alone. A token that was revoked
+    or replaced stays so.
+    """
+    asked, notes = _without_retired(wanted, stored)
+    extra = {key: record for key, record in stored.records.items() if key not in asked and _is_listed(record, wanted)}
+    removed = _with_children(extra, stored.records) if prune else {}
+    after = {**{key: record for key, record in stored.records.items() if key not in removed}, **asked}
+    problems = list(_problems(asked.values(), stored.records, after))
+    changes: list[Change] = []
+    for record in sorted(asked.values(), key=_order):
+        try:
+            changes.extend(_compare(stored.records.get(record.key), record, secrets))
+        except ValueError as error:
+            problems.append((f"{record.path}.secret", str(error)))
+    if problems:
+        found = (source.problem(path, reason) for path, reason in problems)
+        raise ConfigError(source.file, tuple(sorted(found, key=lambda problem: problem.line)))
+    gone = sorted(removed.values(), key=_order, reverse=True)
+    changes.extend(Change(action="delete", record=record) for record in gone)
+    kept = () if prune else tuple(sorted(extra.values(), key=_order))
+    return Plan(changes=tuple(changes), kept=kept, notes=notes)
+
+
+def _order(record: Record) -> int:
+    return KINDS.index(record.kind)
+
+
+def _without_retired(wanted: Wanted, stored: Stored) -> tuple[dict[Key, Record], tuple[str, ...]]:
+    retired = {("token", sha256) for sha256 in stored.retired}
+    notes = tuple(
+        f"the token '{record.label}' {stored.retired[record.name]} and stays so; remove it from the file"
+        for record in wanted.records
+        if record.key in retired
+    )
+    asked = {
+        record.key: record
+        for record in wanted.records
+        if record.key not in retired and retired.isdisjoint(record.parents)
+    }
+    return asked, notes
+
+
+def _is_listed(record: Record, wanted: Wanted) -> bool:
+    if record.kind in _SECTION_KINDS:
+        return (record.kind, ALL) in wanted.complete
+    return any((record.kind, scope) in wanted.complete for scope in _scopes(record))
+
+
+def _scopes(record: Record) -> Iterator[str]:
+    """Yield the item of the file below which a nested record would be listed."""
+    for kind, name in record.parents:
+        if kind in {"org", "model"}:
+            yield name
+        elif kind == "team":
+            yield name.partition("/")[0]
+
+
+def _with_children(removed: Mapping[Key, Record], stored: Mapping[Key, Record]) -> dict[Key, Record]:
+    """Return what is removed together with all that cannot exist without it."""
+    found = dict(removed)
+    for kind in KINDS:
+        for key, record in stored.items():
+            if record.kind == kind and any(parent in found for parent in record.parents):
+                found[key] = record
+    return found
+
+
+def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iterator[Change]:
+    if before is None:
+        _check_new_secret(after, None, secrets)
+        fields = tuple(FieldChange(name, "", _shown(value)) for name, value in after.fields.items() if value)
+        yield Change(action="create", record=after, fields=fields)
+        return
+    rotated = _check_new_secret(after, before, secrets)
+    changed = tuple(
+        _field_change(name, before.fields.get(name), value, rotated=rotated)
+        for name, value in after.fields.items()
+        if value != before.fields.get(name) or (name == "secret" and rotated)
+    )
+    if changed:
+        yield Change(action="change", record=after, fields=changed)
+
+
+def _check_new_secret(after: Record, before: Record | None, secrets: SecretCheck) -> bool:
+    """Return whether a provider's literal key is another than the stored one; raises ValueError, with what to do."""
+    stored = None if before is None else before.fields.get("secret")
+    if after.literal_secret is not None:
+        return not secrets.is_stored(after.name, after.literal_secret)
+    if after.fields.get("secret") == STORED_SECRET and stored != STORED_SECRET:
+        raise ValueError(f"no key is stored for this provider; write env:NAME or the key instead of {STORED_SECRET}")
+    return False
+
+
+def _field_change(name: str, before: FieldValue, after: FieldValue, *, rotated: bool) -> FieldChange:
+    if name == "secret" and rotated:
+        return FieldChange(name, _shown(before), "(new key)")
+    shown = FieldChange(name, _shown(before), _shown(after))
+    return shown if shown.before != shown.after else FieldChange(name, shown.before, f"{shown.after} (new values)")
+
+
+def _shown(value: FieldValue) -> str:
+    """Return a value for people; of texts by name only the names, for values may be confidential."""
+    if value is None or value == ():
+        return "(none)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(entry if isinstance(entry, str) else entry[0] for entry in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _problems(
+    asked: Iterable[Record], stored: Mapping[Key, Record], after: Mapping[Key, Record]
+) -> Iterator[tuple[str, str]]:
+    names = _model_names(after.values())
+    for record in asked:
+        for parent in record.parents:
+            if parent not in after:
+                yield _reference_path(record, parent[0]), _missing(parent)
+        before = stored.get(record.key)
+        if record.kind == "user" and before is not None and before.parents != record.parents:
+            yield f"{record.path}.email", f"this user belongs to the organisation '{before.parents[0][1]}' already"
+        yield from _kind_problems(record, after, names)
+
+
+def _kind_problems(
+    record: Record, after: Mapping[Key, Record], names: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, str]]:
+    if record.kind == "org":
+        team = record.fields["default_team"]
+        if team is not None and ("team", f"{record.name}/{team}") not in after:
+            yield f"{record.path}.default_team", f"there is no team '{team}' in this organisation"
+    elif record.kind == "membership":
+        user, team_record = (after.get(parent) for parent in record.parents)
+        if user is not None and team_record is not None and user.parents != team_record.parents:
+            yield f"{record.path}.user", f"this user belongs to another organisation, '{user.parents[0][1]}'"
+    elif record.kind == "model":
+        for name in _names_of(record):
+            others = [model for model in names[name] if model != record.name]
+            if others:
+                yield record.path, f"the name '{name}' is taken by the model '{others[0]}'"
+    elif record.kind == "grant":
+        yield from _grant_problems(record, names)
+
+
+def _grant_problems(record: Record, names: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    model = str(record.fields["model"])
+    if model.endswith("*"):
+        return
+    owners = names.get(model, ())
+    if owners and model not in owners:
+        yield record.path, f"'{model}' is an alias; name the model itself, '{owners[0]}'"
+    elif not owners and not any(name.endswith("*") and model.startswith(name[:-1]) for name in names):
+        yield record.path, f"there is no model '{model}', in this file or in the database"
+
+
+def _model_names(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    """Return every name and alias with the models that claim it."""
+    names: dict[str, tuple[str, ...]] = {}
+    for record in records:
+        if record.kind == "model":
+            for name in _names_of(record):
+                names[name] = (*names.get(name, ()), record.name)
+    return names
+
+
+def _names_of(model: Record) -> tuple[str, ...]:
+    aliases = model.fields["aliases"]
+    return (model.name, *(str(alias) for alias in aliases)) if isinstance(aliases, tuple) else (model.name,)
+
+
+_PARENT_FIELDS: Final[dict[tuple[Kind, Kind], str]] = {
+    ("membership", "team"): ".team",
+    ("membership", "user"): ".user",
+    ("service account", "team"): ".team",
+    ("deployment", "provider"): ".provider",
+    ("token", "user"): ".owner",
+    ("token", "team"): ".owner",
+    ("token", "service account"): ".owner",
+}
+
+
+def _reference_path(record: Record, parent: Kind) -> str:
+    if record.kind == "grant":
+        return record.path.rpartition(".")[0] + ".subject"
+    return record.path + _PARENT_FIELDS.get((record.kind, parent), "")
+
+
+def _missing(parent: Key) -> str:
+    kind, name = parent
+    if kind == "token":
+        return f"there is no token '{name}', or there are several of that name: write token:sha256:HASH"
+    return f"there is no {kind} '{name}', in this file or in the database"

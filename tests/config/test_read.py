@@ -1,0 +1,139 @@
+"""A wrong file is refused as a whole, and everything wrong with it is named by line and path."""
+
+import pytest
+from msgspec import UNSET
+
+from aqueduct.config.problems import MAX_PROBLEMS, ConfigError
+from aqueduct.config.read import read_text
+
+
+def refusals(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read_text("f.yaml", text.encode())
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: []", "f.yaml:1: model: unknown key 'model'; did you mean 'models'?"),
+        ("limits: []", "f.yaml:1: limits: unknown key 'limits'; known here: orgs, memberships, tokens, providers"),
+        ("mcp_servers: []", "f.yaml:1: mcp_servers: unknown key 'mcp_servers'"),
+        ("models: {}", "f.yaml:1: models: must be a list of items that begin with `-`, is a mapping of keys"),
+        ("models: x", "f.yaml:1: models: must be a list of items that begin with `-`, is a text"),
+        ("models: [x]", "f.yaml:1: models[0]: must be a mapping of keys, is a text"),
+        ("models: [null]", "f.yaml:1: models[0]: must be a mapping of keys, is nothing"),
+        ("models:\n- name: 4\n", "f.yaml:2: models[0].name: must be a text, is a whole number; put quotes around it"),
+        ("models:\n- aliases: []\n", "f.yaml:2: models[0]: the key 'name' is missing"),
+        ("models:\n- name:\n", "f.yaml:2: models[0]: the key 'name' is missing"),
+        ("models:\n- name: a\n  extra_params: x\n", "f.yaml:3: models[0].extra_params: 'x' is not one of drop, reject"),
+        ("models: [{name: a, operations: [x]}]", "models[0].operations[0]: 'x' is not one of chat, completions, embed"),
+        ("models: [{name: a, context_window: 1.5}]", "context_window: must be a whole number, is a number"),
+        ("models: [{name: a, context_window: 0}]", "context_window: must be a whole number from 1 to 2000000000"),
+        ("models: [{name: a, enabled: 'x'}]", "models[0].enabled: must be true or false, is a text"),
+        ("models: [{name: 'a*b'}]", "models[0].name: a wildcard has one '*', at its end, as in vendor/*"),
+        ("models: [{name: 'a**'}]", "models[0].name: a wildcard has one '*'"),
+        ("models: [{name: 'a b'}]", "models[0].name: 'a b' is not allowed"),
+        ("models: [{name: 'a/*', aliases: [b]}]", "models[0].aliases: a wildcard has no aliases"),
+        ("models: [{name: a, aliases: ['b*']}]", "models[0].aliases[0]: 'b*' is not allowed"),
+        ("models:\n- {name: a}\n- {name: a}\n", "f.yaml:3: models[1].name: duplicate model name or alias: 'a' stands"),
+        ("models:\n- {name: a}\n- {name: b, aliases: [a]}\n", "f.yaml:3: models[1].aliases[0]: duplicate model name"),
+        (
+            "models:\n- name: a\n  deployments:\n  - provider: p\n    wieght: 1\n",
+            "f.yaml:5: models[0].deployments[0].wieght: unknown key 'wieght'; did you mean 'weight'?",
+        ),
+        ("models: [{name: a, deployments: [{provider: p, weight: 0}]}]", "weight: must be a whole number from 1"),
+        (
+            "models: [{name: a, deployments: [{provider: p, timeouts: {idle_s: 0}}]}]",
+            "timeouts.idle_s: must be seconds",
+        ),
+        ("models: [{name: a, deployments: [{provider: p, timeouts: {total_s: 1}}]}]", "unknown key 'total_s'"),
+        ("models: [{name: a, deployments: [{provider: p, upstream_model: '*'}]}]", "upstream_model: may hold one '*'"),
+        ("models: [{name: a, deployments: [{provider: p}, {provider: p}]}]", "duplicate deployment: 'p:a'"),
+        ("providers: [{name: p}]", "providers[0]: the key 'adapter' is missing"),
+        ("providers: [{name: p, adapter: x, base_url: 'ftp://h'}]", "base_url: must be a URL that begins with http://"),
+        ("providers: [{name: p, adapter: x, base_url: 'h:80'}]", "base_url: must be a URL that begins with http://"),
+        ("providers: [{name: p, adapter: x, base_url: 'http://'}]", "base_url: must be a URL"),
+        ("providers: [{name: p, adapter: x, base_url: 'http://[::1'}]", "base_url: is no URL"),
+        ("providers: [{name: p, adapter: x, base_url: 'http://h:99999'}]", "base_url: is no URL"),
+        (
+            "providers: [{name: p, adapter: x, base_url: 'http://u:p@h'}]",
+            "base_url: must not hold a user or a password",
+        ),
+        ("providers: [{name: p, adapter: x, base_url: 'http://h/?a=b'}]", "base_url: must end with the path"),
+        ("providers: [{name: p, adapter: x, base_url: 'http://h/a b'}]", "base_url: must be printable ASCII"),
+        ("providers: [{name: p, adapter: x, secret: 'env:'}]", "secret: names no environment variable"),
+        ("providers: [{name: p, adapter: x, secret: 'env:A-B'}]", "secret: names no environment variable"),
+        ("providers: [{name: p, adapter: x, secret: ' sk'}]", "secret: is no credential"),
+        ("providers: [{name: p, adapter: x, options: {a: 1}}]", "options.a: must be a text, is a whole number"),
+        (
+            "providers: [{name: p, adapter: x, headers: {Authorization: x}}]",
+            "headers.Authorization: holds a credential",
+        ),
+        ("providers: [{name: p, adapter: x, headers: {x-goog-api-key: x}}]", "x-goog-api-key: holds a credential"),
+        ("providers: [{name: p, adapter: x, headers: {Host: x}}]", "headers.Host: is set by the gateway itself"),
+        ("providers: [{name: p, adapter: x, headers: {'a b': x}}]", "headers.a b: is no valid header name"),
+        ('providers: [{name: p, adapter: x, headers: {a: "x\\r\\nb: c"}}]', "headers.a: has a value with other than"),
+        ("providers: [{name: p, adapter: x, headers: {a: x, A: y}}]", "headers.A: duplicate header: 'a'"),
+        ("tokens: [{name: t, owner: 'user:a@b', token: sk-live-123}]", "a token itself never stands in a file"),
+        ("tokens: [{name: t, owner: a@b, token: 'env:T'}]", "tokens[0].owner: 'a@b' is not allowed; it must be user:"),
+        ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: soon}]", "expires: must be a date such as"),
+        ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: 2030-02-30}]", "expires: must be a date"),
+        ("grants: [{subject: 'org:a'}]", "grants[0]: neither allows nor denies anything"),
+        ("grants: [{subject: a, allow: [m]}]", "grants[0].subject: 'a' is not allowed; it must be org:SLUG"),
+        ("grants: [{subject: 'org:a', allow: [m], deny: [m]}]", "grants[0].deny[0]: duplicate grant: 'org:a m'"),
+        ("grants: [{subject: 'org:a', allow: ['*x']}]", "grants[0].allow[0]: a wildcard has one '*', at its end"),
+        ("orgs: [{slug: A}]", "orgs[0].slug: 'A' is not allowed; it must be lower-case letters"),
+        ("orgs: [{slug: a, teams: [{name: x/y}]}]", "orgs[0].teams[0].name: 'x/y' is not allowed"),
+        (
+            "orgs: [{slug: a, users: [{email: nobody}]}]",
+            "users[0].email: 'nobody' is not allowed; it must be an e-mail",
+        ),
+        ("orgs: [{slug: a, users: [{email: A@b}, {email: a@b}]}]", "users[1].email: duplicate user: 'a@b'"),
+        (
+            "memberships: [{team: x, user: a@b}]",
+            "memberships[0].team: 'x' is not allowed; it must be a team as ORG/TEAM",
+        ),
+    ],
+)
+def test_read_of_wrong_file_names_what_to_mend(text: str, expected: str) -> None:
+    lines = refusals(text)
+    assert [line for line in lines if expected in line], lines
+
+
+def test_read_reports_the_mistakes_of_all_items_in_order_of_their_lines() -> None:
+    found = refusals("providers:\n- {name: p}\nmodels:\n- {nam: a}\n- {name: b, x: 1}\nzzz: 1\n")
+    assert [line.split(": ")[0] for line in found] == ["f.yaml:2", "f.yaml:4", "f.yaml:5", "f.yaml:6"]
+
+
+def test_read_with_very_many_mistakes_names_some_and_counts_the_rest() -> None:
+    found = refusals("models: [" + "{}," * 1_000 + "]")
+    assert len(found) == MAX_PROBLEMS + 1
+    assert found[-1] == f"f.yaml: and {1_000 - MAX_PROBLEMS} more"
+
+
+def test_read_secret_never_appears_in_a_message() -> None:
+    canary = "sk-canary-0123456789"
+    text = (
+        f"providers: [{{name: p, adapter: x, secret: ' {canary}', headers: {{cookie: {canary}}}, options: {{a: 1}}}}]"
+    )
+    assert canary not in "\n".join(refusals(text))
+    token = f"{{name: t, owner: 'user:a@b', token: {canary}}}"
+    assert canary not in "\n".join(refusals(f"tokens: [{token}, {token}]"))
+    assert "1234" not in "\n".join(refusals("providers: [{name: p, adapter: x, secret: 01234}]"))
+
+
+def test_read_absent_list_differs_from_an_empty_one() -> None:
+    document, _ = read_text("f.yaml", b"models: []\ntokens:\norgs: [{slug: a, teams: []}]\n")
+    assert document.models == ()
+    assert document.tokens is UNSET
+    assert isinstance(document.orgs, tuple)
+    assert document.orgs[0].teams == ()
+    assert document.orgs[0].users is UNSET
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "https://h/a/b/", "http://[::1]:1", "http://host"])
+def test_read_operator_may_name_any_host(url: str) -> None:
+    document, _ = read_text("f.yaml", f"providers: [{{name: p, adapter: x, base_url: '{url}'}}]".encode())
+    assert isinstance(document.providers, tuple)
+    assert document.providers[0].base_url == url
