@@ -121,10 +121,14 @@ def load(path: Path) -> Recording:
 
 
 def api_of(document: JsonObject) -> str:
-    """The recorded api; messages of OpenAI's assistants carry Anthropic's api name and are told apart by path."""
-    if document["api"] == "messages" and "/threads/" in document["request"]["path"]:
+    """The recorded api. Two other APIs carry the same name and are told apart by path.
+
+    Those are the messages of OpenAI's assistants, and Ollama's own embeddings.
+    """
+    api, path = str(document["api"]), document["request"]["path"]
+    if api == "messages" and "/threads/" in path:
         return "threads.messages"
-    return str(document["api"])
+    return "ollama.embeddings" if api == "embeddings" and path.startswith("/api/") else api
 
 
 @functools.cache

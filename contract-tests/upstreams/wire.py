@@ -79,10 +79,16 @@ def data_event(document: object, event: str | None = None) -> bytes:
 
 
 def recorded_reply(recording: Recording) -> Reply:
-    """The recorded response, byte for byte; event streams are sent event by event."""
+    """The recorded response, byte for byte; event streams are sent event by event.
+
+    A stream that was recorded as a JSON array is sent as events, which is what Google answers to `alt=sse`.
+    """
     headers = tuple((name, value) for name, value in recording.response_headers if name not in FRAMING_HEADERS)
     if not any(name == "content-type" for name, _ in headers):
         headers = (("content-type", recording.content_type), *headers)
+    if recording.body_kind == "json-array-stream" and recording.status == 200:
+        events = (data_event(item).replace(b"\n", b"\r\n") for item in json.loads(recording.body))
+        return sse_reply(tuple(events))
     if recording.body_kind == "sse":
         return Reply(recording.status, headers, split_events(recording.body), streamed=True)
     return Reply(recording.status, headers, (recording.body,), streamed=recording.streamed and recording.status == 200)

@@ -1,0 +1,123 @@
+"""The readers agree with the providers' own SDKs on every recording, and with what providers document."""
+
+import pytest
+from upstreams import (
+    Anthropic,
+    Azure,
+    Dialect,
+    Google,
+    OpenAI,
+    Reading,
+    ToolCall,
+    Upstream,
+    Usage,
+    recording,
+    recordings,
+)
+from upstreams.readers import read, read_body, readable, sdk
+
+DIALECTS: dict[str, type[Dialect]] = {"openai": OpenAI, "azure": Azure, "anthropic": Anthropic, "google": Google}
+
+# Recordings that each dialect must at least have; fewer means that the selection broke.
+EXPECTED = {"openai": 270, "azure": 15, "anthropic": 50, "google": 60}
+
+
+def comparable(reading: Reading) -> Reading:
+    """An SDK raises at an error event and drops the usage that came with it."""
+    if reading.error is None:
+        return reading
+    return Reading(text=reading.text, reasoning=reading.reasoning, error=reading.error)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_read_every_recording_agrees_with_the_sdk(dialect: str) -> None:
+    found = recordings(dialect=dialect)
+    assert len(found) >= EXPECTED[dialect]
+    with Upstream(DIALECTS[dialect]()) as upstream, sdk.reader(upstream) as read_by_sdk:
+        for candidate in filter(sdk.can_read, found):
+            assert comparable(read(candidate)) == comparable(read_by_sdk(candidate)), candidate.name
+        assert upstream.problems == []
+
+
+def test_read_every_recording_says_something() -> None:
+    for candidate in filter(readable, recordings()):
+        reading = read(candidate)
+        if candidate.status >= 400:
+            assert reading.error is not None
+            assert (reading.error.status, bool(reading.error.message)) == (candidate.status, True), candidate.name
+        else:
+            # An answer has content, or a finish reason that says why not, or an error event.
+            assert reading.finish or reading.vectors or reading.error, candidate.name
+
+
+# Providers whose own counts contradict each other: reasoning beside the completion, or more cached than prompted.
+INCONSISTENT = {"azure/grok", "openrouter/", "vercel-gateway/", "xai/"}
+
+
+def test_read_usage_details_exceed_their_totals_at_known_providers_only() -> None:
+    broken = set()
+    for candidate in filter(readable, recordings()):
+        usage = read(candidate).usage or Usage()
+        details = ((usage.cached or 0) + (usage.cache_write or 0), usage.reasoning or 0)
+        if details[0] > (usage.prompt or 0) or details[1] > (usage.completion or 0):
+            grok = "grok" if candidate.provider == "azure" and "grok" in candidate.name else ""
+            broken.add(f"{candidate.provider}/{grok}")
+    assert broken == INCONSISTENT
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "gemini/generateContent__pydantic-ai__test_google_model_safety_settings",
+            Reading(finish="content_filter", usage=Usage(prompt=14, completion=0)),
+        ),
+        (
+            "llamacpp/chat.completions__rig__tool_call_cut_mid_arguments",
+            Reading(
+                tool_calls=(ToolCall("record", '{"note": "The'),),
+                finish="length",
+                usage=read(recording("llamacpp/chat.completions__rig__tool_call_cut_mid_arguments")).usage,
+            ),
+        ),
+    ],
+)
+def test_read_known_recording_gives_its_meaning(name: str, expected: Reading) -> None:
+    assert read(recording(name)) == expected
+
+
+def test_read_anthropic_usage_includes_what_the_cache_gave_and_took() -> None:
+    body = (
+        b'{"type":"message","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{}}],'
+        b'"stop_reason":"tool_use","usage":{"input_tokens":3,"cache_read_input_tokens":5,'
+        b'"cache_creation_input_tokens":7,"output_tokens":2}}'
+    )
+    reading = read_body("messages", 200, body, "json")
+    assert reading.usage == Usage(prompt=15, completion=2, cached=5, cache_write=7)
+    assert (reading.text, reading.tool_calls, reading.finish) == ("a", (ToolCall("f", {}),), "tool_calls")
+
+
+def test_read_google_truncated_call_is_length_and_thoughts_count_as_completion() -> None:
+    body = (
+        b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":1}}}]},'
+        b'"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":6,'
+        b'"candidatesTokenCount":2,"thoughtsTokenCount":3,"cachedContentTokenCount":1}}'
+    )
+    reading = read_body("generateContent", 200, body, "json")
+    assert reading.finish == "length"
+    assert reading.usage == Usage(prompt=10, completion=5, cached=1, reasoning=3)
+
+
+def test_read_stream_without_end_has_no_finish() -> None:
+    body = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    assert read_body("chat.completions", 200, body, "sse").finish is None
+    assert read_body("chat.completions", 200, body + b"data: [DONE]\n\n", "sse").finish == "stop"
+
+
+def test_read_stream_calls_without_index_stay_apart() -> None:
+    body = (
+        b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},'
+        b'{"id":"b","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":"tool_calls"}]}\n\n'
+    )
+    calls = read_body("chat.completions", 200, body, "sse").tool_calls
+    assert calls == (ToolCall("f", {}), ToolCall("f", {"x": 1}))
