@@ -1,0 +1,1 @@
+"""HTTP: thin routes, one file per endpoint family; knows no provider and no SQL."""

@@ -1,0 +1,75 @@
+"""Reads a request's body within bounds on size and time; knows nothing of its content."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from litestar.types import Receive, Scope
+
+from aqueduct.errors import ErrorType, GatewayError
+
+_JSON: Final = b"application/json"
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_json_body(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Return the body; raises `GatewayError` 413, 415 or 408, or `ClientGoneError`."""
+    length, media_type = _declared(scope["headers"])
+    if media_type is not None and not _is_json(media_type):
+        raise _unsupported("Send the request as JSON, with 'content-type: application/json'.")
+    if length is not None and length > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    more = True
+    try:
+        async with asyncio.timeout(timeout_s):
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise ClientGoneError
+                piece = message["body"]
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                pieces.append(piece)
+                more = message["more_body"]
+    except TimeoutError:
+        raise GatewayError(
+            408,
+            "request_timeout",
+            f"The request body did not arrive within {timeout_s:g} seconds.",
+            kind=ErrorType.CALLER_INVALID_REQUEST,
+        ) from None
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _declared(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int | None, bytes | None]:
+    """Return the declared length and media type, None where absent or unusable."""
+    length: int | None = None
+    media_type: bytes | None = None
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            length = int(value)
+        elif name == b"content-type":
+            media_type = value
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            raise _unsupported("Compressed request bodies are not supported; send the JSON as it is.")
+    return length, media_type
+
+
+def _is_json(media_type: bytes) -> bool:
+    essence = media_type.partition(b";")[0].strip().lower()
+    return essence == _JSON or essence.endswith(b"+json")
+
+
+def _unsupported(message: str) -> GatewayError:
+    return GatewayError(415, "unsupported_media_type", message, kind=ErrorType.CALLER_INVALID_REQUEST)
+
+
+def _too_large(max_bytes: int) -> GatewayError:
+    message = f"The request body is larger than the {max_bytes} bytes that this gateway accepts."
+    return GatewayError(413, "request_too_large", message, kind=ErrorType.CALLER_INVALID_REQUEST)

@@ -1,0 +1,173 @@
+"""Chat completions: the hub's own dialect, as a value for the one pipeline."""
+
+from typing import Final
+
+from msgspec import UNSET, Raw, UnsetType
+
+from adapters.base import Call, ChunkStream, Result, SupportsChat
+from aqueduct.dialects.decode import RequestDecoder
+from aqueduct.errors import invalid_request
+from aqueduct.pipeline.spec import OperationSpec, StreamSpec
+from schemas.chat_request import (
+    AssistantMessage,
+    ChatRequest,
+    Content,
+    FunctionTool,
+    JsonSchemaFormat,
+    RefusalPart,
+    StreamOptions,
+    TextPart,
+)
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.usage import Usage
+
+MEDIA_PART_CHARS: Final = 3000
+"""What an image, file or recording counts for in an estimate: about 1,000 tokens."""
+
+
+class StrictChatRequest(ChatRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chat request without unknown top-level fields."""
+
+
+async def _call(adapter: object, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+    return await _supporting(adapter).chat(request, call)
+
+
+async def _open(adapter: object, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+    return await _supporting(adapter).chat_stream(request, call)
+
+
+def _supporting(adapter: object) -> SupportsChat:
+    return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
+
+
+def _wants_stream(request: ChatRequest) -> bool:
+    return request.stream is True
+
+
+def _stream_options(request: ChatRequest) -> StreamOptions | None:
+    return request.stream_options
+
+
+def content_chars(chunk: ChatCompletionChunk) -> int:
+    """Return how many characters of the answer a chunk carries, 0 for role, annotation and finish chunks."""
+    chars = 0
+    for choice in chunk.choices:
+        delta = choice.delta
+        if delta.content:
+            chars += len(delta.content)
+        if delta.reasoning_content:
+            chars += len(delta.reasoning_content)
+        if delta.tool_calls:
+            chars += sum(_call_chars(call.function, call.custom) for call in delta.tool_calls)
+        if delta.refusal:
+            chars += len(delta.refusal)
+        if delta.reasoning_details or delta.audio or delta.function_call:
+            chars += 1
+    return chars
+
+
+def _call_chars(function: object, custom: object) -> int:
+    chars = 1
+    for part in (function, custom):
+        for name in ("name", "arguments", "input"):
+            value = getattr(part, name, UNSET)
+            chars += len(value) if isinstance(value, str) else 0
+    return chars
+
+
+def _mask_usage(chunk: ChatCompletionChunk) -> None:
+    chunk.usage = None
+
+
+def _usage_chunk(like: ChatCompletionChunk, usage: Usage) -> ChatCompletionChunk:
+    return ChatCompletionChunk(
+        id=like.id,
+        choices=[],
+        created=like.created,
+        model=like.model,
+        service_tier=like.service_tier,
+        system_fingerprint=like.system_fingerprint,
+        usage=usage.to_completion_usage(),
+    )
+
+
+def _chunk_finish_reason(chunk: ChatCompletionChunk) -> str | None:
+    for choice in chunk.choices:
+        if choice.finish_reason is not None:
+            return choice.finish_reason
+    return None
+
+
+def _finish_reason(body: ChatCompletion) -> str | None:
+    return body.choices[0].finish_reason if body.choices else None
+
+
+def _prompt_chars(request: ChatRequest) -> int:
+    chars = sum(_content_chars(message.content) for message in request.messages)
+    for message in request.messages:
+        if isinstance(message, AssistantMessage) and message.tool_calls:
+            chars += sum(
+                _call_chars(getattr(c, "function", None), getattr(c, "custom", None)) for c in message.tool_calls
+            )
+    for tool in request.tools or ():
+        if isinstance(tool, FunctionTool) and tool.function.parameters is not UNSET:
+            chars += len(bytes(tool.function.parameters))
+    return chars
+
+
+def _content_chars(content: Content | list[TextPart] | None) -> int:
+    if content is None or isinstance(content, str):
+        return len(content or "")
+    chars = 0
+    for part in content:
+        if isinstance(part, TextPart):
+            chars += len(part.text)
+        elif isinstance(part, RefusalPart):
+            chars += len(part.refusal)
+        else:
+            chars += MEDIA_PART_CHARS
+    return chars
+
+
+def _validate(request: ChatRequest) -> None:
+    if not request.messages:
+        raise invalid_request("invalid_value", "'messages' is empty; send at least one message.", "messages")
+    for index, tool in enumerate(request.tools or ()):
+        if isinstance(tool, FunctionTool):
+            _require_object(tool.function.parameters, f"tools[{index}].function.parameters")
+    for index, function in enumerate(request.functions or ()):
+        _require_object(function.parameters, f"functions[{index}].parameters")
+    if isinstance(request.response_format, JsonSchemaFormat):
+        _require_object(request.response_format.json_schema.schema, "response_format.json_schema.schema")
+    _require_object(request.web_search_options, "web_search_options")
+
+
+def _require_object(raw: Raw | UnsetType, path: str) -> None:
+    if raw is not UNSET and bytes(raw)[:1] not in {b"{", b"n"}:
+        raise invalid_request("invalid_type", f"Invalid value for '{path}': Expected `object`.", path)
+
+
+CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
+    name="chat",
+    path="/chat/completions",
+    summary="Create a chat completion",
+    supports=SupportsChat,
+    request_type=ChatRequest,
+    body_type=ChatCompletion,
+    chunk_type=ChatCompletionChunk,
+    decoder=RequestDecoder(ChatRequest, StrictChatRequest),
+    call=_call,
+    finish_reason=_finish_reason,
+    prompt_chars=_prompt_chars,
+    validate=_validate,
+    stream=StreamSpec(
+        wanted=_wants_stream,
+        options=_stream_options,
+        open=_open,
+        content_chars=content_chars,
+        mask_usage=_mask_usage,
+        usage_chunk=_usage_chunk,
+        finish_reason=_chunk_finish_reason,
+    ),
+)

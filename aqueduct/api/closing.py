@@ -1,0 +1,76 @@
+"""The end of a request, reached exactly once whatever happens: usage row, metrics, log line; knows no wire format."""
+
+import time
+from datetime import UTC, datetime
+
+from aqueduct.api.gateway import Gateway
+from aqueduct.errors import ErrorType
+from aqueduct.observability.metrics import error_label
+from aqueduct.observability.request_log import RequestLine
+from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.usage_row import to_row
+
+
+LOGGED_LEVELS = frozenset({"debug", "info"})
+
+
+def close_request(gateway: Gateway, context: RequestContext, reason: str | None = None) -> None:
+    """Record a request that has ended. Synchronous on purpose: no cancellation can come between.
+
+    `reason` is for the log alone. Requests of unknown callers leave no usage row.
+    """
+    duration_s = time.perf_counter() - context.started
+    if context.principal is not None:
+        gateway.recorder.put(to_row(context, duration_s))
+    _count(gateway, context, duration_s)
+    if gateway.settings.log_level in LOGGED_LEVELS:
+        gateway.request_log.put(_line(context, duration_s, reason))
+
+
+def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None:
+    model = context.catalog_model or ""
+    first = context.first_content
+    gateway.metrics.request(
+        (context.endpoint, model, context.provider or "", str(context.status), error_label(context.error_kind)),
+        duration_s,
+        None if first is None else first - context.started,
+        max(0.0, duration_s - context.upstream_s),
+    )
+    usage = context.usage
+    if usage is not None:
+        counts = (
+            usage.prompt_tokens or 0,
+            usage.cached_tokens or 0,
+            usage.cache_write_tokens or 0,
+            usage.completion_tokens or 0,
+            usage.reasoning_tokens or 0,
+        )
+        gateway.metrics.tokens(model, counts, usage.source)
+
+
+def _line(context: RequestContext, duration_s: float, reason: str | None) -> RequestLine:
+    principal, usage, first = context.principal, context.usage, context.first_content
+    error: ErrorType | None = context.error_kind
+    return RequestLine(
+        time=datetime.fromtimestamp(context.started_at_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
+        request_id=str(context.request_id),
+        endpoint=context.endpoint,
+        status=context.status,
+        duration_ms=round(duration_s * 1000, 2),
+        overhead_ms=round(max(0.0, duration_s - context.upstream_s) * 1000, 2),
+        ttft_ms=None if first is None else round((first - context.started) * 1000, 2),
+        error_type=None if error is None else error.value,
+        upstream_status=context.upstream_status,
+        upstream_request_id=context.upstream_request_id,
+        reason=reason,
+        org=None if principal is None else principal.org_slug,
+        token=None if principal is None else str(principal.token_id),
+        model=context.model,
+        provider=context.provider,
+        deployment=context.deployment_id,
+        attempts=context.attempts,
+        streamed=context.streamed,
+        prompt_tokens=None if usage is None else usage.prompt_tokens,
+        completion_tokens=None if usage is None else usage.completion_tokens,
+        usage_source=None if usage is None else usage.source,
+    )

@@ -1,0 +1,96 @@
+"""Legacy text completions, as a value for the one pipeline."""
+
+from typing import Final
+
+from adapters.base import Call, ChunkStream, Result, SupportsCompletions
+from aqueduct.dialects.decode import RequestDecoder
+from aqueduct.pipeline.spec import OperationSpec, StreamSpec
+from schemas.chat_request import StreamOptions
+from schemas.completions import Completion, CompletionRequest
+from schemas.usage import Usage
+
+
+class StrictCompletionRequest(CompletionRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A completion request without unknown top-level fields."""
+
+
+async def _call(adapter: object, request: CompletionRequest, call: Call) -> Result[Completion]:
+    return await _supporting(adapter).completion(request, call)
+
+
+async def _open(adapter: object, request: CompletionRequest, call: Call) -> ChunkStream[Completion]:
+    return await _supporting(adapter).completion_stream(request, call)
+
+
+def _supporting(adapter: object) -> SupportsCompletions:
+    return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
+
+
+def _wants_stream(request: CompletionRequest) -> bool:
+    return request.stream is True
+
+
+def _stream_options(request: CompletionRequest) -> StreamOptions | None:
+    return request.stream_options
+
+
+def _content_chars(chunk: Completion) -> int:
+    return sum(len(choice.text) for choice in chunk.choices)
+
+
+def _mask_usage(chunk: Completion) -> None:
+    chunk.usage = None
+
+
+def _usage_chunk(like: Completion, usage: Usage) -> Completion:
+    return Completion(
+        id=like.id,
+        choices=[],
+        created=like.created,
+        model=like.model,
+        system_fingerprint=like.system_fingerprint,
+        usage=usage.to_completion_usage(),
+    )
+
+
+def _finish_reason(body: Completion) -> str | None:
+    for choice in body.choices:
+        if choice.finish_reason is not None:
+            return choice.finish_reason
+    return None
+
+
+def _prompt_chars(request: CompletionRequest) -> int:
+    prompt = request.prompt
+    if prompt is None or isinstance(prompt, str):
+        return len(prompt or "")
+    return sum(len(item) if isinstance(item, str | list) else 1 for item in prompt)
+
+
+def _validate(request: CompletionRequest) -> None:
+    del request
+
+
+COMPLETIONS: Final = OperationSpec[CompletionRequest, Completion, Completion](
+    name="completions",
+    path="/completions",
+    summary="Create a text completion (legacy)",
+    supports=SupportsCompletions,
+    request_type=CompletionRequest,
+    body_type=Completion,
+    chunk_type=Completion,
+    decoder=RequestDecoder(CompletionRequest, StrictCompletionRequest),
+    call=_call,
+    finish_reason=_finish_reason,
+    prompt_chars=_prompt_chars,
+    validate=_validate,
+    stream=StreamSpec(
+        wanted=_wants_stream,
+        options=_stream_options,
+        open=_open,
+        content_chars=_content_chars,
+        mask_usage=_mask_usage,
+        usage_chunk=_usage_chunk,
+        finish_reason=_finish_reason,
+    ),
+)

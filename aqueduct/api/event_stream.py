@@ -1,0 +1,168 @@
+"""A streamed answer: sends it, and owns settling it, whichever way it ends."""
+
+import asyncio
+from typing import Final, Generic
+
+import msgspec
+from litestar.types import Send
+
+from adapters.errors import ErrorKind, ProviderError
+from aqueduct.api.errors import WireError, encode_error, from_provider
+from aqueduct.api.gateway import Gateway
+from aqueduct.api.headers import stream_headers
+from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.execute import OpenStream
+from aqueduct.pipeline.meter import settled_usage
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT
+
+DONE: Final = b"data: [DONE]\n\n"
+PING: Final = b": ping\n\n"
+CLOSE_TIMEOUT_S: Final = 2.0
+_encode = msgspec.json.Encoder().encode
+
+
+class EventStream(Generic[RequestT, BodyT, ChunkT]):
+    """One open stream.
+
+    Times are in seconds of the event loop's clock: `last_sent` of the last write, `sending_since` of a write in
+    progress (0: none).
+    """
+
+    __slots__ = (
+        "_context",
+        "_gateway",
+        "_include_usage",
+        "_last_chunk",
+        "_loop",
+        "_model",
+        "_opened",
+        "_output_chars",
+        "_prompt_chars",
+        "_send",
+        "_settled",
+        "_spec",
+        "_task",
+        "last_sent",
+        "sending_since",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        spec: OperationSpec[RequestT, BodyT, ChunkT],
+        request: RequestT,
+        context: RequestContext,
+        opened: OpenStream[ChunkT],
+    ) -> None:
+        stream_spec = spec.stream
+        options = None if stream_spec is None else stream_spec.options(request)
+        self._gateway = gateway
+        self._spec = spec
+        self._context = context
+        self._opened = opened
+        self._model = request.model
+        self._include_usage = options is not None and options.include_usage is True
+        self._prompt_chars = spec.prompt_chars(request)
+        self._output_chars = 0
+        self._last_chunk: ChunkT | None = None
+        self._send: Send | None = None
+        self._settled = False
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self.last_sent = self._loop.time()
+        self.sending_since = 0.0
+
+    async def run(self, send: Send) -> None:
+        """Send the stream to its end and settle it; on cancellation only settle it."""
+        self._send = send
+        context = self._context
+        context.status = 200
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
+            self._gateway.stream_watch.add(self)
+            failure = await self._relay()
+            # settled before the last write: a client that has read to the end finds its usage recorded
+            last = self._settle(failure)
+            self._gateway.stream_watch.discard(self)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        finally:
+            self._gateway.stream_watch.discard(self)
+            self._settle(None)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._opened.stream.aclose()
+
+    async def ping(self) -> None:
+        """Send a comment, so that nobody between takes the silence for an end."""
+        await self._write(PING)
+
+    def abandon(self) -> None:
+        """End the stream: its client does not read."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _relay(self) -> ProviderError | None:
+        """Send all chunks; returns what broke the stream off, if anything did."""
+        try:
+            await self._write(self._encode(self._opened.held))
+            async for chunks in self._opened.stream:
+                await self._write(self._encode(chunks))
+        except ProviderError as error:
+            return error
+        return None
+
+    async def _write(self, data: bytes) -> None:
+        if self._send is None or not data:
+            return
+        self.sending_since = self.last_sent = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self.sending_since = 0.0
+
+    def _encode(self, chunks: tuple[ChunkT, ...]) -> bytes:
+        stream_spec = self._spec.stream
+        if stream_spec is None:
+            raise TypeError
+        events: list[bytes] = []
+        for chunk in chunks:
+            chunk.model = self._model
+            if self._include_usage:
+                stream_spec.mask_usage(chunk)
+            self._output_chars += stream_spec.content_chars(chunk)
+            reason = stream_spec.finish_reason(chunk)
+            if reason is not None:
+                self._context.finish_reason = reason
+            events.append(b"data: %b\n\n" % _encode(chunk))
+            self._last_chunk = chunk
+        return b"".join(events)
+
+    def _settle(self, failure: ProviderError | None) -> bytes:
+        """Book what was consumed, once; returns the stream's last bytes."""
+        if self._settled:
+            return b""
+        self._settled = True
+        context, stream = self._context, self._opened.stream
+        context.upstream_id = stream.upstream_id
+        context.upstream_model = stream.upstream_model or context.upstream_model
+        context.native_finish_reason = stream.native_finish_reason
+        context.usage = settled_usage(
+            stream.usage,
+            finished=stream.finished,
+            prompt_chars=self._prompt_chars,
+            output_chars=self._output_chars,
+        )
+        if self._opened.reservation is not None:
+            self._opened.reservation.settle(context.usage)
+        if failure is not None:
+            return self._failure_bytes(from_provider(failure), failure)
+        return self._usage_bytes() + DONE
+
+    def _failure_bytes(self, wire: WireError, failure: ProviderError) -> bytes:
+        self._context.error_kind = wire.kind
+        self._context.upstream_request_id = failure.upstream_request_id
+        self._gateway.metrics.attempt(self._context.deployment_id or "", ErrorKind(failure.kind).value)
+        return b"data: %b\n\n" % encode_error(wire.body) + DONE
+
+    def _usage_bytes(self) -> bytes:
+        usage, like = self._context.usage, self._last_chunk
+        if not self._include_usage or usage is None or like is None or self._spec.stream is None:
+            return b""
+        return b"data: %b\n\n" % _encode(self._spec.stream.usage_chunk(like, usage))

@@ -1,0 +1,30 @@
+"""Everything that routes work with, built once per process and injected; knows no operation."""
+
+from msgspec import Struct
+
+from adapters.transport import Transport
+
+from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.catalog.watcher import Catalog
+from aqueduct.ids import RequestIds
+from aqueduct.observability.metrics import Metrics
+from aqueduct.observability.request_log import RequestLog
+from aqueduct.pipeline.execute import Pipeline
+from aqueduct.settings import Settings
+from aqueduct.usage.recorder import Recorder
+
+
+class Gateway(Struct, kw_only=True):
+    """The parts of a running gateway. `inflight` counts requests in work; `draining` once it is to stop."""
+
+    settings: Settings
+    catalog: Catalog
+    pipeline: Pipeline
+    transport: Transport
+    recorder: Recorder
+    metrics: Metrics
+    request_log: RequestLog
+    stream_watch: StreamWatch
+    request_ids: RequestIds
+    inflight: int = 0
+    draining: bool = False

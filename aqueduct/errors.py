@@ -1,0 +1,78 @@
+"""The one exception of the gateway's own stages; knows no HTTP body.
+
+GatewayError
+    status     HTTP status for the client
+    type       OpenAI error type, for example `invalid_request_error`
+    code       slug, for example `model_not_found`
+    message    for the client: names the field and what to do
+    param      JSON path of the offending field
+    kind       closed vocabulary by fault domain, for metrics and the usage row (`ErrorType`)
+"""
+
+from enum import StrEnum
+
+
+class ErrorType(StrEnum):
+    """Why a request failed, by whose fault it is: the `error_type` of metrics and usage rows."""
+
+    CALLER_UNAUTHENTICATED = "caller_unauthenticated"
+    CALLER_INVALID_REQUEST = "caller_invalid_request"
+    CALLER_MODEL_NOT_FOUND = "caller_model_not_found"
+    CALLER_DISCONNECTED = "caller_disconnected"
+    POLICY_DENIED = "policy_denied"
+    PROVIDER_CONTENT_POLICY = "provider_content_policy"
+    PROVIDER_CREDENTIALS = "provider_credentials"
+    PROVIDER_MODEL_NOT_FOUND = "provider_model_not_found"
+    PROVIDER_RATE_LIMIT = "provider_rate_limit"
+    PROVIDER_OVERLOADED = "provider_overloaded"
+    PROVIDER_TIMEOUT = "provider_timeout"
+    PROVIDER_CONNECTION = "provider_connection"
+    PROVIDER_BAD_RESPONSE = "provider_bad_response"
+    PROVIDER_ERROR = "provider_error"
+    GATEWAY_OVERLOADED = "gateway_overloaded"
+    GATEWAY_SHUTDOWN = "gateway_shutdown"
+    OTHER = "_OTHER"
+
+
+class GatewayError(Exception):
+    """A refusal or failure that a client may see as it is."""
+
+    def __init__(  # noqa: PLR0913 - the fields of one flat value
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        kind: ErrorType,
+        error_type: str = "invalid_request_error",
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.kind = kind
+        self.error_type = error_type
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+def invalid_request(code: str, message: str, param: str | None = None) -> GatewayError:
+    """Return a 400 that is the caller's to mend."""
+    return GatewayError(400, code, message, kind=ErrorType.CALLER_INVALID_REQUEST, param=param)
+
+
+def model_not_found(model: str) -> GatewayError:
+    """Return the 404 for a model that does not exist or that the caller may not use: the two look alike on purpose."""
+    shown = model if len(model) <= _SHOWN_MODEL_CHARS else model[:_SHOWN_MODEL_CHARS] + "…"
+    return GatewayError(
+        404,
+        "model_not_found",
+        f"The model '{shown}' does not exist or you do not have access to it. GET /v1/models lists what you may use.",
+        kind=ErrorType.CALLER_MODEL_NOT_FOUND,
+        param="model",
+    )
+
+
+_SHOWN_MODEL_CHARS = 100

@@ -1,0 +1,126 @@
+"""Builds the parts of a gateway, and starts and stops them in the right order."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import SystemRandom
+from typing import Final
+
+from litestar import Litestar
+
+from adapters.http1 import Http1Transport
+from adapters.registry import adapter_types, build
+from adapters.transport import Transport
+from aqueduct.api.gateway import Gateway
+from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.catalog.watcher import Catalog
+from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.ids import RequestIds
+from aqueduct.observability.metrics import Metrics
+from aqueduct.observability.request_log import RequestLog
+from aqueduct.pipeline.admit import OpenAdmission
+from aqueduct.pipeline.execute import Pipeline
+from aqueduct.settings import Settings
+from aqueduct.usage.recorder import Recorder
+
+SEND_TIMEOUT_S: Final = 60.0
+LAST_REQUESTS_S: Final = 5.0
+LAST_ROWS_S: Final = 20.0
+
+
+class AdapterCache:
+    """The adapters of this process, built when a deployment first needs them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._adapters: dict[str, object] = {}
+        self._supporting: dict[tuple[str, type], object | None] = {}
+
+    def supporting(self, adapter: str, operation: type) -> object | None:
+        """Return the adapter of a type, None where it does not implement the operation's Protocol."""
+        key = (adapter, operation)
+        if key not in self._supporting:
+            if adapter not in self._adapters:
+                self._adapters[adapter] = build(adapter, self._transport)
+            built = self._adapters[adapter]
+            self._supporting[key] = built if isinstance(built, operation) else None
+        return self._supporting[key]
+
+
+class UsageDatabase:
+    """Where the recorder gets its connection from."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def connect(self) -> DedicatedConnection:
+        """Return a new connection."""
+        return await connect(self._url, application_name="aqueduct-usage")
+
+
+def build_gateway(settings: Settings) -> Gateway:
+    """Return the parts, none of them started."""
+    if settings.database_url is None:
+        message = "AQUEDUCT_DATABASE_URL is not set: `aqueduct serve` starts the embedded database and sets it."
+        raise ValueError(message)
+    metrics = Metrics()
+    transport = Http1Transport()
+    catalog = Catalog(settings, adapter_types())
+    pipeline = Pipeline(
+        snapshot=lambda: catalog.current,
+        adapters=AdapterCache(transport),
+        admission=OpenAdmission(),
+        random=SystemRandom(),
+        count_attempt=metrics.attempt,
+        max_attempts=settings.max_attempts,
+        request_timeout_s=settings.request_timeout_s,
+    )
+    recorder = Recorder(
+        UsageDatabase(settings.database_url),
+        metrics,
+        flush_s=settings.usage_flush_s,
+        flush_rows=settings.usage_flush_records,
+        max_rows=settings.usage_queue_records,
+    )
+    return Gateway(
+        settings=settings,
+        catalog=catalog,
+        pipeline=pipeline,
+        transport=transport,
+        recorder=recorder,
+        metrics=metrics,
+        request_log=RequestLog(sys.stdout.fileno()),
+        stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
+        request_ids=RequestIds(),
+    )
+
+
+def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Return the lifespan: on the way out, requests end first, then their usage is written."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        await gateway.catalog.start()
+        await gateway.recorder.start()
+        await gateway.stream_watch.start()
+        try:
+            yield
+        finally:
+            gateway.draining = True
+            await _last_requests(gateway)
+            await gateway.stream_watch.aclose()
+            await gateway.recorder.aclose(LAST_ROWS_S)
+            await gateway.transport.aclose()
+            await gateway.catalog.stop()
+            await gateway.request_log.aclose()
+
+    return lifespan
+
+
+async def _last_requests(gateway: Gateway) -> None:
+    """Wait until requests that the server has cancelled have been recorded."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + LAST_REQUESTS_S
+    while gateway.inflight and loop.time() < until:
+        await asyncio.sleep(0.01)

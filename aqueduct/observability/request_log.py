@@ -1,0 +1,101 @@
+"""One structured line per request at its end, written in batches off the event loop; never a body, token or key."""
+
+import asyncio
+import os
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+FLUSH_S: Final = 0.2
+MAX_HELD_BYTES: Final = 4 * 1024 * 1024
+_encode = msgspec.json.Encoder().encode
+
+
+class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is said of one request. Times are in milliseconds."""
+
+    time: str
+    request_id: str
+    endpoint: str
+    status: int
+    duration_ms: float
+    overhead_ms: float
+    ttft_ms: float | None = None
+    error_type: str | None = None
+    upstream_status: int | None = None
+    upstream_request_id: str | None = None
+    reason: str | None = None
+    org: str | None = None
+    token: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    deployment: str | None = None
+    attempts: int = 0
+    streamed: bool = False
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usage_source: str | None = None
+
+
+class RequestLog:
+    """Collects lines and writes them to a file descriptor every `FLUSH_S` seconds.
+
+    A reader that does not keep up loses lines beyond `MAX_HELD_BYTES`, and is told how many; requests never wait.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lines: list[bytes] = []
+        self._held_bytes = 0
+        self._lost = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Future[None] | None = None
+
+    def put(self, line: RequestLine) -> None:
+        """Take one line."""
+        data = _encode(line)
+        if self._held_bytes + len(data) > MAX_HELD_BYTES:
+            self._lost += 1
+            return
+        self._lines.append(data)
+        self._held_bytes += len(data)
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
+
+    async def aclose(self) -> None:
+        """Write what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is not None:
+            await self._writing
+        if self._lines:
+            _write_all(self._fd, self._take())
+
+    def _flush(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        self._writing = loop.run_in_executor(None, _write_all, self._fd, self._take())
+        self._writing.add_done_callback(self._written)
+
+    def _written(self, future: "asyncio.Future[None]") -> None:
+        self._writing = None
+        if not future.cancelled():
+            future.exception()  # a log that cannot be written stops nothing
+        if self._lines and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
+
+    def _take(self) -> bytes:
+        lines, self._lines, self._held_bytes = self._lines, [], 0
+        if self._lost:
+            lines.append(_encode({"lost_log_lines": self._lost}))
+            self._lost = 0
+        lines.append(b"")
+        return b"\n".join(lines)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,1 @@
+"""The one way of a request through the gateway: resolve, admit, attempt, meter; knows no HTTP."""

@@ -1,0 +1,74 @@
+"""What is known of one request while it passes the stages; knows no HTTP and no provider."""
+
+import time
+from uuid import UUID
+
+from aqueduct.auth.principal import Principal
+from aqueduct.errors import ErrorType
+from schemas.usage import Usage
+
+
+class RequestContext:
+    """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
+
+    `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
+    """
+
+    __slots__ = (
+        "attempts",
+        "catalog_model",
+        "client_request_id",
+        "client_user",
+        "deployment_id",
+        "dropped_params",
+        "endpoint",
+        "error_kind",
+        "finish_reason",
+        "first_content",
+        "model",
+        "native_finish_reason",
+        "operation",
+        "principal",
+        "provider",
+        "request_id",
+        "requested_model",
+        "started",
+        "started_at_ns",
+        "status",
+        "streamed",
+        "upstream_id",
+        "upstream_model",
+        "upstream_request_id",
+        "upstream_s",
+        "upstream_status",
+        "usage",
+    )
+
+    def __init__(self, request_id: UUID, endpoint: str, operation: str) -> None:
+        self.request_id = request_id
+        self.endpoint = endpoint
+        self.operation = operation
+        self.started = time.perf_counter()
+        self.started_at_ns = time.time_ns()
+        self.principal: Principal | None = None
+        self.client_request_id: str | None = None
+        self.client_user: str | None = None
+        self.requested_model: str | None = None
+        self.model: str | None = None
+        self.catalog_model: str | None = None
+        self.streamed = False
+        self.deployment_id: str | None = None
+        self.provider: str | None = None
+        self.upstream_model: str | None = None
+        self.upstream_id: str | None = None
+        self.upstream_request_id: str | None = None
+        self.upstream_status: int | None = None
+        self.upstream_s = 0.0
+        self.attempts = 0
+        self.dropped_params: tuple[str, ...] = ()
+        self.first_content: float | None = None
+        self.finish_reason: str | None = None
+        self.native_finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.status = 0
+        self.error_kind: ErrorType | None = None

@@ -1,0 +1,217 @@
+"""The only drivers of a request: `execute` for whole answers, `execute_stream` up to the first content of a stream."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Final, Generic, Protocol, TypeVar
+
+from msgspec import Raw, Struct
+
+from adapters.base import Call, ChunkStream, Deployment, Result
+from adapters.errors import ErrorKind, ProviderError
+from aqueduct.catalog.snapshot import ResolvedModel, Snapshot
+from aqueduct.errors import invalid_request
+from aqueduct.pipeline.admit import Admission, Reservation
+from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
+from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.resolve import no_deployment, resolve
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationRequest, OperationSpec, RequestT
+from aqueduct.routing.plan import plan
+from schemas.usage import Usage
+
+MAX_HELD_CHUNKS: Final = 64
+AttemptT = TypeVar("AttemptT")
+HeldT = TypeVar("HeldT", bound=OperationBody)
+
+
+class Adapters(Protocol):
+    """The adapters of this process by type."""
+
+    def supporting(self, adapter: str, operation: type) -> object | None:
+        """Return the adapter of a type, None where it does not implement the operation's Protocol."""
+        ...
+
+
+class Pipeline(Struct, frozen=True, kw_only=True):
+    """What the drivers work with, built once per process."""
+
+    snapshot: Callable[[], Snapshot]
+    adapters: Adapters
+    admission: Admission
+    random: Random
+    count_attempt: Callable[[str, str], None]
+    """Called after each attempt with the deployment's id and `ok`, `cancelled` or an `ErrorKind`."""
+    max_attempts: int
+    request_timeout_s: float
+
+
+class Admitted(Struct, frozen=True):
+    """A request that has passed resolve and admit."""
+
+    model: ResolvedModel
+    plan: tuple[Deployment, ...]
+    policy: AttemptPolicy
+    reservation: Reservation | None
+
+
+class OpenStream(Struct, Generic[HeldT], frozen=True):
+    """A stream whose first content has arrived, and the chunks that came up to it."""
+
+    held: tuple[HeldT, ...]
+    stream: ChunkStream[HeldT]
+    reservation: Reservation | None
+
+
+async def execute(
+    pipeline: Pipeline,
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    request: RequestT,
+    extra_params: Mapping[str, Raw],
+    context: RequestContext,
+) -> Result[BodyT]:
+    """Return the whole answer; raises `GatewayError` or `ProviderError`."""
+    admitted = await _admit(pipeline, spec, request, extra_params, context)
+    usage: Usage | None = None
+
+    async def attempt(deployment: Deployment, number: int) -> Result[BodyT]:
+        adapter = _adapter(pipeline, spec, deployment)
+        call = _call(context, deployment, number, admitted.policy, extra_params)
+        return await _observed(pipeline, context, spec.call(adapter, request, call))
+
+    try:
+        result = await run_attempts(admitted.plan, admitted.policy, attempt)
+        usage = context.usage = result.usage
+    finally:
+        if admitted.reservation is not None:
+            admitted.reservation.settle(usage)
+    context.upstream_id = result.upstream_id
+    context.upstream_model = result.upstream_model or context.upstream_model
+    context.native_finish_reason = result.native_finish_reason
+    context.dropped_params = result.dropped_params
+    context.finish_reason = spec.finish_reason(result.body)
+    result.body.model = request.model
+    return result
+
+
+async def execute_stream(
+    pipeline: Pipeline,
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    request: RequestT,
+    extra_params: Mapping[str, Raw],
+    context: RequestContext,
+) -> OpenStream[ChunkT]:
+    """Return the stream once it has content, so that a failure before it is still retried or told with its status.
+
+    The caller owns the stream and settles the reservation.
+    """
+    admitted = await _admit(pipeline, spec, request, extra_params, context)
+    opened = False
+
+    async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
+        adapter = _adapter(pipeline, spec, deployment)
+        call = _call(context, deployment, number, admitted.policy, extra_params)
+        return await _observed(pipeline, context, _open(spec, adapter, request, call))
+
+    try:
+        held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
+        opened = True
+    finally:
+        if not opened and admitted.reservation is not None:
+            admitted.reservation.settle(None)
+    context.dropped_params = stream.dropped_params
+    context.first_content = time.perf_counter()
+    return OpenStream(held, stream, admitted.reservation)
+
+
+async def _admit(
+    pipeline: Pipeline,
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    request: OperationRequest,
+    extra_params: Mapping[str, Raw],
+    context: RequestContext,
+) -> Admitted:
+    snapshot = pipeline.snapshot()
+    if context.principal is None:
+        raise TypeError
+    model = resolve(snapshot, context.principal, request.model, spec.name)
+    context.model, context.catalog_model = model.name, model.catalog_name
+    if extra_params and model.extra_params == "reject":
+        name = next(iter(extra_params))
+        message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
+        raise invalid_request("unsupported_parameter", message, name)
+    candidates = plan(model.deployments, pipeline.random)
+    if not candidates:
+        raise no_deployment(request.model)
+    reservation = await pipeline.admission.admit(context)
+    deadline = asyncio.get_running_loop().time() + pipeline.request_timeout_s
+    policy = AttemptPolicy(max_attempts=pipeline.max_attempts, deadline=deadline)
+    return Admitted(model, candidates, policy, reservation)
+
+
+async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaitable[AttemptT]) -> AttemptT:
+    """Await an attempt; note its time and count its outcome."""
+    begun = time.perf_counter()
+    outcome = "cancelled"
+    try:
+        result = await attempt
+        outcome = "ok"
+    except ProviderError as error:
+        outcome = error.kind.value
+        raise
+    finally:
+        context.upstream_s += time.perf_counter() - begun
+        pipeline.count_attempt(context.deployment_id or "", outcome)
+    return result
+
+
+def _adapter(pipeline: Pipeline, spec: OperationSpec[RequestT, BodyT, ChunkT], deployment: Deployment) -> object:
+    adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
+    if adapter is None:
+        message = f"The model '{deployment.model}' does not support {spec.name}."
+        raise invalid_request("unsupported_operation", message, "model")
+    return adapter
+
+
+def _call(
+    context: RequestContext,
+    deployment: Deployment,
+    number: int,
+    policy: AttemptPolicy,
+    extra_params: Mapping[str, Raw],
+) -> Call:
+    context.attempts = number
+    context.deployment_id = deployment.id
+    context.provider = deployment.provider
+    context.upstream_model = deployment.upstream_model
+    return Call(
+        deployment=deployment,
+        request_id=str(context.request_id),
+        deadline=policy.deadline,
+        attempt=number,
+        extra_params=extra_params,
+    )
+
+
+async def _open(
+    spec: OperationSpec[RequestT, BodyT, ChunkT], adapter: object, request: RequestT, call: Call
+) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
+    """Open a stream and read up to its first content; a stream that fails before is closed."""
+    if spec.stream is None:
+        raise TypeError
+    stream = await spec.stream.open(adapter, request, call)
+    held: list[ChunkT] = []
+    reached = False
+    try:
+        async for chunks in stream:
+            held += chunks
+            if len(held) > MAX_HELD_CHUNKS or any(map(spec.stream.content_chars, chunks)):
+                reached = True
+                break
+        if not reached and not stream.finished:
+            raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider ended the stream without an answer.")
+        reached = True
+    finally:
+        if not reached:
+            await stream.aclose()
+    return tuple(held), stream

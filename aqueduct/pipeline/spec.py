@@ -1,0 +1,84 @@
+"""An endpoint family as a value: what the one pipeline must know of chat, completions or embeddings."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Raw, Struct
+
+from adapters.base import Call, ChunkStream, Result
+from schemas.chat_request import StreamOptions
+from schemas.usage import Usage
+
+
+DecodedT_co = TypeVar("DecodedT_co", covariant=True)
+
+
+class OperationRequest(Protocol):
+    """What every operation's request has."""
+
+    @property
+    def model(self) -> str:
+        """The model's public name, as the client wrote it."""
+        ...
+
+    @property
+    def user(self) -> str | None:
+        """The client's own name for its user."""
+        ...
+
+
+class RequestDecoder(Protocol[DecodedT_co]):
+    """From a body's bytes to a request."""
+
+    def decode(self, body: bytes) -> tuple[DecodedT_co, Mapping[str, Raw]]:
+        """Return the request and its unknown top-level fields; raises `GatewayError` 400 that names the field."""
+        ...
+
+
+class OperationBody(Protocol):
+    """What every operation's answer has."""
+
+    model: str
+
+
+RequestT = TypeVar("RequestT", bound=OperationRequest)
+BodyT = TypeVar("BodyT", bound=OperationBody)
+ChunkT = TypeVar("ChunkT", bound=OperationBody)
+
+
+class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
+    """How an operation streams."""
+
+    wanted: Callable[[RequestT], bool]
+    """Whether the client asked for a stream."""
+    options: Callable[[RequestT], StreamOptions | None]
+    open: Callable[[object, RequestT, Call], Awaitable[ChunkStream[ChunkT]]]
+    """Opens the stream on an adapter that supports the operation."""
+    content_chars: Callable[[ChunkT], int]
+    """Characters of the answer in a chunk; from the first on the provider cannot be changed."""
+    mask_usage: Callable[[ChunkT], None]
+    """Marks a chunk of a client that asked for usage: `usage: null`."""
+    usage_chunk: Callable[[ChunkT, Usage], ChunkT]
+    """Builds the extra last chunk with the usage, like the given chunk in id and time."""
+    finish_reason: Callable[[ChunkT], str | None]
+
+
+class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
+    """One operation: its wire types and how an adapter performs it."""
+
+    name: str
+    path: str
+    summary: str
+    supports: type
+    """The Protocol that an adapter must implement."""
+    request_type: type[RequestT]
+    body_type: type[BodyT]
+    chunk_type: type[ChunkT] | None = None
+    decoder: RequestDecoder[RequestT]
+    call: Callable[[object, RequestT, Call], Awaitable[Result[BodyT]]]
+    finish_reason: Callable[[BodyT], str | None]
+    prompt_chars: Callable[[RequestT], int]
+    """Characters of text in a request, for estimates."""
+    validate: Callable[[RequestT], None]
+    """Checks what the types cannot say; raises `GatewayError`."""
+    stream: StreamSpec[RequestT, ChunkT] | None = None
