@@ -2,8 +2,8 @@
 
 import json
 
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.readers.sse import Decoded, arguments, error_message
+from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 FINISH = {

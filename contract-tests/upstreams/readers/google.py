@@ -1,7 +1,7 @@
 """What the Gemini API's contents, their streams and its embeddings mean."""
 
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.readers.sse import Decoded, error_message
+from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 # Vertex may answer with the enum's numbers.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.readers.sse import Decoded, arguments, error_message
+from upstreams.reading import ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 # Finish reasons of compatible servers that OpenAI does not have. The first two stand for a failed answer.
