@@ -1,12 +1,17 @@
 """OpenAI's API over HTTP: URLs, credentials and the order of steps; knows no field of any body."""
 
 import time
-from typing import Final
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, send
+from adapters.openai.completions import CompletionTranslator, to_completion, to_completion_body
+from adapters.openai.embeddings import to_embedding_body, to_embedding_response
 from adapters.openai.errors import to_error
+from adapters.openai.models import to_model_ids
 from adapters.openai.quirks import OPENAI, Quirks
 from adapters.openai.request import to_chat_body
 from adapters.openai.response import to_chat_completion
@@ -14,24 +19,32 @@ from adapters.openai.stream import ChunkTranslator
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.completions import Completion, CompletionRequest
+from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 
-CHAT: Final = "/chat/completions"
+CHAT: Final = "chat/completions"
+COMPLETIONS: Final = "completions"
+EMBEDDINGS: Final = "embeddings"
+MODELS: Final = "models"
 _JSON: Final[Header] = (b"content-type", b"application/json")
+BodyT = TypeVar("BodyT")
 
 
 class OpenAIAdapter:
-    """Chat at api.openai.com or at any base URL that the operator gives."""
+    """OpenAI, and the base of the adapters for servers that speak its format: they say where, who and which quirks."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    # --- operations
+
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """See `SupportsChat`."""
-        quirks = self._quirks(call)
-        body, dropped = to_chat_body(request, call, stream=False)
-        response = await self._post(CHAT, body, call)
+        quirks = self.quirks(call)
+        body, dropped = to_chat_body(request, call, quirks, stream=False)
+        answer = await self._exchange("POST", CHAT, body, call)
         result = to_chat_completion(
-            await _read(response),
+            answer,
             model=request.model,
             answer_id=f"chatcmpl-{call.request_id}",
             created=int(time.time()),
@@ -41,9 +54,9 @@ class OpenAIAdapter:
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
-        quirks = self._quirks(call)
-        body, dropped = to_chat_body(request, call, stream=True)
-        response = await self._post(CHAT, body, call)
+        quirks = self.quirks(call)
+        body, dropped = to_chat_body(request, call, quirks, stream=True)
+        response = await self._send("POST", CHAT, body, call)
         translator = ChunkTranslator(
             model=request.model,
             chunk_id=f"chatcmpl-{call.request_id}",
@@ -52,39 +65,71 @@ class OpenAIAdapter:
         )
         return SseChunkStream(response, translator, dropped)
 
-    def _quirks(self, call: Call) -> Quirks:  # noqa: ARG002 - other servers choose by deployment
+    async def completion(self, request: CompletionRequest, call: Call) -> Result[Completion]:
+        """See `SupportsCompletions`."""
+        body, dropped = to_completion_body(request, call, self.quirks(call), stream=False)
+        answer = await self._exchange("POST", COMPLETIONS, body, call)
+        result = to_completion(
+            answer, model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
+        )
+        return _with_dropped(result, dropped)
+
+    async def completion_stream(self, request: CompletionRequest, call: Call) -> ChunkStream[Completion]:
+        """See `SupportsCompletions`."""
+        body, dropped = to_completion_body(request, call, self.quirks(call), stream=True)
+        response = await self._send("POST", COMPLETIONS, body, call)
+        translator = CompletionTranslator(
+            model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
+        )
+        return SseChunkStream(response, translator, dropped)
+
+    async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
+        """See `SupportsEmbeddings`."""
+        body, dropped = to_embedding_body(request, call, self.quirks(call))
+        answer = await self._exchange("POST", EMBEDDINGS, body, call)
+        return _with_dropped(to_embedding_response(answer, request), dropped)
+
+    async def list_models(self, call: Call) -> tuple[str, ...]:
+        """See `SupportsModelDiscovery`."""
+        return to_model_ids(await self._exchange("GET", MODELS, b"", call))
+
+    # --- what other servers do differently
+
+    def quirks(self, call: Call) -> Quirks:  # noqa: ARG002 - other servers choose by deployment
+        """Return the facts about the deployment's server."""
         return OPENAI
 
-    def _url(self, operation: str, call: Call) -> str:
-        return (call.deployment.base_url or self._quirks(call).base_url) + operation
+    def url(self, operation: str, call: Call) -> str:
+        """Return where an operation is."""
+        return f"{call.deployment.base_url or self.quirks(call).base_url}/{operation}"
+
+    def authorization(self, credential: str, call: Call) -> Header:  # noqa: ARG002 - others choose by deployment
+        """Return the header that carries the credential."""
+        return (b"authorization", b"Bearer " + credential.encode())
+
+    # --- steps
 
     def _headers(self, call: Call) -> list[Header]:
-        credential = call.deployment.credential
-        if credential is None:
+        deployment = call.deployment
+        headers: list[Header] = [_JSON]
+        if deployment.credential is not None and deployment.credential.value:
+            headers.append(self.authorization(deployment.credential.value, call))
+        elif self.quirks(call).needs_credential:
             raise ProviderError(ErrorKind.CREDENTIALS, "The deployment has no credential.")
-        return [(b"authorization", b"Bearer " + credential.value.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in deployment.headers.items()]
+        return headers
 
-    async def _post(self, operation: str, body: bytes, call: Call) -> UpstreamResponse:
-        headers = [_JSON, *self._headers(call)]
-        headers += [(name.encode(), value.encode()) for name, value in call.deployment.headers.items()]
-        return await send(self._transport, call, ("POST", self._url(operation, call), headers, body), to_error)
+    async def _send(self, method: str, operation: str, body: bytes, call: Call) -> UpstreamResponse:
+        request = (method, self.url(operation, call), self._headers(call), body)
+        return await send(self._transport, call, request, to_error)
+
+    async def _exchange(self, method: str, operation: str, body: bytes, call: Call) -> bytes:
+        response = await self._send(method, operation, body, call)
+        try:
+            return await response.read()
+        finally:
+            await response.aclose()
 
 
-async def _read(response: UpstreamResponse) -> bytes:
-    try:
-        return await response.read()
-    finally:
-        await response.aclose()
-
-
-def _with_dropped(result: Result[ChatCompletion], dropped: tuple[str, ...]) -> Result[ChatCompletion]:
-    if not dropped:
-        return result
-    return Result(
-        body=result.body,
-        usage=result.usage,
-        upstream_id=result.upstream_id,
-        upstream_model=result.upstream_model,
-        native_finish_reason=result.native_finish_reason,
-        dropped_params=dropped,
-    )
+def _with_dropped(result: Result[BodyT], dropped: tuple[str, ...]) -> Result[BodyT]:
+    return replace(result, dropped_params=dropped) if dropped else result

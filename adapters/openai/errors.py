@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/guides/error-codes, and the spellings o
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -29,16 +29,17 @@ _CODE_KINDS: Final = {
     "invalid_prompt": ErrorKind.CONTENT_POLICY,
     "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_POLICY,
     "model_not_found": ErrorKind.MODEL_NOT_FOUND,
+    "invalid_model": ErrorKind.MODEL_NOT_FOUND,
     "DeploymentNotFound": ErrorKind.MODEL_NOT_FOUND,
     "unsupported_parameter": ErrorKind.UNSUPPORTED_PARAMETER,
     "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
-    "tool_use_failed": ErrorKind.SERVER_ERROR,
     "overloaded": ErrorKind.OVERLOADED,
     "overloaded_error": ErrorKind.OVERLOADED,
     "server_error": ErrorKind.SERVER_ERROR,
     "internal_error": ErrorKind.SERVER_ERROR,
 }
 _REQUEST_IDS: Final = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "cf-ray")
+_CONTEXT_MARK: Final = "exceeded max context length by"  # Ollama's words
 NO_DETAIL: Final = "The provider gave no reason."
 
 
@@ -54,15 +55,14 @@ def to_error_inside(body: bytes) -> ProviderError:
 
 def _build(document: JSON, failure: Failure | None) -> ProviderError:
     error = document.get("error")
-    detail: JSON = error if isinstance(error, dict) else document
-    message = _text(error) or _text(detail.get("message")) or _text(document.get("detail")) or NO_DETAIL
-    code = _text(detail.get("code")) or _text(detail.get("type"))
+    detail = _object(error) or document
+    message = _words(error) or _words(document.get("message")) or _words(document.get("detail")) or NO_DETAIL
     status = failure.status if failure is not None else _status(detail)
     return ProviderError(
         _kind(status, detail, message, inside=failure is None),
         message,
         status=status,
-        code=code,
+        code=_text(detail.get("code")) or _text(detail.get("type")),
         param=_text(detail.get("param")),
         retry_after_s=failure.retry_after_s if failure is not None else None,
         upstream_request_id=_request_id(failure),
@@ -71,7 +71,7 @@ def _build(document: JSON, failure: Failure | None) -> ProviderError:
 
 def _kind(status: int | None, detail: JSON, message: str, *, inside: bool) -> ErrorKind:
     words = [word for name in ("code", "type") if (word := _text(detail.get(name)))]
-    if is_context_overflow(words[0] if words else None, message):
+    if is_context_overflow(words[0] if words else None, message) or _CONTEXT_MARK in message:
         return ErrorKind.CONTEXT_LENGTH
     for word in (*words, *_inner_codes(detail)):
         if word in _CODE_KINDS and (status is None or status < 500 or not inside):
@@ -82,8 +82,9 @@ def _kind(status: int | None, detail: JSON, message: str, *, inside: bool) -> Er
 
 
 def _inner_codes(detail: JSON) -> list[str]:
-    inner = detail.get("innererror") or detail.get("inner_error")
-    return [code] if isinstance(inner, dict) and (code := _text(inner.get("code"))) else []
+    inner = _object(detail.get("innererror")) or {}
+    code = _text(inner.get("code"))
+    return [code] if code else []
 
 
 def _status(detail: JSON) -> int | None:
@@ -95,6 +96,17 @@ def _status(detail: JSON) -> int | None:
     return None
 
 
+def _words(value: object) -> str | None:
+    """Return the message in a text, an object or a list of objects (FastAPI's validation errors)."""
+    if isinstance(value, list):
+        found = (_words(item) for item in cast("list[object]", value))
+        return next((words for words in found if words), None)
+    document = _object(value)
+    if document is None:
+        return _text(value)
+    return next((words for name in ("message", "msg", "detail") if (words := _words(document.get(name)))), None)
+
+
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value or None
@@ -103,12 +115,16 @@ def _text(value: object) -> str | None:
     return None
 
 
+def _object(value: object) -> JSON | None:
+    return cast("JSON", value) if isinstance(value, dict) else None
+
+
 def _decode(body: bytes) -> JSON:
     try:
         document: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    return document if isinstance(document, dict) else {"error": document}
+    return _object(document) or {"error": document}
 
 
 def _request_id(failure: Failure | None) -> str | None:

@@ -1,16 +1,78 @@
 """What distinguishes one OpenAI-format server from another, as data; holds the row of OpenAI itself."""
 
-from msgspec import Struct
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct, field
 
 
 class Quirks(Struct, frozen=True, kw_only=True):
-    """Facts about a server.
+    """Facts about a server. Field names are those of `ChatRequest`.
 
-    `keep_stop`: a literal finish reason `stop` stands also after tool calls.
+    base_url            where the server is when the deployment does not say
+    needs_credential    False where a server may run without keys
+    drops               request fields that it does not know: left out and reported
+    renames             request field -> the server's own name for it
+    max_tokens_field    the one name it takes for the output bound; None: both, as the client wrote
+    developer_role      False: `developer` messages are sent as `system`
+    stream_usage        takes `stream_options.include_usage`; False: reports usage in streams unasked
+    obfuscation         takes `stream_options.include_obfuscation`
+    keep_stop           a literal finish reason `stop` stands also after tool calls
+    message_names       takes `name` on messages
+    nine_char_tool_ids  tool-call ids must be nine alphanumerics
+    tool_media          takes images and files in tool results; False: they move to a user message behind
+    video               takes `video_url` parts
+    cache_control       takes Anthropic's cache breakpoints
+    refusals            takes refusals in earlier answers; False: they are sent as text
+    cache_breakpoints   takes OpenAI's `prompt_cache_breakpoint`
+    extra_content       takes opaque Google state on messages and tool calls
+    allowed_tools       takes `tool_choice: allowed_tools`; False: only those tools are sent
+    empty_content       wants `content` on every assistant message, be it empty
+    reasoning_fields    names under which readable reasoning goes back to it
+    reasoning_scope     which turns' reasoning goes back: all, or those of the tool loop that is under way
+    reasoning_details   takes `reasoning_details` back
+    reasoning_object    takes `reasoning` in the place of `reasoning_effort`
+    reasoning_switch    where reasoning is turned on and off: by effort, by a `thinking` or `reasoning` object, or
+                        by `chat_template_kwargs`
+    efforts             effort -> the nearest that it knows, for those that it does not
+    base64_embeddings   takes `encoding_format: base64`
     """
 
     base_url: str = ""
+    needs_credential: bool = True
+    drops: frozenset[str] = frozenset()
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    developer_role: bool = True
+    stream_usage: bool = True
+    obfuscation: bool = False
     keep_stop: bool = False
+    message_names: bool = True
+    nine_char_tool_ids: bool = False
+    tool_media: bool = False
+    video: bool = False
+    cache_control: bool = False
+    refusals: bool = False
+    cache_breakpoints: bool = False
+    extra_content: bool = False
+    allowed_tools: bool = False
+    empty_content: bool = False
+    reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
+    reasoning_scope: Literal["all", "tool_loop"] = "tool_loop"
+    reasoning_details: bool = False
+    reasoning_object: bool = False
+    reasoning_switch: Literal["effort", "thinking", "reasoning", "template"] = "effort"
+    efforts: Mapping[str, str] = field(default_factory=dict[str, str])
+    base64_embeddings: bool = True
 
 
-OPENAI = Quirks(base_url="https://api.openai.com/v1", keep_stop=True)
+OPENAI = Quirks(
+    base_url="https://api.openai.com/v1",
+    drops=frozenset({"top_k"}),
+    max_tokens_field="max_completion_tokens",
+    obfuscation=True,
+    keep_stop=True,
+    refusals=True,
+    cache_breakpoints=True,
+    allowed_tools=True,
+)

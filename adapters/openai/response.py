@@ -28,7 +28,7 @@ from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
 _AUDIO: Final = msgspec.json.Decoder(MessageAudio)
-_METADATA: Final = msgspec.json.Decoder(dict[str, str] | None)
+_METADATA: Final[msgspec.json.Decoder[dict[str, str] | None]] = msgspec.json.Decoder(dict[str, str] | None)
 _NO_MESSAGE: Final = WireMessage()
 
 

@@ -153,8 +153,8 @@ class ChunkTranslator:
             item.choices[0].logprobs = logprobs
             chunks.append(item)
         if message.tool_calls:
-            for call in state.tools.feed(message.tool_calls):
-                chunks.append(self._chunk(wire, state, ChoiceDelta(tool_calls=[call])))
+            calls = state.tools.feed(message.tool_calls)
+            chunks.extend(self._chunk(wire, state, ChoiceDelta(tool_calls=[call])) for call in calls)
         if choice.usage is not UNSET:
             self._take_usage(WireCompletion(usage=choice.usage))
         if choice.finish_reason:

@@ -27,7 +27,6 @@ _DECODER: Final = msgspec.json.Decoder(WireUsage)
 _NO_PROMPT_DETAILS: Final = WirePromptDetails()
 _NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
 _COUNTERS: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
-NULL: Final = b"null"
 
 
 def to_usage(raw: Raw) -> Usage | None:
@@ -81,7 +80,7 @@ def _count(*candidates: Number) -> int | None:
 
 
 def _with_reasoning(wire: WireUsage, reasoning: int | None) -> int | None:
-    """xAI and Google's OpenAI-format endpoint count reasoning beside the completion; the total gives them away."""
+    """Some (xAI, Google's OpenAI-format endpoint) count reasoning beside the completion; the total gives them away."""
     prompt, completion, total = _count(wire.prompt_tokens), _count(wire.completion_tokens), _count(wire.total_tokens)
     if not reasoning or prompt is None or completion is None or total is None:
         return completion

@@ -1,0 +1,85 @@
+"""Embeddings of OpenAI-format servers: request out, vectors in; knows no HTTP.
+
+Source: https://platform.openai.com/docs/api-reference/embeddings. The client gets the encoding that it asked for, also
+from servers that know only one.
+"""
+
+import base64
+import binascii
+from array import array
+from typing import Final
+
+import msgspec
+from msgspec import UnsetType
+from msgspec.structs import replace
+
+from adapters.base import Call, Losses, Result
+from adapters.errors import ErrorKind, ProviderError
+from adapters.openai import parts
+from adapters.openai.errors import to_error_inside
+from adapters.openai.quirks import Quirks
+from adapters.openai.request import drop_unknown, encode_body, rename
+from adapters.openai.usage import to_usage
+from schemas.embeddings import Embedding, EmbeddingRequest, EmbeddingResponse, EmbeddingUsage
+from schemas.openai import WireEmbeddings
+from schemas.usage import Usage
+
+_DECODER: Final = msgspec.json.Decoder(WireEmbeddings)
+BAD: Final = "The provider's answer is not what its API promises."
+
+
+def to_embedding_body(request: EmbeddingRequest, call: Call, quirks: Quirks) -> tuple[bytes, tuple[str, ...]]:
+    """Return the JSON body and the request fields that were dropped."""
+    losses = Losses(call.deployment.extra_params)
+    extra = dict(call.extra_params)
+    changes: dict[str, object] = {"model": call.deployment.upstream_model}
+    drop_unknown(request, quirks, changes, losses)
+    rename(request, quirks, changes, extra)
+    if not quirks.base64_embeddings:
+        changes["encoding_format"] = None
+    return encode_body(replace(request, **changes), extra), losses.dropped
+
+
+def to_embedding_response(body: bytes, request: EmbeddingRequest) -> Result[EmbeddingResponse]:
+    """Return the vectors in the order of the inputs; raises `ProviderError` for an error or what is no answer."""
+    try:
+        wire = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    if parts.is_given(wire.error) or wire.object == "error":
+        raise to_error_inside(body)
+    if not wire.data:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer holds no embedding.")
+    as_base64 = request.encoding_format == "base64"
+    data = [
+        Embedding(
+            embedding=_encoded(item.embedding, as_base64=as_base64),
+            index=position if item.index is None else item.index,
+        )
+        for position, item in enumerate(wire.data)
+    ]
+    data.sort(key=lambda item: item.index)
+    usage = None if isinstance(wire.usage, UnsetType) else to_usage(wire.usage)
+    tokens = usage.prompt_tokens or 0 if usage is not None else 0
+    return Result(
+        body=EmbeddingResponse(
+            data=data, model=request.model, usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
+        ),
+        usage=usage or Usage(),
+        upstream_id=wire.id or None,
+        upstream_model=wire.model or None,
+    )
+
+
+def _encoded(vector: list[float] | str, *, as_base64: bool) -> list[float] | str:
+    if as_base64 == isinstance(vector, str):
+        return vector
+    if isinstance(vector, str):
+        try:
+            return array("f", base64.b64decode(vector, validate=True)).tolist()
+        except (binascii.Error, ValueError):
+            raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    try:
+        return base64.b64encode(array("f", vector).tobytes()).decode("ascii")
+    except OverflowError:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None

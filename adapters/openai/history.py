@@ -1,0 +1,35 @@
+"""Reasoning of earlier answers on its way back to a server; knows no other part of a message."""
+
+from adapters.openai.quirks import Quirks
+from schemas.chat_request import AssistantMessage, ReasoningDetail, ThinkingBlock
+
+CLAUDE_FORMAT = "anthropic-claude-v1"
+_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
+
+
+def reasoning_changes(message: AssistantMessage, quirks: Quirks, *, in_tool_loop: bool) -> dict[str, object]:
+    """Return the message's reasoning fields that change: what the server does not take is left out."""
+    changes: dict[str, object] = {name: None for name in _FIELDS if getattr(message, name) is not None}
+    if not changes:
+        return changes
+    if quirks.reasoning_details:
+        details = message.reasoning_details or [_to_detail(block) for block in message.thinking_blocks or ()]
+        changes["reasoning_details"] = details or None
+    if quirks.reasoning_fields and (quirks.reasoning_scope == "all" or (in_tool_loop and message.tool_calls)):
+        text = _readable(message)
+        changes |= dict.fromkeys(quirks.reasoning_fields, text or None)
+    return changes
+
+
+def _readable(message: AssistantMessage) -> str:
+    if text := message.reasoning_content or message.reasoning:
+        return text
+    if message.reasoning_details:
+        return "".join(detail.text or detail.summary or "" for detail in message.reasoning_details)
+    return "".join(block.thinking or "" for block in message.thinking_blocks or ())
+
+
+def _to_detail(block: ThinkingBlock) -> ReasoningDetail:
+    if block.data is not None:
+        return ReasoningDetail(type="reasoning.encrypted", format=CLAUDE_FORMAT, data=block.data)
+    return ReasoningDetail(type="reasoning.text", format=CLAUDE_FORMAT, text=block.thinking, signature=block.signature)

@@ -1,0 +1,188 @@
+"""One row per OpenAI-compatible server: its facts, and nothing that happens; `Quirks` explains the columns.
+
+Sources: each server's API reference, vLLM's OpenAPI document (0.16) and the recorded traffic; see
+`docs/providers/openai-compatible.md` for the dates. A server without a row of its own is `default`, which assumes
+little: it sends what the client sent, in the older and more widely known of two spellings.
+"""
+
+from typing import Final
+
+from adapters.openai.quirks import Quirks
+
+# What OpenAI has and others do not, in two steps of strictness.
+_ACCOUNT: Final = frozenset(
+    {
+        "metadata",
+        "moderation",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+    }
+)
+_OPENAI_ONLY: Final = _ACCOUNT | {"prediction", "verbosity", "web_search_options"}
+_LOW_TO_HIGH: Final = {"minimal": "low", "xhigh": "high", "max": "high"}
+
+DEFAULT: Final = Quirks(
+    needs_credential=False,
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    video=True,
+    extra_content=True,
+    reasoning_fields=("reasoning_content",),
+)
+
+VLLM: Final = Quirks(
+    needs_credential=False,
+    drops=_OPENAI_ONLY,
+    max_tokens_field="max_completion_tokens",
+    developer_role=False,
+    tool_media=True,
+    video=True,
+    reasoning_fields=("reasoning_content", "reasoning"),
+    reasoning_scope="all",  # the chat template knows which turns it wants
+    reasoning_switch="template",
+    efforts=_LOW_TO_HIGH,
+)
+
+SGLANG: Final = Quirks(
+    needs_credential=False,
+    drops=_OPENAI_ONLY,
+    max_tokens_field="max_completion_tokens",
+    developer_role=False,
+    tool_media=True,
+    video=True,
+    reasoning_fields=("reasoning_content",),
+    reasoning_scope="all",
+    reasoning_switch="template",
+    efforts=_LOW_TO_HIGH,
+)
+
+OLLAMA: Final = Quirks(
+    base_url="http://127.0.0.1:11434/v1",
+    needs_credential=False,
+    drops=_OPENAI_ONLY | {"logit_bias", "top_k", "user"},
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    tool_media=True,
+    reasoning_fields=("reasoning",),
+    reasoning_scope="all",
+    efforts=_LOW_TO_HIGH,
+)
+
+LLAMACPP: Final = Quirks(
+    base_url="http://127.0.0.1:8080/v1",
+    needs_credential=False,
+    drops=_OPENAI_ONLY | {"user"},
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    reasoning_fields=("reasoning_content",),
+    reasoning_scope="all",
+    reasoning_switch="template",
+    efforts=_LOW_TO_HIGH,
+)
+
+MISTRAL: Final = Quirks(
+    base_url="https://api.mistral.ai/v1",
+    drops=(_OPENAI_ONLY - {"metadata", "prediction", "prompt_cache_key"}) | {"logit_bias", "top_k", "user"},
+    renames={"seed": "random_seed", "dimensions": "output_dimension"},
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    stream_usage=False,
+    message_names=False,
+    nine_char_tool_ids=True,
+    tool_media=True,
+    efforts={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},
+    base64_embeddings=False,
+)
+
+GROQ: Final = Quirks(
+    base_url="https://api.groq.com/openai/v1",
+    drops=(_OPENAI_ONLY - {"service_tier"}) | {"logit_bias", "logprobs", "top_k", "top_logprobs"},
+    max_tokens_field="max_completion_tokens",
+    developer_role=False,
+    message_names=False,
+    reasoning_fields=("reasoning",),
+    efforts=_LOW_TO_HIGH,
+)
+
+DEEPSEEK: Final = Quirks(
+    base_url="https://api.deepseek.com/v1",
+    drops=_OPENAI_ONLY | {"logit_bias", "seed", "top_k", "user"},
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    empty_content=True,
+    reasoning_fields=("reasoning_content",),  # wanted inside a tool loop; before the last question it is ignored
+    reasoning_switch="thinking",
+)
+
+XAI: Final = Quirks(
+    base_url="https://api.x.ai/v1",
+    drops=(_OPENAI_ONLY - {"service_tier", "web_search_options"}) | {"logit_bias", "top_k"},
+    max_tokens_field="max_completion_tokens",
+    developer_role=False,
+    reasoning_fields=("reasoning_content",),
+    efforts=_LOW_TO_HIGH,
+)
+
+TOGETHER: Final = Quirks(
+    base_url="https://api.together.xyz/v1",
+    drops=_OPENAI_ONLY,
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    video=True,
+    reasoning_fields=("reasoning",),
+    reasoning_switch="reasoning",
+    efforts=_LOW_TO_HIGH,
+)
+
+OPENROUTER: Final = Quirks(
+    base_url="https://openrouter.ai/api/v1",
+    drops=_ACCOUNT - {"metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store"},
+    tool_media=True,
+    video=True,
+    cache_control=True,
+    reasoning_fields=("reasoning",),
+    reasoning_scope="all",
+    reasoning_details=True,
+    reasoning_object=True,
+)
+
+PERPLEXITY: Final = Quirks(
+    base_url="https://api.perplexity.ai",
+    drops=(_OPENAI_ONLY - {"web_search_options"}) | {"logit_bias", "n", "seed", "user"},
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    message_names=False,
+    video=True,
+    efforts={"none": "minimal", "xhigh": "high", "max": "high"},
+    base64_embeddings=False,
+)
+
+CEREBRAS: Final = Quirks(
+    base_url="https://api.cerebras.ai/v1",
+    drops=(_OPENAI_ONLY - {"prediction", "prompt_cache_key", "service_tier"})
+    | {"frequency_penalty", "logit_bias", "presence_penalty", "top_k"},
+    max_tokens_field="max_completion_tokens",
+    developer_role=False,
+    reasoning_fields=("reasoning",),
+    efforts=_LOW_TO_HIGH,
+)
+
+ROWS: Final = {
+    "cerebras": CEREBRAS,
+    "deepseek": DEEPSEEK,
+    "default": DEFAULT,
+    "groq": GROQ,
+    "llamacpp": LLAMACPP,
+    "mistral": MISTRAL,
+    "ollama": OLLAMA,
+    "openrouter": OPENROUTER,
+    "perplexity": PERPLEXITY,
+    "sglang": SGLANG,
+    "together": TOGETHER,
+    "vllm": VLLM,
+    "xai": XAI,
+}
