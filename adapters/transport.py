@@ -1,6 +1,6 @@
 """What adapters need of an HTTP client; knows no implementation and no provider.
 
-Small on purpose, so that the client can be replaced: `adapters/http1.py` is the one in use (decision record 0006).
+Small on purpose, so that the client can be replaced: `adapters/http1/` is the one in use (decision record 0006).
 Implementations raise `ProviderError` with kind `CONNECTION`, `TIMEOUT` or `BAD_RESPONSE`, and nothing else.
 """
 
