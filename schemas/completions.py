@@ -15,7 +15,7 @@ class CompletionRequest(RequestStruct, frozen=True, kw_only=True):
     """One legacy completion request. `prompt` is text, several texts, tokens or several token lists."""
 
     model: str
-    prompt: str | list[str] | list[int] | list[list[int]] | None
+    prompt: str | list[str | int | list[int]] | None
     best_of: int | None = None
     echo: bool | None = None
     frequency_penalty: float | None = None

@@ -13,7 +13,7 @@ class EmbeddingRequest(RequestStruct, frozen=True, kw_only=True):
     """One request. `input` is text, several texts, tokens or several token lists."""
 
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     dimensions: int | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None

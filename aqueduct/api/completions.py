@@ -3,7 +3,7 @@
 from typing import Final
 
 from adapters.base import Call, ChunkStream, Result, SupportsCompletions
-from aqueduct.dialects.decode import RequestDecoder
+from aqueduct.dialects.decode import RequestDecoder, require_one_kind
 from aqueduct.pipeline.spec import OperationSpec, StreamSpec
 from schemas.chat_request import StreamOptions
 from schemas.completions import Completion, CompletionRequest
@@ -68,7 +68,7 @@ def _prompt_chars(request: CompletionRequest) -> int:
 
 
 def _validate(request: CompletionRequest) -> None:
-    del request
+    require_one_kind(request.prompt, "prompt")
 
 
 COMPLETIONS: Final = OperationSpec[CompletionRequest, Completion, Completion](

@@ -3,7 +3,7 @@
 from typing import Final
 
 from adapters.base import Call, Result, SupportsEmbeddings
-from aqueduct.dialects.decode import RequestDecoder
+from aqueduct.dialects.decode import RequestDecoder, require_one_kind
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.spec import OperationSpec
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
@@ -32,6 +32,7 @@ def _prompt_chars(request: EmbeddingRequest) -> int:
 def _validate(request: EmbeddingRequest) -> None:
     if not request.input:
         raise invalid_request("invalid_value", "'input' is empty; send at least one text or token.", "input")
+    require_one_kind(request.input, "input")
 
 
 EMBEDDINGS: Final = OperationSpec[EmbeddingRequest, EmbeddingResponse, EmbeddingResponse](

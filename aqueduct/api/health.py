@@ -1,5 +1,6 @@
 """Probes and metrics for operators: no token needed, nothing told about users or models."""
 
+import asyncio
 from typing import Final
 
 from litestar import Response, get
@@ -26,14 +27,14 @@ def ready(request: AnyRequest) -> Response[bytes]:
     return json_response(request, body, 503 if reasons else 200)
 
 
-@get(["/metrics", "/v1/metrics"], sync_to_thread=True, include_in_schema=False)
-def metrics(request: AnyRequest) -> Response[bytes]:
+@get(["/metrics", "/v1/metrics"], include_in_schema=False)
+async def metrics(request: AnyRequest) -> Response[bytes]:
     """Expose the instance's metrics in Prometheus' text format."""
     gateway = gateway_of(request.scope)
     gateway.metrics.inflight.set(gateway.inflight)
     gateway.metrics.spool_records.set(gateway.recorder.waiting)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
-    return Response(gateway.metrics.exposition(), media_type=CONTENT_TYPE.decode())
+    return Response(await asyncio.to_thread(gateway.metrics.exposition), media_type=CONTENT_TYPE.decode())
 
 
 def _reasons(gateway: Gateway) -> list[str]:

@@ -57,6 +57,17 @@ class RequestDecoder(Generic[RequestT]):
         return request, extra
 
 
+def require_one_kind(items: str | list[str | int | list[int]] | None, path: str) -> None:
+    """Refuse a list that mixes texts, tokens and token lists; raises `GatewayError` 400 that names the item."""
+    if not isinstance(items, list) or not items:
+        return
+    kind = type(items[0])
+    for index, item in enumerate(items):
+        if type(item) is not kind:
+            message = f"'{path}' mixes texts, tokens and token lists; send one kind."
+            raise invalid_request("invalid_type", message, f"{path}[{index}]")
+
+
 def worded(error: msgspec.ValidationError) -> GatewayError:
     """Return the 400 for a body of the wrong shape, with the JSON path as `param`."""
     text = str(error)
