@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 STORED_SECRET: Final = "<stored>"  # noqa: S105 - a placeholder
 """What `export` writes for a secret that is encrypted in the database; `apply` leaves that secret as it is."""
+DEFAULT_QUIRKS: Final = "default"
 ENV_PREFIX: Final = "env:"
 HASH_PREFIX: Final = "sha256:"
 
@@ -33,14 +34,14 @@ def _text(description: str, pattern: str | None = None) -> Meta:
     return Meta(description=description, extra_json_schema={} if pattern is None else {"pattern": pattern})
 
 
-class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A team of an organisation."""
 
     name: Annotated[str, _text("Unique in the organisation; elsewhere the team is called `org/name`.", NAME)]
     enabled: Annotated[bool, _text("`false` refuses the tokens of the team and of its service accounts.")] = True
 
 
-class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A person."""
 
     email: Annotated[str, _text("Unique in the whole gateway; upper and lower case are the same.", EMAIL)]
@@ -49,7 +50,7 @@ class User(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: Annotated[bool, _text("`false` refuses every token of the user.")] = True
 
 
-class ServiceAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ServiceAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A program that calls the gateway by itself, on behalf of a team."""
 
     name: Annotated[str, _text("Unique in the team.", NAME)]
@@ -57,7 +58,7 @@ class ServiceAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     enabled: Annotated[bool, _text("`false` refuses every token of the service account.")] = True
 
 
-class Org(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Org(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An organisation: a tenant of the gateway."""
 
     slug: Annotated[str, _text("Short unique name: lower-case letters, digits, `-` and `_`.", SLUG)]
@@ -71,7 +72,7 @@ class Org(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = UNSET
 
 
-class Membership(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Membership(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A user's place in a team."""
 
     team: Annotated[str, _text("`org/team`.", TEAM_REFERENCE)]
@@ -79,10 +80,10 @@ class Membership(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     admin: Annotated[bool, _text("Whether the user administers the team.")] = False
 
 
-class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A token that exists already, declared by its hash; `aqueduct token create` makes new ones."""
 
-    name: Annotated[str, _text("Unique among the tokens here; tells people which token it is.", NAME)]
+    name: Annotated[str, _text("Tells people which token it is; unique where a grant names the token.", NAME)]
     owner: Annotated[str, _text("`user:EMAIL`, `team:ORG/TEAM` or `service:ORG/TEAM/NAME`.", OWNER)]
     token: Annotated[
         str,
@@ -93,7 +94,7 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
-class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An account at a model provider, or a model server of your own."""
 
     name: Annotated[str, _text("Unique; deployments refer to it.", PROVIDER_NAME)]
@@ -109,7 +110,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = None
     quirks: Annotated[str, _text("For OpenAI-compatible servers: the product, for example `vllm` or `ollama`.")] = (
-        "default"
+        DEFAULT_QUIRKS
     )
     options: Annotated[
         Mapping[str, str], _text("Options of the adapter, texts by name, for example `api_version`.")
@@ -120,7 +121,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: Annotated[bool, _text("`false` takes all its deployments out of service.")] = True
 
 
-class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bounds on one call to a deployment, in seconds."""
 
     connect_s: Annotated[float | None, _text("Until the connection stands; absent: 10.")] = None
@@ -128,7 +129,7 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_s: Annotated[float | None, _text("Between two reads of an answer; absent: 120.")] = None
 
 
-class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A model at a provider account."""
 
     provider: Annotated[str, _text("The name of a provider.", PROVIDER_NAME)]
@@ -145,7 +146,7 @@ class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: Annotated[bool, _text("`false` takes it out of service.")] = True
 
 
-class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A model under its public name."""
 
     name: Annotated[
@@ -167,7 +168,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: Annotated[bool, _text("`false` hides the model.")] = True
 
 
-class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which models a subject may use. Without any grant every model is open; every grant narrows that."""
 
     subject: Annotated[
@@ -179,7 +180,7 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deny: Annotated[tuple[str, ...], _text("What the subject does not see; no other grant brings it back.")] = ()
 
 
-class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an `aqueduct.yaml` may say. All keys are optional; what is absent is left as it is."""
 
     orgs: Annotated[tuple[Org, ...] | UnsetType, _text("Organisations, their teams, users and service accounts.")] = (

@@ -8,13 +8,16 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from aqueduct.config.document import STORED_SECRET
-from aqueduct.config.problems import ConfigError, Problem
+from aqueduct.config.document import DEFAULT_QUIRKS, STORED_SECRET
+from aqueduct.config.problems import ConfigError
 from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted
 from aqueduct.config.source import Source
 
 Action = Literal["create", "change", "delete"]
 _SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant"})
+
+_USUAL: Final[dict[str, FieldValue]] = {"enabled": True, "extra_params": "drop", "quirks": DEFAULT_QUIRKS, "weight": 1}
+"""Values that go without saying when something is created."""
 
 
 class SecretCheck(Protocol):
@@ -127,7 +130,11 @@ def _with_children(removed: Mapping[Key, Record], stored: Mapping[Key, Record]) 
 def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iterator[Change]:
     if before is None:
         _check_new_secret(after, None, secrets)
-        fields = tuple(FieldChange(name, "", _shown(value)) for name, value in after.fields.items() if value)
+        fields = tuple(
+            FieldChange(name, "", _shown(value))
+            for name, value in after.fields.items()
+            if value and value != _USUAL.get(name)
+        )
         yield Change(action="create", record=after, fields=fields)
         return
     rotated = _check_new_secret(after, before, secrets)

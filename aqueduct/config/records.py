@@ -4,7 +4,7 @@ The file and the database are both brought into this form; it must not know wher
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -70,11 +70,15 @@ class Stored(Struct, frozen=True, kw_only=True):
 
     def tokens_by_name(self) -> dict[str, str]:
         """Return the hashes of the tokens whose names are unique."""
-        names: dict[str, list[str]] = {}
-        for record in self.records.values():
-            if record.kind == "token":
-                names.setdefault(record.label, []).append(record.name)
-        return {name: hashes[0] for name, hashes in names.items() if len(hashes) == 1}
+        return unique((record.label, record.name) for record in self.records.values() if record.kind == "token")
+
+
+def unique(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what each name stands for, without the names that stand for several things."""
+    found: dict[str, set[str]] = {}
+    for name, meaning in named:
+        found.setdefault(name, set()).add(meaning)
+    return {name: next(iter(meanings)) for name, meanings in found.items() if len(meanings) == 1}
 
 
 ALL: Final = ""
@@ -110,18 +114,15 @@ def wanted(document: doc.Document, token_hash: TokenHash, tokens_by_name: Mappin
 
     `token_hash` gives the SHA-256 of a declared token; `tokens_by_name` those that the database has, by name.
     """
-    hashes = {token.name: token_hash(token) for token in items(document.tokens)}
+    hashes = tuple(token_hash(token) for token in items(document.tokens))
+    named = {**tokens_by_name, **unique(zip((token.name for token in items(document.tokens)), hashes, strict=True))}
     records = (
         *(record for i, org in enumerate(items(document.orgs)) for record in _org(f"orgs[{i}]", org)),
         *(_membership(f"memberships[{i}]", one) for i, one in enumerate(items(document.memberships))),
-        *(_token(f"tokens[{i}]", one, hashes[one.name]) for i, one in enumerate(items(document.tokens))),
+        *(_token(f"tokens[{i}]", one, hashes[i]) for i, one in enumerate(items(document.tokens))),
         *(_provider(f"providers[{i}]", one) for i, one in enumerate(items(document.providers))),
         *(record for i, model in enumerate(items(document.models)) for record in _model(f"models[{i}]", model)),
-        *(
-            record
-            for i, grant in enumerate(items(document.grants))
-            for record in _grant(f"grants[{i}]", grant, {**tokens_by_name, **hashes})
-        ),
+        *(record for i, grant in enumerate(items(document.grants)) for record in _grant(f"grants[{i}]", grant, named)),
     )
     return Wanted(records=records, complete=frozenset(_complete(document)))
 

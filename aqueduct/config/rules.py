@@ -101,7 +101,6 @@ def _memberships(memberships: tuple[doc.Membership, ...]) -> Iterator[Reason]:
 
 
 def _tokens(tokens: tuple[doc.Token, ...]) -> Iterator[Reason]:
-    yield from _duplicates("token", ((f"tokens[{i}].name", token.name) for i, token in enumerate(tokens)))
     for index, token in enumerate(tokens):
         path = f"tokens[{index}]"
         yield from _names(f"{path}.name", token.name)

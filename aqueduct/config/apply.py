@@ -1,0 +1,321 @@
+"""Carries out a plan in one transaction: all of it or nothing; must not print.
+
+Only one `apply` works at a time (an advisory lock); a running gateway takes up the result by notification.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+from sqlalchemy import delete, func, insert, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from aqueduct.auth.credentials import MAX_TOKEN_BYTES
+from aqueduct.auth.tokens import token_from_text
+from aqueduct.catalog.secrets import ENCRYPTED, SecretBox, SecretError
+from aqueduct.config import document as doc
+from aqueduct.config.plan import Change, Plan, make_plan
+from aqueduct.config.problems import ConfigError
+from aqueduct.config.records import FieldValue, Key, Kind, Record, wanted
+from aqueduct.config.rules import expiry, items
+from aqueduct.config.source import Source
+from aqueduct.config.stored import Database, load
+from aqueduct.db.base import Base
+from aqueduct.db.models import (
+    Deployment,
+    Grant,
+    Membership,
+    Model,
+    Org,
+    Provider,
+    ServiceAccount,
+    Team,
+    Token,
+    User,
+)
+
+LOCK_KEY: Final = 0x61717561_7070
+LOCK_TIMEOUT_S: Final = 30
+
+Column = FieldValue | UUID | dict[str, str] | list[str] | object
+Columns = dict[str, Column]
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What `apply` needs: the checked file and the means to open what it names."""
+
+    document: doc.Document
+    source: Source
+    secrets: SecretBox
+    environment: Mapping[str, str]
+    prune: bool = False
+    dry_run: bool = False
+
+
+async def apply(engine: AsyncEngine, request: Request) -> Plan:
+    """Plan against the present state and, unless `dry_run`, make the changes; returns the plan.
+
+    Raises `ConfigError` with lines where the file cannot be applied, SQLAlchemy's errors where the database fails.
+    """
+    async with engine.connect() as connection, connection.begin() as transaction:
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        database = await load(connection)
+        token_texts = TokenTexts(request)
+        flat = wanted(request.document, token_texts.sha256, database.stored.tokens_by_name())
+        plan = make_plan(
+            request.source, flat, database.stored, StoredSecrets(database, request.secrets), prune=request.prune
+        )
+        if request.dry_run or plan.is_empty:
+            await transaction.rollback()
+            return plan
+        writer = Writer(connection, database, request.secrets, token_texts)
+        for change in plan.changes:
+            await writer.write(change)
+        await writer.default_teams(plan.changes)
+    return plan
+
+
+class TokenTexts:
+    """Hashes of the declared tokens; those named by a variable are read from the environment, and never kept."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._paths = {id(token): f"tokens[{i}].token" for i, token in enumerate(items(request.document.tokens))}
+        self.prefixes: dict[str, str] = {}
+
+    def sha256(self, token: doc.Token) -> str:
+        """Return the hash of a declared token; raises `ConfigError` where its variable holds none."""
+        if token.token.startswith(doc.HASH_PREFIX):
+            return token.token.removeprefix(doc.HASH_PREFIX)
+        name = token.token.removeprefix(doc.ENV_PREFIX)
+        value = self._request.environment.get(name, "")
+        path = self._paths.get(id(token), "tokens")
+        if not value:
+            raise self._refusal(path, f"the environment variable {name} is not set")
+        if (
+            len(value) < 20
+            or len(value) > MAX_TOKEN_BYTES
+            or not value.isascii()
+            or not value.isprintable()
+            or " " in value
+        ):
+            raise self._refusal(
+                path, f"the environment variable {name} holds no token: 20 to {MAX_TOKEN_BYTES} characters"
+            )
+        found = token_from_text(value)
+        self.prefixes[found.sha256] = found.prefix
+        return found.sha256
+
+    def _refusal(self, path: str, reason: str) -> ConfigError:
+        source = self._request.source
+        return ConfigError(source.file, (source.problem(path, reason),))
+
+
+class StoredSecrets:
+    """Compares keys in the file with the encrypted ones."""
+
+    def __init__(self, database: Database, box: SecretBox) -> None:
+        self._database = database
+        self._box = box
+
+    def is_stored(self, provider: str, literal: str) -> bool:
+        """Return whether the database holds this key; raises `SecretError` where no key could be stored at all."""
+        row_id = self._database.ids.get(("provider", provider), UUID(int=0))
+        self._box.encrypt("", row_id)
+        stored = self._database.secrets.get(provider, "")
+        if not stored.startswith(ENCRYPTED):
+            return False
+        try:
+            return self._box.decrypt(stored, row_id) == literal
+        except SecretError:  # of a lost key: the file's takes its place
+            return False
+
+
+class Writer:
+    """Turns changes into statements; knows the ids of all rows, new ones too."""
+
+    def __init__(
+        self, connection: AsyncConnection, database: Database, secrets: SecretBox, token_texts: TokenTexts
+    ) -> None:
+        self._connection = connection
+        self._ids = dict(database.ids)
+        self._secrets = secrets
+        self._token_texts = token_texts
+
+    async def write(self, change: Change) -> None:
+        """Carry out one change."""
+        record = change.record
+        table = _TABLES[record.kind]
+        if change.action == "create":
+            row_id = uuid4()
+            self._ids[record.key] = row_id
+            columns = self._columns(record, row_id)
+            if record.kind == "token":
+                columns.setdefault("prefix", "")
+            await self._connection.execute(insert(table).values(id=row_id, **columns))
+            return
+        row_id = self._ids[record.key]
+        if change.action == "change":
+            columns = self._columns(record, row_id)
+            if record.kind == "provider" and all(field.name != "secret" for field in change.fields):
+                columns.pop("secret", None)
+            await self._connection.execute(update(table).where(table.id == row_id).values(**columns))
+        elif record.kind == "token":
+            await self._connection.execute(
+                update(Token).where(Token.id == row_id, Token.revoked_at.is_(None)).values(revoked_at=func.now())
+            )
+        else:
+            await self._connection.execute(delete(table).where(table.id == row_id))
+
+    async def default_teams(self, changes: tuple[Change, ...]) -> None:
+        """Point organisations to their default teams, once the teams are there."""
+        for change in changes:
+            if change.record.kind == "org" and change.action != "delete":
+                name = change.record.fields["default_team"]
+                team_id = None if name is None else self._ids["team", f"{change.record.name}/{name}"]
+                org_id = self._ids[change.record.key]
+                await self._connection.execute(update(Org).where(Org.id == org_id).values(default_team_id=team_id))
+
+    def _columns(self, record: Record, row_id: UUID) -> Columns:
+        columns = _COLUMNS[record.kind](record, self._ids)
+        if record.kind == "token" and record.name in self._token_texts.prefixes:
+            columns["prefix"] = self._token_texts.prefixes[record.name]
+        if record.literal_secret is not None:
+            columns["secret"] = self._secrets.encrypt(record.literal_secret, row_id)
+        elif record.fields.get("secret") == doc.STORED_SECRET:
+            del columns["secret"]
+        return columns
+
+
+Ids = Mapping[Key, UUID]
+
+
+def _org(record: Record, _: Ids) -> Columns:
+    fields = record.fields
+    return {"slug": record.name, "name": fields["name"], "enabled": fields["enabled"]}
+
+
+def _team(record: Record, ids: Ids) -> Columns:
+    org = record.parents[0]
+    name = record.name.removeprefix(f"{org[1]}/")
+    return {"org_id": ids[org], "name": name, "enabled": record.fields["enabled"]}
+
+
+def _user(record: Record, ids: Ids) -> Columns:
+    fields = record.fields
+    return {
+        "org_id": ids[record.parents[0]],
+        "email": record.name,
+        "display_name": fields["name"],
+        "is_org_admin": fields["admin"],
+        "enabled": fields["enabled"],
+    }
+
+
+def _service_account(record: Record, ids: Ids) -> Columns:
+    team = record.parents[0]
+    name = record.name.removeprefix(f"{team[1]}/")
+    return {"team_id": ids[team], "name": name, "enabled": record.fields["enabled"]}
+
+
+def _membership(record: Record, ids: Ids) -> Columns:
+    user, team = record.parents
+    return {"user_id": ids[user], "team_id": ids[team], "is_team_admin": record.fields["admin"]}
+
+
+def _token(record: Record, ids: Ids) -> Columns:
+    fields = record.fields
+    owner = record.parents[0]
+    expires = fields["expires"]
+    owners = {kind: None if owner[0] != kind else ids[owner] for kind in ("user", "team", "service account")}
+    return {
+        "name": fields["name"],
+        "sha256": record.name,
+        "user_id": owners["user"],
+        "team_id": owners["team"],
+        "service_account_id": owners["service account"],
+        "expires_at": None if expires is None else expiry(str(expires)),
+    }
+
+
+def _provider(record: Record, _: Ids) -> Columns:
+    options, headers = record.fields["options"], record.fields["headers"]
+    columns: Columns = {"name": record.name, **record.fields}
+    return {**columns, "options": _mapping(options), "headers": _mapping(headers)}
+
+
+def _model(record: Record, _: Ids) -> Columns:
+    columns: Columns = {"name": record.name, **record.fields}
+    return {**columns, "aliases": _list(record.fields["aliases"]), "operations": _list(record.fields["operations"])}
+
+
+def _deployment(record: Record, ids: Ids) -> Columns:
+    fields = record.fields
+    model, provider = record.parents
+    return {
+        "model_id": ids[model],
+        "provider_id": ids[provider],
+        "upstream_model": fields["upstream_model"],
+        "priority": fields["priority"],
+        "weight": fields["weight"],
+        "connect_timeout_s": fields["connect_s"],
+        "first_byte_timeout_s": fields["first_byte_s"],
+        "idle_timeout_s": fields["idle_s"],
+        "enabled": fields["enabled"],
+    }
+
+
+def _grant(record: Record, ids: Ids) -> Columns:
+    name = str(record.fields["model"])
+    subject = record.parents[0]
+    columns = {column: None if kind != subject[0] else ids[subject] for kind, column in _SUBJECT_COLUMNS.items()}
+    model_id = None if name.endswith("*") else ids.get(("model", name))
+    return {
+        **columns,
+        "model_id": model_id,
+        "model_pattern": name if model_id is None else None,
+        "effect": record.fields["effect"],
+    }
+
+
+_SUBJECT_COLUMNS: Final[dict[Kind, str]] = {
+    "org": "org_id",
+    "team": "team_id",
+    "user": "user_id",
+    "service account": "service_account_id",
+    "token": "token_id",
+}
+_TABLES: Final[dict[Kind, type[Base]]] = {
+    "org": Org,
+    "team": Team,
+    "user": User,
+    "service account": ServiceAccount,
+    "membership": Membership,
+    "token": Token,
+    "provider": Provider,
+    "model": Model,
+    "deployment": Deployment,
+    "grant": Grant,
+}
+_COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
+    "org": _org,
+    "team": _team,
+    "user": _user,
+    "service account": _service_account,
+    "membership": _membership,
+    "token": _token,
+    "provider": _provider,
+    "model": _model,
+    "deployment": _deployment,
+    "grant": _grant,
+}
+
+
+def _mapping(value: FieldValue) -> dict[str, str]:
+    return {entry[0]: entry[1] for entry in value if isinstance(entry, tuple)} if isinstance(value, tuple) else {}
+
+
+def _list(value: FieldValue) -> list[str]:
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, tuple) else []

@@ -1,0 +1,225 @@
+"""Stored records written as a file that `apply` accepts and finds nothing to change in; knows no secret."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+import yaml
+from msgspec import UNSET, UnsetType
+
+from aqueduct.config import document as doc
+from aqueduct.config.records import FieldValue, Kind, Record, Stored
+
+HEAD: Final = (
+    "# Written by `aqueduct export`. Secrets are not in this file: env:NAME names a variable, and\n"
+    f"# {doc.STORED_SECRET} leaves the key that is encrypted in the database as it is.\n"
+)
+ItemT = TypeVar("ItemT")
+
+
+def to_yaml(document: doc.Document) -> str:
+    """Return a document as YAML, without keys that have their default."""
+    builtins = _without_empty(msgspec.to_builtins(document))
+    return HEAD + (
+        yaml.safe_dump(builtins, sort_keys=False, allow_unicode=True, width=120) if builtins else "orgs: []\n"
+    )
+
+
+def to_document(stored: Stored) -> doc.Document:
+    """Return what is stored as a document, each list in a stable order."""
+    view = _View(stored)
+    return doc.Document(
+        orgs=_listed(view.orgs()),
+        memberships=_listed(view.memberships()),
+        tokens=_listed(view.tokens()),
+        providers=_listed(view.providers()),
+        models=_listed(view.models()),
+        grants=_listed(view.grants()),
+    )
+
+
+def _listed(found: Iterator[ItemT]) -> tuple[ItemT, ...] | UnsetType:
+    return tuple(found) or UNSET
+
+
+def _without_empty(value: object) -> object:
+    """Drop empty mappings, which msgspec does not count as defaults."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(entry) for key, entry in value.items()}
+        return {key: entry for key, entry in kept.items() if entry != {}}
+    if isinstance(value, list | tuple):
+        return [_without_empty(entry) for entry in value]
+    return value
+
+
+class _Fields:
+    """A record's fields, each with the type that its kind gives it."""
+
+    def __init__(self, record: Record) -> None:
+        self._fields = record.fields
+
+    def text(self, name: str) -> str:
+        return str(self._fields[name])
+
+    def text_or_none(self, name: str) -> str | None:
+        value = self._fields[name]
+        return value if isinstance(value, str) else None
+
+    def number(self, name: str) -> int:
+        return _checked(self._fields[name], int)
+
+    def number_or_none(self, name: str) -> int | None:
+        value = self._fields[name]
+        return value if isinstance(value, int) else None
+
+    def seconds_or_none(self, name: str) -> float | None:
+        value = self._fields[name]
+        return value if isinstance(value, float | int) else None
+
+    def flag(self, name: str) -> bool:
+        return self._fields[name] is True
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(entry for entry in _checked(self._fields[name], tuple) if isinstance(entry, str))
+
+    def mapping(self, name: str) -> dict[str, str]:
+        return {entry[0]: entry[1] for entry in _checked(self._fields[name], tuple) if isinstance(entry, tuple)}
+
+
+ValueT = TypeVar("ValueT")
+
+
+def _checked(value: FieldValue, wanted: type[ValueT]) -> ValueT:
+    if not isinstance(value, wanted):
+        raise TypeError(f"a record holds {type(value).__name__} where {wanted.__name__} belongs")
+    return value
+
+
+class _View:
+    """The records by kind, in the order of their labels."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._records = sorted(stored.records.values(), key=lambda record: (record.label, record.name))
+        self._token_names = stored.tokens_by_name()
+        self._by_key = stored.records
+
+    def _of(self, kind: Kind, belongs: Callable[[Record], bool] = lambda _: True) -> Iterator[tuple[Record, _Fields]]:
+        return ((record, _Fields(record)) for record in self._records if record.kind == kind and belongs(record))
+
+    def orgs(self) -> Iterator[doc.Org]:
+        for record, fields in self._of("org"):
+            name = fields.text("name")
+            yield doc.Org(
+                slug=record.name,
+                name=None if name == record.name else name,
+                enabled=fields.flag("enabled"),
+                default_team=fields.text_or_none("default_team"),
+                teams=_listed(self._teams(record)),
+                users=_listed(self._users(record)),
+                service_accounts=_listed(self._service_accounts(record)),
+            )
+
+    def _teams(self, org: Record) -> Iterator[doc.Team]:
+        for record, fields in self._of("team", lambda one: org.key in one.parents):
+            yield doc.Team(name=record.name.partition("/")[2], enabled=fields.flag("enabled"))
+
+    def _users(self, org: Record) -> Iterator[doc.User]:
+        for record, fields in self._of("user", lambda one: org.key in one.parents):
+            yield doc.User(
+                email=record.name,
+                name=fields.text_or_none("name"),
+                admin=fields.flag("admin"),
+                enabled=fields.flag("enabled"),
+            )
+
+    def _service_accounts(self, org: Record) -> Iterator[doc.ServiceAccount]:
+        for record, fields in self._of("service account", lambda one: one.name.startswith(f"{org.name}/")):
+            team = record.parents[0][1]
+            yield doc.ServiceAccount(
+                name=record.name.removeprefix(f"{team}/"),
+                team=team.partition("/")[2],
+                enabled=fields.flag("enabled"),
+            )
+
+    def memberships(self) -> Iterator[doc.Membership]:
+        for record, fields in self._of("membership"):
+            (_, user), (_, team) = record.parents
+            yield doc.Membership(team=team, user=user, admin=fields.flag("admin"))
+
+    def tokens(self) -> Iterator[doc.Token]:
+        for record, fields in self._of("token"):
+            yield doc.Token(
+                name=fields.text("name"),
+                owner=fields.text("owner"),
+                token=f"{doc.HASH_PREFIX}{record.name}",
+                expires=_expires(fields.text_or_none("expires")),
+            )
+
+    def providers(self) -> Iterator[doc.Provider]:
+        for record, fields in self._of("provider"):
+            quirks = fields.text("quirks")
+            yield doc.Provider(
+                name=record.name,
+                adapter=fields.text("adapter"),
+                base_url=fields.text("base_url"),
+                secret=fields.text_or_none("secret"),
+                quirks=doc.DEFAULT_QUIRKS if quirks == doc.DEFAULT_QUIRKS else quirks,  # the same object is left out
+                options=fields.mapping("options"),
+                headers=fields.mapping("headers"),
+                enabled=fields.flag("enabled"),
+            )
+
+    def models(self) -> Iterator[doc.Model]:
+        for record, fields in self._of("model"):
+            yield doc.Model(
+                name=record.name,
+                aliases=fields.texts("aliases"),
+                operations=msgspec.convert(fields.texts("operations"), tuple[doc.Operation, ...]),
+                context_window=fields.number_or_none("context_window"),
+                max_output_tokens=fields.number_or_none("max_output_tokens"),
+                extra_params=msgspec.convert(fields.text("extra_params"), doc.ExtraParams),
+                owned_by=fields.text_or_none("owned_by"),
+                deployments=_listed(self._deployments(record)),
+                enabled=fields.flag("enabled"),
+            )
+
+    def _deployments(self, model: Record) -> Iterator[doc.Deployment]:
+        own_name = "*" if model.name.endswith("*") else model.name
+        for record, fields in self._of("deployment", lambda one: model.key in one.parents):
+            upstream = fields.text("upstream_model")
+            yield doc.Deployment(
+                provider=record.parents[1][1],
+                upstream_model=None if upstream == own_name else upstream,
+                priority=fields.number("priority"),
+                weight=fields.number("weight"),
+                timeouts=doc.Timeouts(
+                    connect_s=fields.seconds_or_none("connect_s"),
+                    first_byte_s=fields.seconds_or_none("first_byte_s"),
+                    idle_s=fields.seconds_or_none("idle_s"),
+                ),
+                enabled=fields.flag("enabled"),
+            )
+
+    def grants(self) -> Iterator[doc.Grant]:
+        subjects: dict[str, dict[str, list[str]]] = {}
+        for record, fields in self._of("grant"):
+            effects = subjects.setdefault(self._subject(record), {"allow": [], "deny": []})
+            effects[fields.text("effect")].append(fields.text("model"))
+        for subject, effects in subjects.items():
+            yield doc.Grant(subject=subject, allow=tuple(effects["allow"]), deny=tuple(effects["deny"]))
+
+    def _subject(self, grant: Record) -> str:
+        kind, name = grant.parents[0]
+        if kind != "token":
+            return f"{'service' if kind == 'service account' else kind}:{name}"
+        label = self._by_key["token", name].label
+        return f"token:{label if self._token_names.get(label) == name else doc.HASH_PREFIX + name}"
+
+
+def _expires(text: str | None) -> str | None:
+    """Return the end of a day as its date, which reads better."""
+    if text is None:
+        return None
+    when = datetime.fromisoformat(text)
+    return when.date().isoformat() if (when.hour, when.minute, when.second) == (23, 59, 59) else text
