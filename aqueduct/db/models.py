@@ -115,6 +115,10 @@ class Provider(Base):
     """An account at a model provider. `secret` is `env:NAME` or `enc:v1:...` (aqueduct.catalog.secrets)."""
 
     __tablename__ = "providers"
+    __table_args__ = (
+        CheckConstraint("jsonb_typeof(options) = 'object'", name="options"),
+        CheckConstraint("jsonb_typeof(headers) = 'object'", name="headers"),
+    )
 
     name: Mapped[str] = mapped_column(Text, unique=True)
     adapter: Mapped[str] = mapped_column(Text)
@@ -135,6 +139,7 @@ class Model(Base):
 
     __tablename__ = "models"
     __table_args__ = (
+        CheckConstraint("name ~ '^[^*]{0,255}[*]?$' AND name <> ''", name="name"),
         CheckConstraint("extra_params IN ('drop', 'reject', 'forward')", name="extra_params"),
         CheckConstraint("request_weight > 0", name="request_weight"),
         CheckConstraint("context_window > 0", name="context_window"),
@@ -186,6 +191,7 @@ class Grant(Base):
     __table_args__ = (
         CheckConstraint("num_nonnulls(org_id, team_id, user_id, service_account_id, token_id) = 1", name="one_subject"),
         CheckConstraint("num_nonnulls(model_id, model_pattern) = 1", name="one_target"),
+        CheckConstraint("model_pattern ~ '^[^*]{0,255}[*]?$' AND model_pattern <> ''", name="model_pattern"),
         CheckConstraint("effect IN ('allow', 'deny')", name="effect"),
         Index(
             "uq_grants_subject_target",

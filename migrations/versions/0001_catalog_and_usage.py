@@ -221,6 +221,8 @@ def _create_callees() -> None:
         _enabled(),
         _created_at(),
         sa.UniqueConstraint("name"),
+        sa.CheckConstraint("jsonb_typeof(options) = 'object'", name="options"),
+        sa.CheckConstraint("jsonb_typeof(headers) = 'object'", name="headers"),
     )
     op.create_table(
         "models",
@@ -236,6 +238,7 @@ def _create_callees() -> None:
         _enabled(),
         _created_at(),
         sa.UniqueConstraint("name"),
+        sa.CheckConstraint("name ~ '^[^*]{0,255}[*]?$' AND name <> ''", name="name"),
         sa.CheckConstraint("extra_params IN ('drop', 'reject', 'forward')", name="extra_params"),
         sa.CheckConstraint("request_weight > 0", name="request_weight"),
         sa.CheckConstraint("context_window > 0", name="context_window"),
@@ -272,6 +275,7 @@ def _create_grants() -> None:
         _created_at(),
         sa.CheckConstraint(f"num_nonnulls({', '.join(subjects)}) = 1", name="one_subject"),
         sa.CheckConstraint("num_nonnulls(model_id, model_pattern) = 1", name="one_target"),
+        sa.CheckConstraint("model_pattern ~ '^[^*]{0,255}[*]?$' AND model_pattern <> ''", name="model_pattern"),
         sa.CheckConstraint("effect IN ('allow', 'deny')", name="effect"),
     )
     op.create_index(

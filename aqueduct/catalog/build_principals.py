@@ -1,0 +1,180 @@
+"""From the rows of orgs to tokens and their grants to principals; knows no models but their names.
+
+Grants fail closed: a scope with an unreadable `allow` keeps its allow-list without that entry, and a scope with an
+unreadable `deny` permits nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from aqueduct.auth.credentials import Refusal
+from aqueduct.auth.policy import Policy, Rules, ScopePolicy, is_pattern, rules
+from aqueduct.auth.principal import Principal
+from aqueduct.catalog.rows import GrantRow, OrgRow, Rows, ServiceAccountRow, TeamRow, TokenRow, UserRow
+from aqueduct.catalog.snapshot import Problem
+
+EVERYTHING = "*"
+
+
+class Principals(Struct, frozen=True, kw_only=True):
+    """Principals and refusals by the SHA-256 of their token."""
+
+    principals: dict[str, Principal]
+    refusals: dict[str, Refusal]
+    problems: list[Problem]
+
+
+def build_principals(rows: Rows, aliases: Mapping[str, str], now: float) -> Principals:
+    """Return who the tokens belong to. `aliases` maps an alias to its model's name; `now` is in Unix seconds."""
+    return _Builder(rows, aliases, now).build()
+
+
+class _Owner(Struct, frozen=True, kw_only=True):
+    """The place of a token's owner in the organisation. A user's teams are the enabled ones, else all."""
+
+    org: OrgRow
+    teams: tuple[TeamRow, ...] = ()
+    user: UserRow | None = None
+    service_account: ServiceAccountRow | None = None
+
+    @property
+    def enabled(self) -> bool:
+        if not self.org.enabled:
+            return False
+        if self.user is not None:
+            return self.user.enabled
+        return all(team.enabled for team in self.teams) and (
+            self.service_account is None or self.service_account.enabled
+        )
+
+    @property
+    def team_id(self) -> UUID | None:
+        """The team that usage is booked on."""
+        enabled = [team.id for team in self.teams if team.enabled]
+        if len(enabled) == 1:
+            return enabled[0]
+        return self.org.default_team_id if self.org.default_team_id in enabled else None
+
+
+class _Builder:
+    def __init__(self, rows: Rows, aliases: Mapping[str, str], now: float) -> None:
+        self._rows = rows
+        self._now = now
+        self._problems: list[Problem] = []
+        self._orgs = {row.id: row for row in rows.orgs}
+        self._teams = {row.id: row for row in rows.teams}
+        self._users = {row.id: row for row in rows.users}
+        self._service_accounts = {row.id: row for row in rows.service_accounts}
+        self._teams_of_user = self._memberships()
+        self._scopes = self._scope_policies(aliases)
+        self._policies: dict[tuple[tuple[UUID, ...], ...], Policy] = {}
+
+    def build(self) -> Principals:
+        principals: dict[str, Principal] = {}
+        refusals: dict[str, Refusal] = {}
+        for token in self._rows.tokens:
+            built = self._token(token)
+            if isinstance(built, Principal):
+                principals[token.sha256] = built
+            else:
+                refusals[token.sha256] = built
+        return Principals(principals=principals, refusals=refusals, problems=self._problems)
+
+    def _token(self, token: TokenRow) -> Principal | Refusal:
+        if token.revoked_at is not None or (token.replaced_by_id is not None and token.grace_until is None):
+            return Refusal.REVOKED
+        expires_at = _earliest(token.expires_at, token.grace_until)
+        if expires_at is not None and expires_at <= self._now:
+            return Refusal.EXPIRED
+        owner = self._owner(token)
+        if not owner.enabled:
+            return Refusal.DISABLED
+        return Principal(
+            token_id=token.id,
+            token_name=token.name,
+            owner_kind="user" if owner.user else "service_account" if owner.service_account else "team",
+            org_id=owner.org.id,
+            org_slug=owner.org.slug,
+            team_id=owner.team_id,
+            user_id=token.user_id,
+            service_account_id=token.service_account_id,
+            expires_at=expires_at,
+            policy=self._policy(owner, token.id),
+        )
+
+    def _owner(self, token: TokenRow) -> _Owner:
+        """Return the owner; that the rows exist and are exactly one the database guarantees."""
+        if token.user_id is not None:
+            user = self._users[token.user_id]
+            return _Owner(org=self._orgs[user.org_id], teams=self._teams_of_user.get(user.id, ()), user=user)
+        if token.service_account_id is not None:
+            account = self._service_accounts[token.service_account_id]
+            team = self._teams[account.team_id]
+            return _Owner(org=self._orgs[team.org_id], teams=(team,), service_account=account)
+        if token.team_id is None:
+            raise LookupError(f"the token {token.id} has no owner")
+        team = self._teams[token.team_id]
+        return _Owner(org=self._orgs[team.org_id], teams=(team,))
+
+    def _policy(self, owner: _Owner, token_id: UUID) -> Policy:
+        chain: list[tuple[UUID, ...]] = [(owner.org.id,), tuple(team.id for team in owner.teams)]
+        own = owner.user or owner.service_account
+        if own is not None:
+            chain.append((own.id,))
+        chain.append((token_id,))
+        # A level without grants narrows nothing; nor do several teams of which one has none.
+        levels = tuple(level for level in chain if level and all(scope in self._scopes for scope in level))
+        policy = self._policies.get(levels)
+        if policy is None:
+            policy = Policy(tuple(tuple(self._scopes[scope] for scope in level) for level in levels))
+            self._policies[levels] = policy
+        return policy
+
+    def _memberships(self) -> dict[UUID, tuple[TeamRow, ...]]:
+        """Return each user's enabled teams, or all where none is: disabling a team must not lift its rules."""
+        found: dict[UUID, list[TeamRow]] = {}
+        for row in self._rows.memberships:
+            user, team = self._users[row.user_id], self._teams[row.team_id]
+            if team.org_id != user.org_id:
+                self._problems.append(
+                    Problem("memberships", team.name, "the team belongs to another org than the user")
+                )
+            else:
+                found.setdefault(user.id, []).append(team)
+        return {user: tuple([team for team in teams if team.enabled] or teams) for user, teams in found.items()}
+
+    def _scope_policies(self, aliases: Mapping[str, str]) -> dict[UUID, ScopePolicy]:
+        names = {row.id: row.name for row in self._rows.models}
+        allow: dict[UUID, list[str]] = {}
+        deny: dict[UUID, list[str]] = {}
+        for row in self._rows.grants:
+            subject = _subject(row)
+            pattern = row.model_pattern if row.model_id is None else names.get(row.model_id)
+            usable = pattern is not None and is_pattern(pattern)
+            if not usable:
+                self._problems.append(Problem("grants", str(row.id), "a pattern is a name, or a beginning and '*'"))
+            if row.effect == "allow":
+                allow.setdefault(subject, []).extend([aliases.get(pattern, pattern)] if usable and pattern else [])
+            else:
+                deny.setdefault(subject, []).append(aliases.get(pattern, pattern) if usable and pattern else EVERYTHING)
+        return {
+            subject: ScopePolicy(
+                allow=rules(allow[subject]) if subject in allow else None,
+                deny=rules(deny[subject]) if subject in deny else Rules(),
+            )
+            for subject in allow.keys() | deny.keys()
+        }
+
+
+def _subject(row: GrantRow) -> UUID:
+    for subject in (row.org_id, row.team_id, row.user_id, row.service_account_id, row.token_id):
+        if subject is not None:
+            return subject
+    raise LookupError(f"the grant {row.id} has no subject")
+
+
+def _earliest(*times: datetime | None) -> float | None:
+    return min((time.timestamp() for time in times if time is not None), default=None)

@@ -1,0 +1,39 @@
+"""From the database to a snapshot; keeps the last good version of each row, and knows not when it is called."""
+
+import asyncio
+from collections.abc import Callable
+
+from aqueduct.catalog.build_models import LastGood, Sources, build_models
+from aqueduct.catalog.build_principals import build_principals
+from aqueduct.catalog.rows import Rows, read_rows
+from aqueduct.catalog.snapshot import Contents, Snapshot
+from aqueduct.db.engine import DedicatedConnection
+
+
+class Loader:
+    """Loads snapshots, one at a time."""
+
+    def __init__(self, sources: Sources, clock: Callable[[], float]) -> None:
+        """`clock` returns Unix seconds."""
+        self._sources = sources
+        self._clock = clock
+        self._last_good = LastGood()
+
+    async def load(self, connection: DedicatedConnection) -> Snapshot:
+        """Return the catalog as one transaction sees it. Building takes place in a thread, so that nothing stalls."""
+        rows = await read_rows(connection)
+        return await asyncio.to_thread(self._build, rows, self._clock())
+
+    def _build(self, rows: Rows, now: float) -> Snapshot:
+        models = build_models(rows, self._sources, self._last_good)
+        principals = build_principals(rows, models.aliases, now)
+        self._last_good = models.good
+        contents = Contents(
+            principals=principals.principals,
+            refusals=principals.refusals,
+            models=models.by_name,
+            wildcards=models.wildcards,
+            blocked_names=models.blocked_names,
+            blocked_prefixes=models.blocked_prefixes,
+        )
+        return Snapshot(rows.version, now, contents, (*models.problems, *principals.problems))

@@ -1,0 +1,179 @@
+"""The catalog's rows as the loader reads them: one consistent read of all tables; judges nothing."""
+
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from adapters.base import ExtraParams
+from aqueduct.db.engine import DedicatedConnection
+
+
+class OrgRow(Struct, frozen=True):
+    """A row of `orgs`."""
+
+    id: UUID
+    slug: str
+    default_team_id: UUID | None
+    enabled: bool
+
+
+class TeamRow(Struct, frozen=True):
+    """A row of `teams`."""
+
+    id: UUID
+    org_id: UUID
+    name: str
+    enabled: bool
+
+
+class UserRow(Struct, frozen=True):
+    """A row of `users`."""
+
+    id: UUID
+    org_id: UUID
+    email: str
+    enabled: bool
+
+
+class MembershipRow(Struct, frozen=True):
+    """A row of `memberships`."""
+
+    team_id: UUID
+    user_id: UUID
+
+
+class ServiceAccountRow(Struct, frozen=True):
+    """A row of `service_accounts`."""
+
+    id: UUID
+    team_id: UUID
+    name: str
+    enabled: bool
+
+
+class TokenRow(Struct, frozen=True):
+    """A row of `tokens`."""
+
+    id: UUID
+    user_id: UUID | None
+    team_id: UUID | None
+    service_account_id: UUID | None
+    name: str
+    sha256: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaced_by_id: UUID | None
+    grace_until: datetime | None
+
+
+class ProviderRow(Struct, frozen=True):
+    """A row of `providers`; `options` and `headers` are JSON."""
+
+    id: UUID
+    name: str
+    adapter: str
+    base_url: str
+    secret: str | None
+    quirks: str
+    options: str
+    headers: str
+    enabled: bool
+
+
+class ModelRow(Struct, frozen=True):
+    """A row of `models`."""
+
+    id: UUID
+    name: str
+    aliases: list[str]
+    operations: list[str]
+    context_window: int | None
+    max_output_tokens: int | None
+    request_weight: int
+    extra_params: ExtraParams
+    owned_by: str | None
+    enabled: bool
+    created_at: datetime
+
+
+class DeploymentRow(Struct, frozen=True):
+    """A row of `deployments`."""
+
+    id: UUID
+    model_id: UUID
+    provider_id: UUID
+    upstream_model: str
+    priority: int
+    weight: int
+    connect_timeout_s: float | None
+    first_byte_timeout_s: float | None
+    idle_timeout_s: float | None
+    enabled: bool
+
+
+class GrantRow(Struct, frozen=True):
+    """A row of `grants`."""
+
+    id: UUID
+    org_id: UUID | None
+    team_id: UUID | None
+    user_id: UUID | None
+    service_account_id: UUID | None
+    token_id: UUID | None
+    model_id: UUID | None
+    model_pattern: str | None
+    effect: str
+
+
+class Rows(Struct, frozen=True, kw_only=True):
+    """Everything, as one transaction saw it."""
+
+    version: int
+    orgs: list[OrgRow]
+    teams: list[TeamRow]
+    users: list[UserRow]
+    memberships: list[MembershipRow]
+    service_accounts: list[ServiceAccountRow]
+    tokens: list[TokenRow]
+    providers: list[ProviderRow]
+    models: list[ModelRow]
+    deployments: list[DeploymentRow]
+    grants: list[GrantRow]
+
+
+async def read_version(connection: DedicatedConnection) -> int:
+    """Return the catalog's version; raises `LookupError` where its row is gone."""
+    version: int | None = await connection.fetchval("SELECT version FROM catalog_version")
+    if version is None:
+        raise LookupError("the table catalog_version has no row")
+    return version
+
+
+async def read_rows(connection: DedicatedConnection) -> Rows:
+    """Read all tables as one transaction sees them."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return Rows(
+            version=await read_version(connection),
+            orgs=await _all(connection, OrgRow, "orgs"),
+            teams=await _all(connection, TeamRow, "teams"),
+            users=await _all(connection, UserRow, "users"),
+            memberships=await _all(connection, MembershipRow, "memberships"),
+            service_accounts=await _all(connection, ServiceAccountRow, "service_accounts"),
+            tokens=await _all(connection, TokenRow, "tokens"),
+            providers=await _all(connection, ProviderRow, "providers"),
+            models=await _all(connection, ModelRow, "models"),
+            deployments=await _all(connection, DeploymentRow, "deployments"),
+            grants=await _all(connection, GrantRow, "grants"),
+        )
+
+
+RowT = TypeVar("RowT", bound=Struct)
+
+
+async def _all(connection: DedicatedConnection, row: type[RowT], table: str) -> list[RowT]:
+    """Return a table's rows, oldest first, so that conflicts are decided the same way on every replica."""
+    columns = ", ".join(row.__struct_fields__)
+    records = await connection.fetch(f"SELECT {columns} FROM {table} ORDER BY created_at, id")  # noqa: S608 - constants
+    return [row(*record) for record in records]
