@@ -1,7 +1,9 @@
 """Builds the parts of a gateway, and starts and stops them in the right order."""
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import SystemRandom
@@ -14,6 +16,9 @@ from adapters.registry import adapter_types, build
 from adapters.transport import Transport
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.catalog.build_models import Sources
+from aqueduct.catalog.loader import Loader
+from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.engine import DedicatedConnection, connect
 from aqueduct.ids import RequestIds
@@ -66,7 +71,9 @@ def build_gateway(settings: Settings) -> Gateway:
         raise ValueError(message)
     metrics = Metrics()
     transport = Http1Transport()
-    catalog = Catalog(settings, adapter_types())
+    secrets = SecretBox(settings.secret_key, settings.previous_secret_keys)
+    loader = Loader(Sources(adapter_types(), secrets, os.environ), time.time)
+    catalog = Catalog(settings.database_url, loader, poll_s=settings.catalog_poll_s)
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
         adapters=AdapterCache(transport),
@@ -122,5 +129,5 @@ async def _last_requests(gateway: Gateway) -> None:
     """Wait until requests that the server has cancelled have been recorded."""
     loop = asyncio.get_running_loop()
     until = loop.time() + LAST_REQUESTS_S
-    while gateway.inflight and loop.time() < until:
+    while gateway.inflight and loop.time() < until:  # noqa: ASYNC110 - a plain counter costs the hot path nothing
         await asyncio.sleep(0.01)

@@ -50,7 +50,7 @@ class GatewayPlugin(InitPlugin):
         """Add routes, exception handlers, CORS and the lifespan."""
         gateway = build_gateway(self._settings)
         app_config.state.gateway = gateway
-        app_config.lifespan.append(running(gateway))
+        app_config.lifespan = [running(gateway)]
         app_config.route_handlers += [
             _route(OperationRoute(CHAT, gateway)),
             _route(OperationRoute(COMPLETIONS, gateway)),
@@ -59,9 +59,11 @@ class GatewayPlugin(InitPlugin):
         app_config.route_handlers += [list_models, get_model, me, validate, live, ready, schema]
         if self._settings.metrics:
             app_config.route_handlers.append(metrics)
-        app_config.exception_handlers[GatewayError] = on_gateway_error
-        app_config.exception_handlers[HTTPException] = on_http_exception
-        app_config.exception_handlers[Exception] = on_defect
+        app_config.exception_handlers = {
+            GatewayError: on_gateway_error,
+            HTTPException: on_http_exception,
+            Exception: on_defect,
+        }
         if self._settings.cors_origins:
             app_config.cors_config = _cors(self._settings)
         return app_config

@@ -10,7 +10,6 @@ from aqueduct.observability.request_log import RequestLine
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.usage_row import to_row
 
-
 LOGGED_LEVELS = frozenset({"debug", "info"})
 
 

@@ -3,7 +3,6 @@
 from msgspec import Struct
 
 from adapters.transport import Transport
-
 from aqueduct.api.stream_watch import StreamWatch
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.ids import RequestIds

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with the bounds it lacks: on the time and size of a request's head; knows no route."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -31,7 +31,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_head = False
 
     @override
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(  # type: ignore[override]  # the transport's type as uvicorn has it
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self._start_timer()
 
@@ -80,7 +82,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self.transport.is_closing():
             return
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's annotation leaves out the None
         if cycle is None or cycle.response_complete:
             self.transport.write(answer)  # else it would end up inside an earlier request's answer
         self.transport.close()

@@ -56,7 +56,7 @@ def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[byt
         status, code, message = 404, "unknown_url", f"Unknown request URL: {request.method} {path}."
     elif isinstance(error, MethodNotAllowedException):
         status, code, message = 405, "method_not_allowed", f"{request.method} is not allowed on {path}."
-    elif error.status_code < 500:  # noqa: PLR2004 - HTTP status classes
+    elif error.status_code < 500:
         status, code, message = error.status_code, "invalid_request", "The request cannot be understood."
     else:
         return on_defect(request, error)

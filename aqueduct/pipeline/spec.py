@@ -9,7 +9,6 @@ from adapters.base import Call, ChunkStream, Result
 from schemas.chat_request import StreamOptions
 from schemas.usage import Usage
 
-
 DecodedT_co = TypeVar("DecodedT_co", covariant=True)
 
 

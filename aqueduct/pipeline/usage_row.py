@@ -8,9 +8,11 @@ from msgspec import UNSET
 from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.usage.recorder import COLUMNS, Cell, Row
+from schemas.usage import Usage
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TEXT_CHARS: Final = 256
+MAX_COUNT: Final = 2**31 - 1
 
 
 def to_row(context: RequestContext, duration_s: float) -> Row:
@@ -52,11 +54,27 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
             "token_id": principal.token_id,
         }
     if usage is not None:
-        cells |= {name: getattr(usage, name) for name in COUNTERS}
-        cells["usage_source"] = usage.source
-        cells["violations"] = list(usage.violations())
-        cells["raw_usage"] = None if usage.raw is UNSET else _json(bytes(usage.raw))
+        cells |= _counters(usage)
     return tuple(cells.get(name) for name in COLUMNS)
+
+
+def _counters(usage: Usage) -> dict[str, Cell]:
+    """Return the meter vector's cells; what PostgreSQL cannot hold is left out and named in `violations`."""
+    violations = list(usage.violations())
+    cells: dict[str, Cell] = {"usage_source": usage.source, "violations": violations}
+    for name in COUNTERS:
+        value: int | None = getattr(usage, name)
+        if value is not None and not -MAX_COUNT <= value <= MAX_COUNT:
+            violations.append(f"{name} out of range")
+            value = None
+        cells[name] = value
+    if usage.raw is not UNSET:
+        raw = bytes(usage.raw).decode("utf-8", "replace")
+        if "\\u" in raw:
+            violations.append("raw usage left out")  # an escape may stand for what `jsonb` refuses
+        else:
+            cells["raw_usage"] = raw
+    return cells
 
 
 def _text(value: str | None) -> str | None:
@@ -64,9 +82,3 @@ def _text(value: str | None) -> str | None:
     if value is None:
         return None
     return value[:MAX_TEXT_CHARS].replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def _json(raw: bytes) -> str | None:
-    """Return JSON that `jsonb` takes, None for what it refuses."""
-    text = raw.decode("utf-8", "replace")
-    return None if "\\u0000" in text else text

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import requests
 from aqueduct.observability.metrics import Metrics
 
@@ -24,6 +25,7 @@ Row = tuple[Cell, ...]
 BATCH_ROWS: Final = 1000
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
+PARTITIONS_EVERY_S: Final = 86_400.0
 _STAGE: Final = "CREATE TEMP TABLE usage_stage (LIKE usage.requests INCLUDING DEFAULTS) ON COMMIT DROP"
 _INSERT: Final = (
     f"INSERT INTO usage.requests ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} FROM usage_stage "  # noqa: S608 - the columns are constants
@@ -35,7 +37,7 @@ logger = logging.getLogger("aqueduct.usage")
 class Connections(Protocol):
     """Where the recorder gets its one connection from."""
 
-    async def connect(self) -> asyncpg.Connection:
+    async def connect(self) -> DedicatedConnection:
         """Return a new connection, which the recorder owns."""
         ...
 
@@ -54,7 +56,8 @@ class Recorder:
         self._rows: deque[Row] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._connection: asyncpg.Connection | None = None
+        self._connection: DedicatedConnection | None = None
+        self._partitions_due = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -86,7 +89,7 @@ class Recorder:
                 async with asyncio.timeout(timeout_s):
                     await self._task
             except TimeoutError:
-                logger.error("usage_rows_lost rows=%d", len(self._rows))
+                logger.critical("usage_rows_lost rows=%d", len(self._rows))
         if self._connection is not None:
             await self._connection.close(timeout=5.0)
 
@@ -115,14 +118,24 @@ class Recorder:
     async def _write_batch(self) -> None:
         batch = [self._rows[index] for index in range(min(BATCH_ROWS, len(self._rows)))]
         async with asyncio.timeout(WRITE_TIMEOUT_S):
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connections.connect()
-            written = await _write(self._connection, batch)
+            connection = await self._connected()
+            written = await _write(connection, batch)
         for _ in batch:
             self._rows.popleft()
         self._metrics.rows("written", written)
         if written < len(batch):
             self._metrics.rows("duplicate", len(batch) - written)
+
+    async def _connected(self) -> DedicatedConnection:
+        """Return the connection; partitions are made ahead whenever it is new, and once a day."""
+        now = asyncio.get_running_loop().time()
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connections.connect()
+            self._partitions_due = now
+        if now >= self._partitions_due:
+            await self._connection.execute("SELECT usage.ensure_partitions()")
+            self._partitions_due = now + PARTITIONS_EVERY_S
+        return self._connection
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -130,7 +143,7 @@ class Recorder:
             connection.terminate()
 
 
-async def _write(connection: asyncpg.Connection, batch: list[Row]) -> int:
+async def _write(connection: DedicatedConnection, batch: list[Row]) -> int:
     """Write rows in one transaction; returns how many were new."""
     async with connection.transaction():
         await connection.execute(_STAGE)
