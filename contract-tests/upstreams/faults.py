@@ -21,9 +21,11 @@ STRING_START = re.compile(rb':\s*"')
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What goes wrong with one response; faults compose, the default is none.
 
-    Delays are seconds; the first byte's comes before the response head, the first chunk's after it. `*_at` and `*_after` count events (parts) of the reply, not TCP segments. Byte counts are of
-    the body as sent (after compression), without chunked framing. `error` replaces the reply by the dialect's own
-    error of that status; `error_event_at` puts the dialect's error event there and ends the stream cleanly after it.
+    Delays are seconds; the first byte's comes before the response head, the first chunk's after it. `*_at` and
+    `*_after` count events (parts) of the reply, not TCP segments. Byte counts are of the body as sent (after
+    compression), without chunked framing. `error` replaces the reply by the dialect's own error of that status;
+    `error_event_at` puts the dialect's error event there and ends the stream cleanly after it. `missing_bytes` are
+    promised by the content-length and never sent.
     """
 
     first_byte_delay_s: float = 0.0

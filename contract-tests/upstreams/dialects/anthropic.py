@@ -29,13 +29,15 @@ class Anthropic(Dialect):
     """`/v1/messages`, `/v1/messages/count_tokens`, `/v1/models`; wants `anthropic-version` and a key.
 
     The key stands in `x-api-key`, as raw clients send it, or is a bearer token, as the SDK sends it since 2.x.
+    `alternating` also refuses two turns of one role in a row, which the API itself joins.
     """
 
     name = "anthropic"
 
-    def __init__(self, key: str = UPSTREAM_KEY, *, models: tuple[str, ...] = MODELS) -> None:
+    def __init__(self, key: str = UPSTREAM_KEY, *, models: tuple[str, ...] = MODELS, alternating: bool = False) -> None:
         super().__init__(key)
         self.models = models
+        self.alternating = alternating
 
     def call(self, request: Request) -> Call:
         self._authenticate(request)
@@ -64,7 +66,7 @@ class Anthropic(Dialect):
             raise self.refuse(400, f"anthropic-version: {wrong}")
 
     def check(self, call: Call) -> None:
-        problem = anthropic_rules.problem(call)
+        problem = anthropic_rules.problem(call, alternating=self.alternating)
         if problem is not None:
             raise self.refuse(400, problem)
 

@@ -35,7 +35,8 @@ def part_text(part: JsonObject) -> str:
 
 def content_text(content: JsonObject) -> str:
     """The text of all parts."""
-    return "".join(map(part_text, content.get("parts") or []))
+    parts = content.get("parts") or []
+    return "".join(map(part_text, parts if isinstance(parts, list) else [parts]))
 
 
 def prompt_of(body: JsonObject) -> str:
@@ -159,7 +160,7 @@ def candidate(turn: Turn, parts: list[JsonObject], index: int) -> JsonObject:
 
 
 def events(call: Call, turn: Turn, seed: str) -> Iterator[bytes]:
-    """The stream: pieces of text, whole calls, then the finish reason; usage is on every chunk, CRLF as Google has it."""
+    """The stream: pieces of text, whole calls, then the finish reason. Usage is on every chunk, line ends are CRLF."""
     pieces: list[JsonObject] = [{"text": word, "thought": True} for word in words(turn.reasoning)]
     pieces += [{"text": word} for word in words(turn.text)]
     pieces += call_parts(turn, seed)

@@ -58,7 +58,7 @@ class OpenAI(Dialect):
         if request.header("authorization") != f"Bearer {self.key}":
             raise self.refuse(401, "Incorrect API key provided.")
 
-    def model_of(self, request: Request) -> str | None:
+    def model_of(self, request: Request) -> str | None:  # noqa: ARG002 (Azure reads the path)
         """The model that the path names, where the dialect does that."""
         return None
 

@@ -144,7 +144,7 @@ def chat_delta(choice: JsonObject, *, streamed: bool) -> JsonObject:
 
 
 def read_choices(status: int, decoded: Decoded, delta_of: Callable[[JsonObject], JsonObject]) -> Reading:
-    """All choices of an answer; the last usage wins, a choice without a finish reason counts as finished at the end mark."""
+    """All choices of an answer; the last usage wins, and at the end mark every choice has finished."""
     pending: dict[int, Pending] = {}
     usage: Usage | None = None
     error: ReadError | None = None
