@@ -84,9 +84,9 @@ class ProviderError(Exception):
         retry_after_s: float | None = None,
         upstream_request_id: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.kind = kind
         self.message = redact(message)
+        super().__init__(self.message)
+        self.kind = kind
         self.status = status
         self.code = code
         self.param = param
@@ -142,15 +142,22 @@ def is_context_overflow(code: str | None, message: str) -> bool:
 
 
 _SECRETS = re.compile(
-    r"""(?ix)
-    \b(?:https?|wss?)://[^\s"'<>)\]]+                                # URLs
-    | \b(?:sk|pk|rk|gsk|xai|key|AIza|hf|r8|pplx)[-_]?[A-Za-z0-9_\-*.]{12,}   # keys, also partly masked ones
-    | \bBearer\s+\S+
-    | [A-Za-z0-9_\-]{2,8}\*{3,}[A-Za-z0-9_\-]{0,8}                   # masked keys
+    r"""(?x)
+    \b(?i:https?|wss?)://[^\s"'<>)\]]+                                   # URLs
+    | \b(?:sk|pk|rk|gsk|csk|xai|hf|r8|pplx|nvapi|fw|tgp|aq|gh[opsu])[-_]    # keys by their prefixes,
+      (?=[A-Za-z_.\-]*[0-9*])[A-Za-z0-9_.*\-]{8,}                         #   which hold a digit or are masked
+    | \bAIza[A-Za-z0-9_\-*]{12,} | \bAKIA[A-Z0-9]{12,} | \bya29\.\S+ | \beyJ[A-Za-z0-9_\-]{8,}\.\S+
+    | (?i:\b(?:bearer|basic)\s+) (?=\S*[0-9])\S{12,}
+    | (?i:\b(?:api[-_ ]?key|token|secret|password|authorization)) ["']?\s*[:=]\s*["']? (?=[^\s"',]*[0-9])[^\s"',]{8,}
+    | \b(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}\b            # keys without a prefix
+    | [A-Za-z0-9_.\-]*\*{4,}[A-Za-z0-9_.*\-]*                            # masked keys
     """
 )
 
 
 def redact(message: str) -> str:
     """Return `message` without URLs and keys, and at most `MAX_MESSAGE_CHARS` characters long."""
-    return _SECRETS.sub("[redacted]", message[: 4 * MAX_MESSAGE_CHARS])[:MAX_MESSAGE_CHARS]
+    limit = 4 * MAX_MESSAGE_CHARS
+    if len(message) > limit:
+        message = message[:limit].rpartition(" ")[0]  # a key that is cut would not be known for one
+    return _SECRETS.sub("[redacted]", message)[:MAX_MESSAGE_CHARS]

@@ -3,7 +3,9 @@
 Knows no provider: status, headers and body of a failure go to the adapter's own `errors.py`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
@@ -16,6 +18,8 @@ from adapters.transport import Header, Request, Transport, UpstreamResponse
 from schemas.usage import Usage
 
 MAX_ERROR_BYTES: Final = 64 * 1024
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON of a provider can raise: wrong JSON or types, wrong UTF-8, nesting without end."""
 ChunkT = TypeVar("ChunkT")
 ChunkT_co = TypeVar("ChunkT_co", covariant=True)
 BodyT = TypeVar("BodyT")
@@ -30,13 +34,19 @@ class Failure(Struct, frozen=True):
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds from `retry-after-ms` or a numeric `retry-after`, None where neither is usable."""
+        """Seconds from `retry-after-ms` or `retry-after` (a number, or a time after `date`), None if unusable."""
         for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
             try:
-                return max(0.0, float(self.headers[name]) / scale)
+                seconds = float(self.headers[name]) / scale
             except (KeyError, ValueError):
                 continue
-        return None
+            if math.isfinite(seconds):
+                return max(0.0, seconds)
+        try:
+            wait = parsedate_to_datetime(self.headers["retry-after"]) - parsedate_to_datetime(self.headers["date"])
+        except (KeyError, ValueError, TypeError):
+            return None
+        return max(0.0, wait.total_seconds())
 
 
 ToError = Callable[[Failure], ProviderError]
@@ -76,7 +86,7 @@ async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[Bo
         await response.aclose()
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise ProviderError(
             ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.", status=response.status
         ) from None
@@ -163,7 +173,7 @@ class SseChunkStream(Generic[ChunkT]):
                 chunks += translator.finish()
         except ProviderError as error:
             self._ended, self._error = True, error
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             message = "The provider sent an event that is no valid JSON."
             self._ended, self._error = True, ProviderError(ErrorKind.BAD_RESPONSE, message)
         return chunks

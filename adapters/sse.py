@@ -1,9 +1,10 @@
 """Server-sent events, incrementally from bytes; knows no provider's payloads.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html, and what servers make of it: LF, CRLF or CR,
-`data:` with or without a space, several `data:` lines, comments, no blank line after the last event.
+`data:` with or without a space, several `data:` lines, comments, a byte order mark, no blank line after the last event.
 """
 
+from codecs import BOM_UTF8
 from typing import Final, NamedTuple
 
 from adapters.errors import ErrorKind, ProviderError
@@ -21,14 +22,19 @@ class Event(NamedTuple):
 class SseParser:
     """Splits a byte stream at event boundaries, wherever the reads cut it."""
 
-    __slots__ = ("_buffer", "_last_was_cr")
+    __slots__ = ("_buffer", "_last_was_cr", "_start")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._last_was_cr = False
+        self._start: bytes | None = b""  # what may be the beginning of a byte order mark
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes; raises `ProviderError` for an event beyond `MAX_EVENT_BYTES`."""
+        if self._start is not None:
+            data = self._without_mark(data)
+        if not data:
+            return []
         if self._last_was_cr or b"\r" in data:
             data = self._to_lf(data)
         if not self._buffer and data.endswith(b"\n\n"):
@@ -37,9 +43,17 @@ class SseParser:
 
     def flush(self) -> list[Event]:
         """Return the event that the end of the stream completes, if any."""
-        rest = bytes(self._buffer)
+        rest = bytes(self._buffer) + (self._start or b"")
         self._buffer.clear()
         return _parse_blocks([rest])
+
+    def _without_mark(self, data: bytes) -> bytes:
+        data = (self._start or b"") + data
+        if len(data) < len(BOM_UTF8) and BOM_UTF8.startswith(data):
+            self._start = data
+            return b""
+        self._start = None
+        return data.removeprefix(BOM_UTF8)
 
     def _to_lf(self, data: bytes) -> bytes:
         if self._last_was_cr and data.startswith(b"\n"):
