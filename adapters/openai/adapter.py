@@ -85,9 +85,10 @@ class OpenAIAdapter:
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`."""
-        body, dropped = to_embedding_body(request, call, self.quirks(call))
+        quirks = self.quirks(call)
+        body, dropped = to_embedding_body(request, call, quirks)
         answer = await self._exchange("POST", EMBEDDINGS, body, call)
-        return _with_dropped(to_embedding_response(answer, request), dropped)
+        return _with_dropped(to_embedding_response(answer, request, quirks), dropped)
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`."""

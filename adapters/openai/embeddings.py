@@ -7,7 +7,7 @@ from servers that know only one.
 import base64
 import binascii
 from array import array
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UnsetType
@@ -35,12 +35,12 @@ def to_embedding_body(request: EmbeddingRequest, call: Call, quirks: Quirks) -> 
     changes: dict[str, object] = {"model": call.deployment.upstream_model}
     drop_unknown(request, quirks, changes, losses)
     rename(request, quirks, changes, extra)
-    if not quirks.base64_embeddings:
+    if quirks.embeddings != "any":
         changes["encoding_format"] = None
     return encode_body(replace(request, **changes), extra), losses.dropped
 
 
-def to_embedding_response(body: bytes, request: EmbeddingRequest) -> Result[EmbeddingResponse]:
+def to_embedding_response(body: bytes, request: EmbeddingRequest, quirks: Quirks) -> Result[EmbeddingResponse]:
     """Return the vectors in the order of the inputs; raises `ProviderError` for an error or what is no answer."""
     try:
         wire = _DECODER.decode(body)
@@ -53,7 +53,7 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest) -> Result[Embe
     as_base64 = request.encoding_format == "base64"
     data = [
         Embedding(
-            embedding=_encoded(item.embedding, as_base64=as_base64),
+            embedding=_encoded(item.embedding, quirks, as_base64=as_base64),
             index=position if item.index is None else item.index,
         )
         for position, item in enumerate(wire.data)
@@ -71,15 +71,24 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest) -> Result[Embe
     )
 
 
-def _encoded(vector: list[float] | str, *, as_base64: bool) -> list[float] | str:
+def _encoded(vector: list[float] | str, quirks: Quirks, *, as_base64: bool) -> list[float] | str:
+    if quirks.embeddings == "int8" and isinstance(vector, str):
+        vector = _decoded(vector, "b")
     if as_base64 == isinstance(vector, str):
         return vector
     if isinstance(vector, str):
-        try:
-            return array("f", base64.b64decode(vector, validate=True)).tolist()
-        except (binascii.Error, ValueError):
-            raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        return _decoded(vector, "f")
     try:
         return base64.b64encode(array("f", vector).tobytes()).decode("ascii")
     except OverflowError:
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+
+
+def _decoded(vector: str, typecode: Literal["f", "b"]) -> list[float]:
+    """Return the numbers in base64: 32-bit floats or 8-bit integers."""
+    try:
+        data = base64.b64decode(vector, validate=True)
+        numbers = array("f", data).tolist() if typecode == "f" else array("b", data).tolist()
+    except (binascii.Error, ValueError):
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    return [float(number) for number in numbers]

@@ -9,7 +9,7 @@ from schemas.chat_request import ExtraContent, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs
 from schemas.openai import Optional, WireFunction, WireMessage, WirePart, WireReasoning
 
-NULL: Final = b"null"
+NULL: Final = Raw(b"null")
 T = TypeVar("T")
 _ANNOTATIONS: Final = msgspec.json.Decoder(list[Annotation])
 _DETAILS: Final = msgspec.json.Decoder(list[ReasoningDetail])
@@ -19,7 +19,7 @@ _LOGPROBS: Final = msgspec.json.Decoder(ChoiceLogprobs)
 
 def is_given(raw: Optional) -> bool:
     """Return whether an optional field holds something other than `null`."""
-    return not isinstance(raw, UnsetType) and bytes(raw) != NULL
+    return raw is not UNSET and raw != NULL
 
 
 def given(raw: Optional) -> Optional:
@@ -42,6 +42,9 @@ def reasoning_of(message: WireMessage) -> str | None:
         reasoning = reasoning.content
     if not reasoning and isinstance(message.content, list):
         reasoning = "".join(_thinking(part) for part in message.content if part.type == "thinking")
+    if not reasoning and message.reasoning_details is not UNSET:
+        details = to_reasoning_details(message.reasoning_details) or []
+        reasoning = "".join(detail.text or detail.summary or "" for detail in details)
     return reasoning
 
 
@@ -80,9 +83,9 @@ def _thinking(part: WirePart) -> str:
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], raw: Optional) -> T | UnsetType:
-    if isinstance(raw, UnsetType) or bytes(raw) == NULL:
+    if isinstance(raw, UnsetType) or raw == NULL:
         return UNSET
     try:
-        return decoder.decode(Raw(raw))
+        return decoder.decode(raw)
     except msgspec.DecodeError:
         return UNSET

@@ -35,7 +35,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_switch    where reasoning is turned on and off: by effort, by a `thinking` or `reasoning` object, or
                         by `chat_template_kwargs`
     efforts             effort -> the nearest that it knows, for those that it does not
-    base64_embeddings   takes `encoding_format: base64`
+    embeddings          which encodings it has: OpenAI's two, numbers alone, or 8-bit integers in base64
     """
 
     base_url: str = ""
@@ -63,7 +63,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_object: bool = False
     reasoning_switch: Literal["effort", "thinking", "reasoning", "template"] = "effort"
     efforts: Mapping[str, str] = field(default_factory=dict[str, str])
-    base64_embeddings: bool = True
+    embeddings: Literal["any", "float", "int8"] = "any"
 
 
 OPENAI = Quirks(

@@ -30,6 +30,7 @@ from schemas.usage import Usage
 DONE: Final = b"[DONE]"
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
 _AUDIO: Final = msgspec.json.Decoder(AudioDelta)
+_ABSENT: Final = (UNSET, parts.NULL)
 _NO_MESSAGE: Final = WireMessage()
 _NOTHING: Final = WireCompletion()
 
@@ -74,13 +75,16 @@ class ChunkTranslator:
             wire = _DECODER.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
-        if wire.error is not UNSET or wire.object == "error" or event.name == b"error":
-            self._check_error(event, wire)
-        if wire.usage is not UNSET or wire.x_groq is not None:
+        if wire.usage not in _ABSENT or wire.x_groq is not None:
             self._take_usage(wire)
+        if wire.error is not UNSET or wire.object == "error" or event.name == b"error" or wire.x_groq is not None:
+            self._check_error(event, wire)
         if not wire.choices:
             self._hold(wire)
             return ()
+        plain = self._plain(wire, wire.choices)
+        if plain is not None:
+            return (plain,)
         if not self._choices:
             self._begin(wire)
         chunks: list[ChatCompletionChunk] = []
@@ -125,6 +129,8 @@ class ChunkTranslator:
     def _check_error(self, event: Event, wire: WireCompletion) -> None:
         if parts.is_given(wire.error) or wire.object == "error" or event.name == b"error":
             raise to_error_inside(event.data)
+        if wire.x_groq is not None and parts.is_given(wire.x_groq.error):
+            raise ProviderError(ErrorKind.SERVER_ERROR, "The provider stopped the stream early.")
 
     def _take_usage(self, wire: WireCompletion) -> None:
         reports = (wire.x_groq.usage if wire.x_groq is not None else UNSET, wire.usage)
@@ -138,6 +144,36 @@ class ChunkTranslator:
             if not isinstance(raw, UnsetType) and self._annex.get(name) != (text := bytes(raw)):
                 self._annex[name] = text
                 setattr(chunk, name, parts.given(raw))
+
+    def _plain(self, wire: WireCompletion, choices: list[WireChoice]) -> ChatCompletionChunk | None:
+        """Return the chunk of an item that only adds text to a choice, as nearly all do; None for any other."""
+        choice = choices[0]
+        delta = choice.delta
+        index = choice.index or 0
+        if (
+            delta is None
+            or type(content := delta.content) is not str
+            or not content
+            or choice.finish_reason
+            or choice.logprobs not in _ABSENT
+            or choice.content_filter_results is not UNSET
+            or choice.stop_reason not in _ABSENT
+            or choice.usage is not UNSET
+            or wire.citations is not UNSET
+            or len(choices) > 1
+            or index not in self._choices
+            or not _has_text_only(delta)
+        ):
+            return None
+        return ChatCompletionChunk(
+            id=self._id,
+            choices=[ChunkChoice(index=index, delta=ChoiceDelta(content=content))],
+            created=self._created,
+            model=self._model,
+            obfuscation=wire.obfuscation or UNSET,
+            service_tier=wire.service_tier,
+            system_fingerprint=wire.system_fingerprint,
+        )
 
     # --- one choice
 
@@ -189,6 +225,8 @@ class ChunkTranslator:
         if results is UNSET and stop_reason is UNSET:
             return
         if not chunks or chunks[-1].choices[0].index != state.index:
+            if state.finished:
+                return  # nothing may follow the end
             chunks.append(self._chunk(wire, state, ChoiceDelta()))
         chunks[-1].choices[0].content_filter_results = results
         chunks[-1].choices[0].stop_reason = stop_reason
@@ -205,6 +243,20 @@ class ChunkTranslator:
             service_tier=wire.service_tier,
             system_fingerprint=wire.system_fingerprint,
         )
+
+
+def _has_text_only(delta: WireMessage) -> bool:
+    return (
+        delta.tool_calls is None
+        and not delta.reasoning_content
+        and not delta.reasoning
+        and not delta.refusal
+        and delta.reasoning_details is UNSET
+        and delta.annotations is UNSET
+        and delta.audio is UNSET
+        and delta.extra_content is UNSET
+        and delta.function_call is None
+    )
 
 
 def _to_delta(message: WireMessage) -> ChoiceDelta | None:

@@ -26,11 +26,14 @@ from schemas.usage import Usage
 _DECODER: Final = msgspec.json.Decoder(WireUsage)
 _NO_PROMPT_DETAILS: Final = WirePromptDetails()
 _NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
+_NULL: Final = Raw(b"null")
 _COUNTERS: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
 
 
 def to_usage(raw: Raw) -> Usage | None:
     """Return the counters of a usage object, None where it is `null`, empty or no usage object at all."""
+    if raw == _NULL:
+        return None
     try:
         wire = _DECODER.decode(raw)
     except msgspec.DecodeError:

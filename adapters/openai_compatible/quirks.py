@@ -95,7 +95,7 @@ MISTRAL: Final = Quirks(
     nine_char_tool_ids=True,
     tool_media=True,
     efforts={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},
-    base64_embeddings=False,
+    embeddings="float",
 )
 
 GROQ: Final = Quirks(
@@ -158,7 +158,7 @@ PERPLEXITY: Final = Quirks(
     message_names=False,
     video=True,
     efforts={"none": "minimal", "xhigh": "high", "max": "high"},
-    base64_embeddings=False,
+    embeddings="int8",
 )
 
 CEREBRAS: Final = Quirks(

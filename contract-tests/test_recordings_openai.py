@@ -1,0 +1,204 @@
+"""Every recorded answer in OpenAI's format, read through the adapters, means what the independent reader says."""
+
+import msgspec
+import pytest
+from upstreams import Reading, Recording, recordings
+from upstreams.readers import read, read_body
+from upstreams.reading import Usage as ReadUsage
+from upstreams.recordings import split_events
+
+from adapters.errors import ProviderError
+from adapters.exchange import Failure
+from adapters.openai.completions import CompletionTranslator, to_completion
+from adapters.openai.embeddings import to_embedding_response
+from adapters.openai.errors import to_error
+from adapters.openai.quirks import OPENAI
+from adapters.openai.response import to_chat_completion
+from adapters.openai.stream import ChunkTranslator
+from adapters.sse import SseParser
+from schemas.embeddings import EmbeddingRequest
+from schemas.usage import Usage
+
+CREATED = 1_700_000_000
+# Providers whose own counts contradict each other: more cached than prompted, more reasoning than completion.
+INCONSISTENT = ("azure/chat.completions.stream__ruby_llm", "openrouter/", "vercel-gateway/")
+EXPECTED = {"chat.completions": 240, "completions": 9, "embeddings": 15}
+
+
+def of_api(api: str) -> list[Recording]:
+    found = recordings(api)
+    assert len(found) >= EXPECTED[api]
+    return found
+
+
+def comparable(reading: Reading) -> Reading:
+    """Usage is compared by itself; JSON keeps no difference between no refusal and an empty one."""
+    others = tuple(comparable(other) for other in reading.others)
+    return msgspec.structs.replace(reading, usage=None, refusal=reading.refusal or None, others=others, error=None)
+
+
+def assert_usage(ours: Usage | None, theirs: ReadUsage | None, name: str) -> None:
+    if theirs is None:
+        assert ours is None or ours == Usage(), name
+        return
+    assert ours is not None, name
+    assert ours.violations() == () or name.startswith(INCONSISTENT), name
+    beside = (ours.completion_tokens or 0) - (theirs.completion or 0)
+    assert ours.prompt_tokens == theirs.prompt, name
+    # xAI counts reasoning beside the completion.
+    assert beside in {0, theirs.reasoning}, name
+    assert ours.reasoning_tokens == theirs.reasoning, name
+    assert theirs.cached is None or ours.cached_tokens == theirs.cached, name
+    assert theirs.cache_write is None or ours.cache_write_tokens == theirs.cache_write, name
+
+
+class Streamed:
+    """A stream as the adapter passes it on."""
+
+    def __init__(self, pieces: list[bytes], api: str) -> None:
+        arguments = {"model": "public", "created": CREATED}
+        translator = (
+            ChunkTranslator(chunk_id="chatcmpl-fallback", keep_stop=OPENAI.keep_stop, **arguments)
+            if api == "chat.completions"
+            else CompletionTranslator(answer_id="cmpl-fallback", **arguments)
+        )
+        parser = SseParser()
+        self.items: list[object] = []
+        self.error: ProviderError | None = None
+        try:
+            for piece in pieces:
+                for event in parser.feed(piece):
+                    self.items += translator.feed(event)
+            for event in parser.flush():
+                self.items += translator.feed(event)
+            self.items += translator.finish()
+        except ProviderError as error:
+            self.error = error
+        self.finished = translator.finished
+        self.usage = translator.usage
+
+    def reading(self, api: str) -> Reading:
+        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
+        return read_body(api, 200, events, "sse")
+
+
+@pytest.mark.parametrize("api", ["chat.completions", "completions"])
+def test_whole_answer_of_every_recording_means_what_the_reader_says(api: str) -> None:
+    count = 0
+    for candidate in of_api(api):
+        if candidate.status != 200 or candidate.streamed:
+            continue
+        translate = to_chat_completion if api == "chat.completions" else to_completion
+        extra = {"keep_stop": OPENAI.keep_stop} if api == "chat.completions" else {}
+        result = translate(candidate.body, model="public", answer_id="fallback", created=CREATED, **extra)
+        reading = read_body(api, 200, msgspec.json.encode(result.body), "json")
+        assert comparable(reading) == comparable(read(candidate)), candidate.name
+        assert_usage(result.usage, read(candidate).usage, candidate.name)
+        count += 1
+    assert count >= (100 if api == "chat.completions" else 3)
+
+
+@pytest.mark.parametrize("api", ["chat.completions", "completions"])
+def test_stream_of_every_recording_means_what_the_reader_says(api: str) -> None:
+    count = 0
+    for candidate in of_api(api):
+        if candidate.status != 200 or not candidate.streamed:
+            continue
+        expected = read(candidate)
+        streamed = Streamed([candidate.body], api)
+        assert (streamed.error is None) == (expected.error is None), (candidate.name, streamed.error)
+        assert comparable(streamed.reading(api)) == comparable(expected), candidate.name
+        assert_usage(streamed.usage, expected.usage, candidate.name)
+        count += 1
+    assert count >= (60 if api == "chat.completions" else 2)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
+    for candidate in of_api("chat.completions"):
+        if candidate.status != 200 or not candidate.streamed:
+            continue
+        body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
+        expected = Streamed([candidate.body], candidate.api)
+        for step in (1, 7, max(8, len(body) // 5)):
+            if len(body) // step > 20_000:
+                continue  # every byte of the short ones, every seventh of the long ones
+            pieces = [body[start : start + step] for start in range(0, len(body), step)]
+            streamed = Streamed(pieces, candidate.api)
+            assert streamed.items == expected.items, (candidate.name, step)
+            assert streamed.usage == expected.usage, (candidate.name, step)
+
+
+def test_stream_of_every_recording_cut_at_an_event_never_passes_for_finished() -> None:
+    for candidate in of_api("chat.completions"):
+        if candidate.status != 200 or not candidate.streamed:
+            continue
+        whole = Streamed([candidate.body], candidate.api)
+        events = split_events(candidate.body)
+        for count in range(0, len(events), max(1, len(events) // 25)):
+            cut = Streamed(list(events[:count]), candidate.api)
+            assert cut.error is not None or cut.items == whole.items or only_annotations_lack(cut, whole), (
+                candidate.name,
+                count,
+            )
+
+
+def only_annotations_lack(cut: Streamed, whole: Streamed) -> bool:
+    """After the finish chunks nothing but usage and the end mark is expected."""
+    return cut.finished and cut.reading("chat.completions") == whole.reading("chat.completions")
+
+
+def test_embeddings_of_every_recording_mean_what_the_reader_says() -> None:
+    count = 0
+    for candidate in of_api("embeddings"):
+        if candidate.status != 200:
+            continue
+        if "pplx-embed" in candidate.name:
+            continue  # 8-bit integers in base64, which OpenAI's format does not have
+        expected = read(candidate)
+        for encoding in (None, "base64"):
+            request = EmbeddingRequest(model="public", input="x", encoding_format=encoding)
+            result = to_embedding_response(candidate.body, request, OPENAI)
+            body = msgspec.json.encode(result.body)
+            vectors = read_body("embeddings", 200, body, "json").vectors
+            assert [len(vector) for vector in vectors] == [len(vector) for vector in expected.vectors]
+            flat = zip([x for v in vectors for x in v], [x for v in expected.vectors for x in v], strict=True)
+            assert all(abs(one - other) < 1e-6 for one, other in flat), candidate.name
+            assert_usage(result.usage, expected.usage, candidate.name)
+        count += 1
+    assert count >= 4
+
+
+def test_error_of_every_recording_keeps_status_and_words() -> None:
+    count = 0
+    for api in EXPECTED:
+        for candidate in of_api(api):
+            if candidate.status == 200:
+                continue
+            error = to_error(Failure(candidate.status, dict(candidate.response_headers), candidate.body))
+            expected = read(candidate).error
+            assert expected is not None
+            assert error.status == candidate.status, candidate.name
+            assert error.message[:20] == expected.message[:20], candidate.name
+            assert error.kind.is_callers_fault == (candidate.status == 400 and error.kind != "model_not_found")
+            count += 1
+    assert count >= 55
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("deepseek_deepseek-chat_handles_context_length_exceeded_errors", "context_length"),
+        ("openrouter_claude-haiku-4-5_handles_context_length_exceeded_errors", "context_length"),
+        ("ollama_cloud_gpt-oss_120b_handles_context_length_exceeded_errors", "context_length"),
+        ("mistral/embeddings.err400__rig__error_preserves_provider_body", "model_not_found"),
+        ("openrouter/chat.completions.err429", "rate_limit"),
+        ("doubleword/chat.completions.err403__rig__invalid_key_blocking", "credentials"),
+        ("openai/chat.completions.err400__crewAI__test_llm_call_when_stop_is_unsupported__0", "unsupported_parameter"),
+    ],
+)
+def test_error_of_known_recording_has_its_kind(name: str, kind: str) -> None:
+    found = [candidate for candidate in recordings() if name in candidate.name]
+    assert found
+    for candidate in found:
+        assert to_error(Failure(candidate.status, {}, candidate.body)).kind == kind
