@@ -1,0 +1,122 @@
+"""What an answer's blocks mean to a client: reasoning, citations, calls, the end; shared by whole and streamed answers.
+
+Knows no request and no stream.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, UnsetType
+
+from adapters.anthropic.reasoning import FORMAT
+from adapters.errors import ErrorKind, ProviderError
+from schemas.anthropic.response import Citation, ContentBlock, StopDetails, TypeOnly
+from schemas.chat_request import ReasoningDetail
+from schemas.chat_response import Annotation, FinishReason, URLCitation
+
+WireT = TypeVar("WireT")
+_BLOCK: Final = msgspec.json.Decoder(ContentBlock)
+_CITATION: Final = msgspec.json.Decoder(Citation)
+_TYPE: Final = msgspec.json.Decoder(TypeOnly)
+_READ: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_FINISH: Final[dict[str, FinishReason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "compaction": "length",
+    "refusal": "content_filter",
+}
+_REFUSAL: Final = "The model declined to answer."
+
+
+class _FreeText(Struct):
+    input: str
+
+
+_FREE_TEXT: Final = msgspec.json.Decoder(_FreeText)
+
+
+def bad_response() -> ProviderError:
+    """Return the error for an answer that is not what the API promises."""
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")
+
+
+def decode_known(data: Raw | bytes, decoder: msgspec.json.Decoder[WireT], known: frozenset[str]) -> WireT | None:
+    """Decode by shape; None for a thing of an unknown type with a shape of its own; raises `BAD_RESPONSE`."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        try:
+            kind = _TYPE.decode(data).type
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise bad_response() from None
+        if not kind or kind in known:
+            raise bad_response() from None
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise bad_response() from None
+
+
+def decode_block(raw: Raw | UnsetType) -> ContentBlock | None:
+    """Return a block that clients shall see; None for the provider's own tools and for what is not known yet."""
+    if isinstance(raw, UnsetType):
+        raise bad_response()
+    block = decode_known(raw, _BLOCK, _READ)
+    return block if block is not None and block.type in _READ else None
+
+
+def to_detail(text: str, signature: str, index: int) -> ReasoningDetail:
+    """Return signed thinking in the form in which it comes back."""
+    return ReasoningDetail(type="reasoning.text", format=FORMAT, index=index, text=text, signature=signature)
+
+
+def to_encrypted_detail(data: str, index: int) -> ReasoningDetail:
+    """Return redacted thinking in the form in which it comes back."""
+    return ReasoningDetail(type="reasoning.encrypted", format=FORMAT, index=index, data=data)
+
+
+def to_annotations(citations: Sequence[Raw], start: int, end: int) -> list[Annotation]:
+    """Return the citations that name a web page, for the text from `start` to `end` (characters)."""
+    annotations: list[Annotation] = []
+    for raw in citations:
+        citation = decode_known(raw, _CITATION, frozenset())
+        url = (citation.url or citation.source or "") if citation is not None else ""
+        if citation is None or not url.startswith(("http://", "https://")):
+            continue
+        cited = URLCitation(start_index=start, end_index=end, title=citation.title or "", url=url)
+        annotations.append(Annotation(type="url_citation", url_citation=cited))
+    return annotations
+
+
+def to_free_text(arguments: str) -> str:
+    """Return the text inside the arguments of a free-text tool; arguments of another form as they are."""
+    try:
+        return _FREE_TEXT.decode(arguments).input
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return arguments
+
+
+def to_arguments(value: Raw | UnsetType) -> str:
+    """Return a tool call's input as JSON text."""
+    text = "" if isinstance(value, UnsetType) else bytes(value).decode("utf-8", "replace")
+    return "{}" if text in {"", "null"} else text
+
+
+def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> FinishReason:
+    """Return why the answer ended; `calls` says whether it has tool calls, which unknown words then stand for."""
+    known = _FINISH.get(native or "")
+    if known is not None:
+        return known
+    if not calls:
+        return "stop"
+    return "function_call" if legacy else "tool_calls"
+
+
+def to_refusal(native: str | None, details: StopDetails | None) -> str | None:
+    """Return the refusal's text, None where the model did not refuse."""
+    if native != "refusal":
+        return None
+    return (details.explanation if details is not None else None) or _REFUSAL

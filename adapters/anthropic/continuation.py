@@ -1,0 +1,83 @@
+"""Goes on with a turn that the provider paused while its own tools run; knows no hub type.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons (`pause_turn`), checked 2026-11-24:
+the answer's blocks are sent back as the last assistant turn, unchanged.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw, UnsetType
+from msgspec.structs import replace
+
+from adapters.anthropic.request import Translation
+from schemas.anthropic.request import Message
+from schemas.anthropic.response import Delta, StreamEvent
+
+MAX_ROUNDS: Final = 6
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def continued(translation: Translation, blocks: Sequence[Raw]) -> Translation:
+    """Return the request that goes on after `blocks`."""
+    body = translation.body
+    turn = Message(role="assistant", content=list(blocks))
+    return replace(translation, body=replace(body, messages=[*body.messages, turn]))
+
+
+class _Recorded:
+    """One block: its fields as they began, and what deltas added."""
+
+    def __init__(self, fields: dict[str, Raw]) -> None:
+        self.fields = fields
+        self.texts: dict[str, list[str]] = {}
+        self.json: list[str] = []
+        self.citations: list[Raw] = []
+
+
+class TurnRecorder:
+    """Puts a stream's blocks together again, as they would stand in a whole answer."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, _Recorded] = {}
+
+    def feed(self, event: StreamEvent) -> None:
+        """Take one event."""
+        if event.type == "content_block_start" and not isinstance(event.content_block, UnsetType):
+            fields = {name: value.copy() for name, value in _FIELDS.decode(event.content_block).items()}
+            self._blocks[event.index] = _Recorded(fields)
+        elif event.type == "content_block_delta" and event.delta is not None:
+            block = self._blocks.get(event.index)
+            if block is not None:
+                _record(block, event.delta)
+
+    def take(self) -> list[Raw]:
+        """Return the blocks in order and forget them; empty texts, which the API would refuse, are left out."""
+        blocks = [_to_raw(self._blocks[index]) for index in sorted(self._blocks)]
+        self._blocks.clear()
+        return [block for block in blocks if block is not None]
+
+
+def _record(block: _Recorded, delta: Delta) -> None:
+    for name, text in (("text", delta.text), ("thinking", delta.thinking), ("signature", delta.signature)):
+        if text is not None:
+            block.texts.setdefault(name, []).append(text)
+    if delta.partial_json:
+        block.json.append(delta.partial_json)
+    if not isinstance(delta.citation, UnsetType):
+        block.citations.append(delta.citation.copy())
+
+
+def _to_raw(block: _Recorded) -> Raw | None:
+    fields: dict[str, object] = {**block.fields}
+    for name, pieces in block.texts.items():
+        fields[name] = msgspec.json.decode(block.fields.get(name, b'""'), type=str) + "".join(pieces)
+    if block.json:
+        fields["input"] = Raw("".join(block.json).encode("utf-8", "replace"))
+    if block.citations:
+        fields["citations"] = block.citations
+    if bytes(block.fields.get("type", b"")) == b'"text"' and not str(fields.get("text", "")).strip('" \n'):
+        return None
+    return Raw(_ENCODER.encode(fields))

@@ -1,0 +1,202 @@
+"""The conversation: hub messages to system blocks and alternating turns; knows no parameter.
+
+What the API demands: turns alternate and begin with the user, every tool call is answered at the start of the next
+user turn, thinking comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing
+whitespace. Source: https://platform.claude.com/docs/en/api/messages/create, checked 2026-11-24.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from adapters.anthropic.names import CallIds, ToolNames
+from adapters.anthropic.parts import to_blocks, to_cache_control
+from adapters.anthropic.reasoning import to_thinking_blocks
+from adapters.base import Losses
+from adapters.errors import ErrorKind, ProviderError
+from schemas import chat_request as hub
+from schemas.anthropic import request as wire
+
+BlockT = TypeVar("BlockT", bound=wire.RequestBlock)
+_OPENING: Final = "(start of the conversation)"
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Conversation:
+    """Collects one request's turns."""
+
+    def __init__(self, names: ToolNames, losses: Losses, *, keep_thinking: bool) -> None:
+        self.system: list[wire.TextBlock] = []
+        self.tools_called: dict[str, None] = {}
+        self._names = names
+        self._losses = losses
+        self._keep_thinking = keep_thinking
+        self._ids = CallIds()
+        self._turns: list[tuple[str, list[wire.RequestBlock]]] = []
+
+    def add(self, message: hub.Message, path: str) -> None:
+        """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
+        match message:
+            case hub.SystemMessage() | hub.DeveloperMessage():
+                self._add_system(message, path)
+            case hub.UserMessage():
+                self._add_user(message, path)
+            case hub.AssistantMessage():
+                self._add_assistant(message, path)
+            case hub.ToolMessage():
+                self._add_result(message, path)
+            case hub.FunctionMessage():
+                self._add_function_result(message, path)
+
+    def finish(self) -> list[wire.Message]:
+        """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
+        self._ids.expect_none()
+        turns: list[tuple[str, list[wire.RequestBlock]]] = [turn for turn in self._turns if turn[1]]
+        if not turns and self.system:
+            turns = [("user", [self.system.pop()])]  # instructions alone are what is asked
+        if not turns:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, "The messages have no content.", param="messages")
+        if turns[0][0] == "assistant":
+            turns.insert(0, ("user", [wire.TextBlock(text=_OPENING)]))
+        if turns[-1][0] == "assistant":
+            _strip_end(turns[-1][1])
+        return [
+            wire.Message(role="user" if role == "user" else "assistant", content=blocks)
+            for role, blocks in turns
+            if blocks
+        ]
+
+    def _add_system(self, message: hub.SystemMessage | hub.DeveloperMessage, path: str) -> None:
+        content: hub.Content = message.content if isinstance(message.content, str) else [*message.content]
+        blocks = [
+            block
+            for block in to_blocks(content, f"{path}.content", self._losses)
+            if isinstance(block, wire.TextBlock)  # always: the hub's type knows no other
+        ]
+        self.system += _cached(blocks, message.cache_control)
+
+    def _add_user(self, message: hub.UserMessage, path: str) -> None:
+        self._ids.expect_none()
+        if message.name is not None:
+            self._losses.drop("messages[].name")
+        blocks: list[wire.RequestBlock] = [*to_blocks(message.content, f"{path}.content", self._losses)]
+        self._turn("user").extend(_cached(blocks, message.cache_control))
+
+    def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
+        if self._turns and self._turns[-1][0] != "assistant":
+            self._ids.expect_none()
+        if message.audio is not None:
+            self._losses.drop("messages[].audio")
+        blocks: list[wire.RequestBlock] = []
+        if self._keep_thinking:
+            blocks += to_thinking_blocks(message)
+        blocks += self._assistant_text(message, path)
+        for index, call in enumerate(message.tool_calls or ()):
+            blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
+        if message.function_call is not None:
+            blocks.append(self._function_call(message.function_call, f"{path}.function_call"))
+        self._turn("assistant").extend(_cached(blocks, message.cache_control))
+
+    def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.TextBlock]:
+        blocks: list[wire.TextBlock] = []
+        for index, block in enumerate(to_blocks(message.content, f"{path}.content", self._losses)):
+            if not isinstance(block, wire.TextBlock):
+                text = "Assistant messages can only hold text."
+                raise ProviderError(ErrorKind.INVALID_REQUEST, text, param=f"{path}.content[{index}]")
+            blocks.append(block)
+        if not blocks and message.refusal and message.refusal.strip():
+            blocks.append(wire.TextBlock(text=message.refusal))
+        return blocks
+
+    def _call(self, call: hub.ToolCall, path: str) -> wire.ToolUseBlock:
+        if isinstance(call, hub.CustomToolCall):
+            name, arguments = call.custom.name, Raw(_ENCODER.encode({"input": call.custom.input}))
+        else:
+            name = call.function.name
+            arguments = _arguments(call.function.arguments, f"{path}.function.arguments")
+        return self._tool_use(self._ids.call(call.id, path), name, arguments)
+
+    def _function_call(self, call: hub.FunctionCall, path: str) -> wire.ToolUseBlock:
+        arguments = _arguments(call.arguments, f"{path}.arguments")
+        return self._tool_use(self._ids.call(_function_id(call.name), path), call.name, arguments)
+
+    def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.ToolUseBlock:
+        upstream = self._names.upstream(name)
+        self.tools_called[upstream] = None
+        return wire.ToolUseBlock(id=call_id, name=upstream, input=arguments)
+
+    def _add_result(self, message: hub.ToolMessage, path: str) -> None:
+        call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
+        blocks = to_blocks(message.content, f"{path}.content", self._losses)
+        result = wire.ToolResultBlock(
+            tool_use_id=call_id,
+            content=blocks or None,
+            is_error=message.is_error or None,
+            cache_control=to_cache_control(message.cache_control),
+        )
+        self._turn("user").append(result)
+
+    def _add_function_result(self, message: hub.FunctionMessage, path: str) -> None:
+        call_id = self._ids.result(_function_id(message.name), f"{path}.name")
+        blocks = to_blocks(message.content, f"{path}.content", self._losses)
+        self._turn("user").append(wire.ToolResultBlock(tool_use_id=call_id, content=blocks or None))
+
+    def _turn(self, role: str) -> list[wire.RequestBlock]:
+        """Return the blocks of the turn that the next message of this role belongs to."""
+        if not self._turns or self._turns[-1][0] != role:
+            if self._turns and not self._turns[-1][1]:
+                self._turns.pop()  # nothing was left of it: the turn before goes on
+                return self._turn(role)
+            self._turns.append((role, []))
+        return self._turns[-1][1]
+
+
+def lacks_thinking(messages: list[hub.Message]) -> bool:
+    """Return whether the turn that awaits tool results has no thinking of its own to go on from."""
+    for message in reversed(messages):
+        if isinstance(message, hub.ToolMessage | hub.FunctionMessage | hub.SystemMessage | hub.DeveloperMessage):
+            continue
+        return (
+            isinstance(message, hub.AssistantMessage)
+            and bool(message.tool_calls or message.function_call)
+            and not to_thinking_blocks(message)
+        )
+    return False
+
+
+def _function_id(name: str) -> str:
+    """The id of a deprecated function call, which has none: at most one is open at a time."""
+    return f"function:{name}"
+
+
+def _arguments(text: str, path: str) -> Raw:
+    if not text.strip():
+        return Raw(b"{}")
+    data = text.encode("utf-8", "replace")
+    try:
+        _OBJECT.decode(data)
+    except msgspec.DecodeError:
+        message = "The arguments of a tool call must be a JSON object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
+    return Raw(data)
+
+
+def _cached(blocks: list[BlockT], cache: hub.CacheControl | None) -> list[BlockT]:
+    """Set a message's breakpoint on the last of its blocks that can have one."""
+    if cache is None:
+        return blocks
+    for index in range(len(blocks) - 1, -1, -1):
+        block = blocks[index]
+        if not isinstance(block, wire.ThinkingBlock | wire.RedactedThinkingBlock):
+            blocks[index] = replace(block, cache_control=to_cache_control(cache))
+            break
+    return blocks
+
+
+def _strip_end(blocks: list[wire.RequestBlock]) -> None:
+    last = blocks[-1]
+    if isinstance(last, wire.TextBlock):
+        blocks[-1] = replace(last, text=last.text.rstrip())
