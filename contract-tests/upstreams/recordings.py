@@ -128,7 +128,7 @@ def api_of(document: JsonObject) -> str:
     api, path = str(document["api"]), document["request"]["path"]
     if api == "messages" and "/threads/" in path:
         return "threads.messages"
-    return "ollama.embeddings" if api == "embeddings" and path.startswith("/api/") else api
+    return "ollama.embeddings" if api == "embeddings" and path.startswith("/api/embed") else api
 
 
 @functools.cache
