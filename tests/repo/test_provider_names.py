@@ -16,8 +16,8 @@ KNOWN = {
 }  # fmt: skip
 NOT_VENDORS = {"echo", "compatible"}
 
-# The public API is the one that OpenAI defined, so its header names belong to the gateway too.
-ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project|model|beta)")
+# The public API is the one that OpenAI defined, so its headers and the format's name belong to the gateway too.
+ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project|model|beta|format|compatible)")
 
 # What shared code must know all the same, each with its reason.
 ALLOWED_MENTIONS = {
@@ -54,7 +54,8 @@ def code_words(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield line, ALLOWED_TEXT.sub("", value.lower())
         for field in ("id", "attr", "arg", "name", "asname", "module"):
             if isinstance(word := getattr(node, field, None), str):
-                yield line, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+                hyphenated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", word).replace("_", "-").lower()
+                yield line, ALLOWED_TEXT.sub("", hyphenated)
 
 
 def named_providers(source: str, names: set[str]) -> list[tuple[int, str]]:
@@ -78,6 +79,7 @@ def named_providers(source: str, names: set[str]) -> list[tuple[int, str]]:
         ('NAME = b"x-mistral-id"', [(1, "mistral")]),
         ('"""A docstring may say anthropic."""\n# so may a comment: google', []),
         ('HEADER = b"openai-processing-ms"', []),
+        ('OPENAI_VERSION = b"2020-10-01"', []),
         ('HEADER = b"openai-secret"', [(1, "openai")]),
     ],
 )
