@@ -7,12 +7,15 @@ id, model and time for all chunks, the role chunk first, dense tool-call indexes
 from schemas.chat_request import ExtraContent, ReasoningDetail
 from schemas.chat_response import (
     Annotation,
+    AudioDelta,
     ChatCompletionChunk,
     ChoiceDelta,
     ChunkChoice,
     CustomDelta,
     FinishReason,
     FunctionDelta,
+    MessageImage,
+    MessageImageURL,
     ToolCallDelta,
 )
 
@@ -51,6 +54,15 @@ class ChunkBuilder:
     def extra_content(self, extra: ExtraContent, choice: int = 0) -> list[ChatCompletionChunk]:
         """Add opaque provider state that belongs to the message."""
         return self._chunks(choice, ChoiceDelta(extra_content=extra))
+
+    def image(self, url: str, number: int, choice: int = 0) -> list[ChatCompletionChunk]:
+        """Add a whole image as a `data:` URL; `number` counts the choice's images from 0."""
+        image = MessageImage(image_url=MessageImageURL(url=url), index=number)
+        return self._chunks(choice, ChoiceDelta(images=[image]))
+
+    def audio(self, delta: AudioDelta, choice: int = 0) -> list[ChatCompletionChunk]:
+        """Add a piece of audio."""
+        return self._chunks(choice, ChoiceDelta(audio=delta))
 
     def open_custom_call(self, call_id: str, name: str, choice: int = 0) -> tuple[int, list[ChatCompletionChunk]]:
         """Begin a call of a custom (free-text) tool; returns its index within the choice for `custom_input`."""

@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/object, checked agai
 `null`; optional fields default to `UNSET` and are left out. Structs are mutable: the one owner of an answer rewrites
 `model`, `id` and `usage` in place instead of copying.
 
-Superset fields: `reasoning_content`, `reasoning` (equal strings), `reasoning_details`, `extra_content`,
+Superset fields: `reasoning_content`, `reasoning` (equal strings), `reasoning_details`, `extra_content`, `images`,
 `citations`, `search_results`, `prompt_filter_results`, `content_filter_results`, `stop_reason`.
 """
 
@@ -102,6 +102,20 @@ class Annotation(ResponseStruct, kw_only=True):
     url_citation: URLCitation | UnsetType = UNSET
 
 
+class MessageImageURL(ResponseStruct, kw_only=True):
+    """`url` is a `data:` URL with base64 content."""
+
+    url: str
+
+
+class MessageImage(ResponseStruct, kw_only=True):
+    """An image that the model made (superset, as OpenRouter and LiteLLM spell it); `index` counts from 0."""
+
+    image_url: MessageImageURL
+    index: int
+    type: Literal["image_url"] = "image_url"
+
+
 class MessageAudio(ResponseStruct, kw_only=True):
     """`data` is base64; `expires_at` is in Unix seconds."""
 
@@ -149,6 +163,7 @@ class AssistantResponse(ResponseStruct, kw_only=True):
     reasoning: str | UnsetType = UNSET
     reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
     extra_content: ExtraContent | UnsetType = UNSET
+    images: list[MessageImage] | UnsetType = UNSET
 
 
 class Choice(ResponseStruct, kw_only=True):
@@ -231,6 +246,7 @@ class ChoiceDelta(ResponseStruct, kw_only=True):
     reasoning: str | UnsetType = UNSET
     reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
     extra_content: ExtraContent | UnsetType = UNSET
+    images: list[MessageImage] | UnsetType = UNSET
 
 
 class ChunkChoice(ResponseStruct, kw_only=True):

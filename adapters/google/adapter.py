@@ -1,0 +1,176 @@
+"""The Gemini API over HTTP: URLs, the key and the order of steps; knows no field of any chat body.
+
+The key travels in `x-goog-api-key`, never in the URL: https://ai.google.dev/api#authentication.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw
+
+from adapters.base import Call, ChunkStream, Losses, Result
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import SseChunkStream, read_json, send
+from adapters.google import embeddings
+from adapters.google.errors import holds_error, to_error, to_error_inside
+from adapters.google.request import Translated, to_generate_content
+from adapters.google.response import Expected, to_chat_completion
+from adapters.google.stream import ChunkTranslator
+from adapters.transport import Header, Transport, UpstreamResponse
+from schemas.chat_request import ChatRequest
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.google.embeddings import BatchEmbedContentsRequest, ListModelsResponse
+from schemas.usage import Usage
+
+BASE_URL: Final = "https://generativelanguage.googleapis.com/v1beta"
+MAX_PAGES: Final = 50
+_PAGE_SIZE: Final = 1000
+_JSON: Final[Header] = (b"content-type", b"application/json")
+_VERSION: Final = re.compile(r"/v\d+[a-z0-9]*$")
+_MODEL: Final = re.compile(r"(?:(models|tunedModels)/)?([^/]+)")
+_SERVED: Final = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
+_ENCODER: Final = msgspec.json.Encoder()
+_MODELS_DECODER: Final = msgspec.json.Decoder(ListModelsResponse)
+_TAKEN: Final = frozenset(
+    {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "serviceTier", "model"}
+)
+
+
+class GoogleAdapter:
+    """Chat, embeddings and the model list at generativelanguage.googleapis.com or any base URL."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+        """See `SupportsChat`."""
+        translated, body, dropped = _translate(request, call)
+        response = await self._post(f"{_resource(call)}:generateContent", body, call)
+        return to_chat_completion(await _read(response), _expected(request, call, translated), dropped)
+
+    async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+        """See `SupportsChat`."""
+        translated, body, dropped = _translate(request, call)
+        response = await self._post(f"{_resource(call)}:streamGenerateContent?alt=sse", body, call)
+        if response.headers.get("content-type", "").startswith("application/json"):
+            raise _no_stream(await _read(response))
+        return SseChunkStream(response, ChunkTranslator(_expected(request, call, translated)), dropped)
+
+    async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
+        """See `SupportsEmbeddings`. More than 100 texts take several requests, one after the other."""
+        losses = _losses(call)
+        resource = _resource(call)
+        wanted = embeddings.to_embed_requests(request, _name_of(call), losses)
+        texts = embeddings.texts_of(request)
+        vectors: list[list[float]] = []
+        usages: list[Usage] = []
+        for start in range(0, len(wanted), embeddings.MAX_BATCH):
+            batch = wanted[start : start + embeddings.MAX_BATCH]
+            method = "embedContent" if len(wanted) == 1 else "batchEmbedContents"
+            body = batch[0] if len(wanted) == 1 else BatchEmbedContentsRequest(requests=batch)
+            data = _with_extra(_ENCODER.encode(body), call, losses)
+            response = await self._post(f"{resource}:{method}", data, call)
+            found, usage = embeddings.read_vectors(await _read(response), texts[start : start + len(batch)])
+            vectors += found
+            usages.append(usage)
+        usage = embeddings.sum_usage(usages)
+        return Result(
+            body=embeddings.to_embedding_response(vectors, usage, request),
+            usage=usage,
+            dropped_params=losses.dropped,
+        )
+
+    async def list_models(self, call: Call) -> tuple[str, ...]:
+        """See `SupportsModelDiscovery`; models that neither chat nor embed are left out."""
+        found: set[str] = set()
+        token = ""
+        for _ in range(MAX_PAGES):
+            query = f"?pageSize={_PAGE_SIZE}" + (f"&pageToken={quote(token, safe='')}" if token else "")
+            url = f"{_base_url(call)}/models{query}"
+            response = await send(self._transport, call, ("GET", url, _headers(call), b""), to_error)
+            page = await read_json(response, _MODELS_DECODER)
+            for model in page.models or ():
+                methods = model.supported_generation_methods
+                if methods is None or _SERVED.intersection(methods):
+                    found.add(model.name.removeprefix("models/"))
+            token = page.next_page_token or ""
+            if not token:
+                return tuple(sorted(found))
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's model list does not end.")
+
+    async def _post(self, operation: str, body: bytes, call: Call) -> UpstreamResponse:
+        url = f"{_base_url(call)}/{operation}"
+        return await send(self._transport, call, ("POST", url, [_JSON, *_headers(call)], body), to_error)
+
+
+def _translate(request: ChatRequest, call: Call) -> tuple[Translated, bytes, tuple[str, ...]]:
+    losses = _losses(call)
+    translated = to_generate_content(request, call.deployment, losses)
+    body = _with_extra(_ENCODER.encode(translated.body), call, losses)
+    return translated, body, losses.dropped
+
+
+def _losses(call: Call) -> Losses:
+    losses = Losses(call.deployment.extra_params)
+    for name in call.extra_params:
+        if call.deployment.extra_params != "forward" or name in _TAKEN:
+            losses.drop(name)
+    return losses
+
+
+def _with_extra(body: bytes, call: Call, losses: Losses) -> bytes:
+    """Add the client's unknown fields where the operator forwards them; what the translation writes is not replaced."""
+    if call.deployment.extra_params != "forward":
+        return body
+    extra: Mapping[str, Raw] = {name: value for name, value in call.extra_params.items() if name not in losses.dropped}
+    return body[:-1] + b"," + _ENCODER.encode(extra)[1:] if extra else body
+
+
+def _expected(request: ChatRequest, call: Call, translated: Translated) -> Expected:
+    return Expected(model=request.model, request_id=call.request_id, created=int(time.time()), names=translated.names)
+
+
+def _headers(call: Call) -> list[Header]:
+    credential = call.deployment.credential
+    if credential is None:
+        raise ProviderError(ErrorKind.CREDENTIALS, "The deployment has no credential.")
+    headers: list[Header] = [(b"x-goog-api-key", credential.value.encode())]
+    headers += [(name.encode(), value.encode()) for name, value in call.deployment.headers.items()]
+    return headers
+
+
+def _base_url(call: Call) -> str:
+    base_url = call.deployment.base_url or BASE_URL
+    return base_url if _VERSION.search(base_url) else f"{base_url}/v1beta"
+
+
+def _name_of(call: Call) -> str:
+    """Return the model's resource name, `models/...`; raises `ProviderError` where it cannot be one."""
+    found = _MODEL.fullmatch(call.deployment.upstream_model)
+    if found is None or found[2] in {".", ".."}:
+        raise ProviderError(ErrorKind.MODEL_NOT_FOUND, "The provider has no model of this name.", param="model")
+    return f"{found[1] or 'models'}/{found[2]}"
+
+
+def _resource(call: Call) -> str:
+    """Return the model's path in the URL."""
+    collection, _, name = _name_of(call).partition("/")
+    return f"{collection}/{quote(name, safe='')}"
+
+
+async def _read(response: UpstreamResponse) -> bytes:
+    try:
+        return await response.read()
+    finally:
+        await response.aclose()
+
+
+def _no_stream(body: bytes) -> ProviderError:
+    if holds_error(body):
+        return to_error_inside(body)
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider answered a stream request without a stream.")

@@ -1,0 +1,204 @@
+"""What a candidate says, piece by piece, for whole answers and streams alike; knows no message and no chunk.
+
+Parts of server-side tools (code execution, search calls) are no text and no tool call of the client: they are left
+out, their outcome stands in the text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct, UnsetType
+
+from adapters.errors import ErrorKind, ProviderError
+from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
+from adapters.google.grounding import has_sources, to_annotations
+from adapters.google.names import ToolNames
+from adapters.openai.tool_ids import is_legal, minted
+from schemas.chat_request import ExtraContent, GoogleExtra, ReasoningDetail
+from schemas.chat_response import Annotation, ChoiceLogprobs, TokenLogprob, TopLogprob
+from schemas.google.response import (
+    Candidate,
+    CitationMetadata,
+    GenerateContentResponse,
+    GroundingMetadata,
+    LogprobsResult,
+    PromptFeedback,
+    ReceivedCall,
+    ReceivedPart,
+)
+
+FORMAT: Final = "google-gemini-v1"
+DECODER: Final = msgspec.json.Decoder(GenerateContentResponse, strict=False)
+_SPACE: Final = re.compile(rb"\s")
+
+
+class Text(Struct, frozen=True):
+    """Answer text."""
+
+    text: str
+
+
+class Thought(Struct, frozen=True):
+    """Readable reasoning."""
+
+    text: str
+
+
+class ToolCall(Struct, frozen=True, kw_only=True):
+    """A call by the client's tool name; `arguments` is JSON, or free text for a custom tool."""
+
+    call_id: str
+    name: str
+    arguments: str
+    is_custom: bool
+    signature: ReasoningDetail | None
+
+
+class Signature(Struct, frozen=True):
+    """The signature of a text."""
+
+    detail: ReasoningDetail
+
+
+class Image(Struct, frozen=True):
+    """`url` is a `data:` URL."""
+
+    url: str
+
+
+class Audio(Struct, frozen=True):
+    """`data` is base64."""
+
+    data: str
+
+
+Piece = Text | Thought | ToolCall | Signature | Image | Audio
+
+
+def extra_content(detail: ReasoningDetail) -> ExtraContent:
+    """Return a signature in Google's own spelling."""
+    return ExtraContent(google=GoogleExtra(thought_signature=detail.data))
+
+
+def block_text(feedback: PromptFeedback, name: str) -> str:
+    """Return the refusal that stands for a blocked prompt."""
+    return feedback.block_reason_message or f"The provider blocked the prompt ({name})."
+
+
+class CandidateReader:
+    """Reads one candidate over all the answers or events that it is spread over. `seed` makes its call ids unique."""
+
+    def __init__(self, seed: str, index: int, names: ToolNames) -> None:
+        self.native_finish: str | None = None
+        self.called_tools = False
+        self._seed = seed
+        self._index = index
+        self._names = names
+        self._call_ids: set[str] = set()
+        self._details = 0
+        self._texts: list[str] = []
+        self._grounding: GroundingMetadata | None = None
+        self._citations: CitationMetadata | None = None
+
+    def read(self, candidate: Candidate) -> Iterator[Piece]:
+        """Yield the pieces in order; raises `ProviderError` for a finish reason that is a failure."""
+        for part in (candidate.content.parts if candidate.content is not None else None) or ():
+            yield from self._read_part(part)
+        if has_sources(candidate.grounding_metadata):
+            self._grounding = candidate.grounding_metadata
+        if candidate.citation_metadata is not None:
+            self._citations = candidate.citation_metadata
+        if candidate.finish_reason is not None:
+            name = finish_name(candidate.finish_reason)
+            if name != UNSPECIFIED:
+                self.native_finish = name
+                refuse_failures(name)
+
+    def annotations(self) -> list[Annotation]:
+        """Return the citations of everything read."""
+        if self._grounding is None and self._citations is None:
+            return []
+        return to_annotations(self._grounding, self._citations, "".join(self._texts))
+
+    def _read_part(self, part: ReceivedPart) -> Iterator[Piece]:
+        if part.function_call is not None:
+            yield self._tool_call(part.function_call, part.thought_signature)
+            return
+        if part.text:
+            if part.thought:
+                yield Thought(part.text)
+            else:
+                self._texts.append(part.text)
+                yield Text(part.text)
+        elif part.inline_data is not None and not part.thought:
+            blob = part.inline_data
+            if blob.mime_type.startswith("audio/"):
+                yield Audio(blob.data)
+            elif blob.mime_type.startswith("image/"):
+                yield Image(f"data:{blob.mime_type};base64,{blob.data}")
+        if part.thought_signature and (part.text is not None or part.inline_data is not None):
+            yield Signature(self._signature(part.thought_signature, None))
+
+    def _tool_call(self, call: ReceivedCall, signature: str | None) -> ToolCall:
+        self.called_tools = True
+        name = self._names.original(call.name)
+        call_id = call.id
+        if not call_id or not is_legal(call_id) or call_id in self._call_ids:
+            call_id = minted(self._seed, self._index, len(self._call_ids), name)
+        self._call_ids.add(call_id)
+        is_custom = self._names.is_custom(name)
+        return ToolCall(
+            call_id=call_id,
+            name=name,
+            arguments=_input(call.args) if is_custom else _arguments(call.args),
+            is_custom=is_custom,
+            signature=self._signature(signature, call_id) if signature else None,
+        )
+
+    def _signature(self, data: str, call_id: str | None) -> ReasoningDetail:
+        index = self._details
+        self._details += 1
+        return ReasoningDetail(type="reasoning.encrypted", format=FORMAT, id=call_id, index=index, data=data)
+
+
+def _arguments(args: Raw | UnsetType) -> str:
+    """Return the arguments without the provider's indentation; anything but an object is none."""
+    data = bytes(args) if args else b""
+    if not data.startswith(b"{"):
+        return "{}"
+    return (msgspec.json.format(data, indent=-1) if _SPACE.search(data) else data).decode()
+
+
+def _input(args: Raw | UnsetType) -> str:
+    fields: object = msgspec.json.decode(args) if args else None
+    value: object = fields.get("input", "") if isinstance(fields, dict) else ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def to_logprobs(result: LogprobsResult | None) -> ChoiceLogprobs | None:
+    """Return the log probabilities of the content, None where there are none."""
+    if result is None or not result.chosen_candidates:
+        return None
+    tops = result.top_candidates or []
+    tokens: list[TokenLogprob] = []
+    for position, chosen in enumerate(result.chosen_candidates):
+        likely = (tops[position].candidates or []) if position < len(tops) else []
+        tokens.append(
+            TokenLogprob(
+                token=chosen.token,
+                logprob=chosen.log_probability,
+                bytes=list(chosen.token.encode()),
+                top_logprobs=[
+                    TopLogprob(token=one.token, logprob=one.log_probability, bytes=list(one.token.encode()))
+                    for one in likely
+                ],
+            )
+        )
+    return ChoiceLogprobs(content=tokens)
+
+
+def no_answer() -> ProviderError:
+    """Return the error for an answer without candidates that was not blocked either."""
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer holds no candidate.")

@@ -1,0 +1,164 @@
+"""A whole `generateContent` answer to a chat completion; knows no transport and no clock."""
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from adapters.base import Result
+from adapters.errors import ErrorKind, ProviderError
+from adapters.google import answer
+from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
+from adapters.google.errors import holds_error, to_error_inside
+from adapters.google.finish import block_name, to_finish_reason
+from adapters.google.names import ToolNames
+from adapters.google.usage import to_usage
+from schemas.chat_request import ReasoningDetail
+from schemas.chat_response import (
+    AssistantResponse,
+    CalledCustomTool,
+    CalledFunction,
+    ChatCompletion,
+    Choice,
+    MessageAudio,
+    MessageImage,
+    MessageImageURL,
+    MessageToolCall,
+)
+from schemas.google.response import Candidate, GenerateContentResponse
+from schemas.usage import Usage
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for."""
+
+    model: str
+    request_id: str
+    created: int
+    names: ToolNames
+
+    @property
+    def answer_id(self) -> str:
+        """The id of the completion and of each of its chunks."""
+        return f"chatcmpl-{self.request_id}"
+
+
+def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:
+    """Return the answer; raises `ProviderError` for an error inside it and for anything but Google's JSON."""
+    response, usage = decode(body)
+    choices, native = _choices(response, expected)
+    completion = ChatCompletion(
+        id=expected.answer_id,
+        choices=choices,
+        created=expected.created,
+        model=expected.model,
+        usage=usage.to_completion_usage() if usage is not None else UNSET,
+    )
+    return Result(
+        body=completion,
+        usage=usage or Usage(),
+        upstream_id=response.response_id,
+        upstream_model=response.model_version,
+        native_finish_reason=native,
+        dropped_params=dropped,
+    )
+
+
+def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None]:
+    """Return an answer or event with its usage; raises `ProviderError`."""
+    try:
+        response = answer.DECODER.decode(body)
+        usage = to_usage(response.usage_metadata)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if holds_error(body):
+            raise to_error_inside(body) from None
+        message = "The provider's answer is not what its API promises."
+        raise ProviderError(ErrorKind.BAD_RESPONSE, message) from None
+    if response.error:
+        raise to_error_inside(bytes(response.error))
+    return response, usage
+
+
+def _choices(response: GenerateContentResponse, expected: Expected) -> tuple[list[Choice], str | None]:
+    if response.candidates:
+        found = [_choice(candidate, expected) for candidate in response.candidates]
+        return [choice for choice, _ in found], found[0][1]
+    if response.prompt_feedback is None or response.prompt_feedback.block_reason is None:
+        raise answer.no_answer()
+    native = block_name(response.prompt_feedback.block_reason)
+    message = AssistantResponse(refusal=answer.block_text(response.prompt_feedback, native))
+    return [Choice(index=0, message=message, finish_reason="content_filter")], native
+
+
+def _choice(candidate: Candidate, expected: Expected) -> tuple[Choice, str | None]:
+    reader = CandidateReader(expected.request_id, candidate.index, expected.names)
+    message = _Message()
+    for piece in reader.read(candidate):
+        message.add(piece)
+    choice = Choice(
+        index=candidate.index,
+        message=message.build(reader, expected),
+        finish_reason=to_finish_reason(reader.native_finish, called_tools=reader.called_tools),
+        logprobs=to_logprobs(candidate.logprobs_result),
+    )
+    return choice, reader.native_finish
+
+
+class _Message:
+    """Gathers the pieces of one message."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._audio: list[str] = []
+        self._calls: list[MessageToolCall] = []
+        self._details: list[ReasoningDetail] = []
+        self._images: list[MessageImage] = []
+        self._text_signature: ReasoningDetail | None = None
+
+    def add(self, piece: Piece) -> None:
+        match piece:
+            case answer.Text(text):
+                self._texts.append(text)
+            case answer.Thought(text):
+                self._thoughts.append(text)
+            case answer.ToolCall():
+                self._add_call(piece)
+            case answer.Signature(detail):
+                self._text_signature = detail
+                self._details.append(detail)
+            case answer.Image(url):
+                self._images.append(MessageImage(image_url=MessageImageURL(url=url), index=len(self._images)))
+            case answer.Audio(data):
+                self._audio.append(data)
+
+    def _add_call(self, piece: answer.ToolCall) -> None:
+        call = MessageToolCall(id=piece.call_id)
+        if piece.is_custom:
+            call.type = "custom"
+            call.custom = CalledCustomTool(name=piece.name, input=piece.arguments)
+        else:
+            call.function = CalledFunction(name=piece.name, arguments=piece.arguments)
+        if piece.signature is not None:
+            call.extra_content = extra_content(piece.signature)
+            self._details.append(piece.signature)
+        self._calls.append(call)
+
+    def build(self, reader: CandidateReader, expected: Expected) -> AssistantResponse:
+        is_silent = bool(self._calls or self._audio or self._images)
+        text = "".join(self._texts)
+        message = AssistantResponse(content=None if is_silent and not text else text)
+        if self._thoughts:
+            message.reasoning = message.reasoning_content = "".join(self._thoughts)
+        message.tool_calls = self._calls or UNSET
+        message.reasoning_details = self._details or UNSET
+        message.images = self._images or UNSET
+        message.annotations = reader.annotations() or UNSET
+        if self._text_signature is not None:
+            message.extra_content = extra_content(self._text_signature)
+        if self._audio:
+            message.audio = MessageAudio(
+                id=f"audio_{expected.request_id}",
+                data="".join(self._audio),
+                expires_at=expected.created,
+                transcript="",
+            )
+        return message

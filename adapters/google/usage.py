@@ -1,0 +1,85 @@
+"""Token counters of the Gemini API to the meter vector; knows no message.
+
+| hub                              | Gemini                                                                           |
+| -------------------------------- | -------------------------------------------------------------------------------- |
+| prompt_tokens                    | promptTokenCount (includes cached) + toolUsePromptTokenCount                     |
+| cached_tokens                    | cachedContentTokenCount                                                          |
+| prompt_{text,audio,image}_tokens | sums over promptTokensDetails and toolUsePromptTokensDetails                     |
+| completion_tokens                | candidatesTokenCount + thoughtsTokenCount; without the latter where the total    |
+|                                  | says that candidatesTokenCount includes it                                       |
+| reasoning_tokens                 | thoughtsTokenCount                                                               |
+| completion_{text,audio}_tokens   | candidatesTokensDetails                                                          |
+| raw                              | usageMetadata as it came                                                         |
+
+Embeddings without counters are estimated at one token per four UTF-8 bytes, rounded up per text (Google's own rule of
+thumb of four characters per token, and nearer the truth for scripts whose characters take three bytes).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Raw, UnsetType
+
+from schemas.google.response import Enum, ModalityCount, UsageMetadata
+from schemas.usage import Usage
+
+BYTES_PER_TOKEN: Final = 4
+_DECODER: Final = msgspec.json.Decoder(UsageMetadata, strict=False)
+_MODALITIES: Final = {1: "TEXT", 2: "IMAGE", 3: "VIDEO", 4: "AUDIO", 5: "DOCUMENT"}
+
+
+def to_usage(raw: Raw | UnsetType) -> Usage | None:
+    """Return the counters, None where none is reported; raises `msgspec.DecodeError` where they are no numbers."""
+    if not raw or bytes(raw) == b"null":
+        return None
+    counted = _DECODER.decode(raw)
+    prompt = _sum(counted.prompt_token_count, counted.tool_use_prompt_token_count)
+    completion = _sum(counted.candidates_token_count, counted.thoughts_token_count)
+    if prompt is None and completion is None:
+        return None
+    if _includes_thoughts(counted, prompt or 0):
+        completion = counted.candidates_token_count
+    prompts = _by_modality(counted.prompt_tokens_details, counted.tool_use_prompt_tokens_details)
+    answers = _by_modality(counted.candidates_tokens_details)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=counted.cached_content_token_count,
+        prompt_text_tokens=prompts.get("TEXT"),
+        prompt_audio_tokens=prompts.get("AUDIO"),
+        prompt_image_tokens=prompts.get("IMAGE"),
+        reasoning_tokens=counted.thoughts_token_count,
+        completion_text_tokens=answers.get("TEXT"),
+        completion_audio_tokens=answers.get("AUDIO"),
+        raw=raw.copy(),
+    )
+
+
+def estimated_usage(texts: Iterable[str]) -> Usage:
+    """Return an estimate of the prompt tokens of embedded texts."""
+    total = sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
+    return Usage(prompt_tokens=total, source="estimated")
+
+
+def _includes_thoughts(counted: UsageMetadata, prompt: int) -> bool:
+    thoughts, candidates = counted.thoughts_token_count or 0, counted.candidates_token_count or 0
+    return 0 < thoughts <= candidates and counted.total_token_count == prompt + candidates
+
+
+def _sum(*counts: int | None) -> int | None:
+    reported = [count for count in counts if count is not None]
+    return sum(reported) if reported else None
+
+
+def _by_modality(*lists: list[ModalityCount] | None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for counts in lists:
+        for count in counts or ():
+            name = _name(count.modality)
+            found[name] = found.get(name, 0) + (count.token_count or 0)
+    return found
+
+
+def _name(modality: Enum | None) -> str:
+    return _MODALITIES.get(modality, "") if isinstance(modality, int) else modality or ""
