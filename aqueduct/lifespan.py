@@ -1,6 +1,7 @@
 """Builds the parts of a gateway, and starts and stops them in the right order."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Final
 from litestar import Litestar
 
 from adapters.http1 import Http1Transport
-from adapters.registry import adapter_types, build
+from adapters.registry import AdapterUnavailableError, adapter_types, build
 from adapters.transport import Transport
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.stream_watch import StreamWatch
@@ -32,6 +33,7 @@ from aqueduct.usage.recorder import Recorder
 SEND_TIMEOUT_S: Final = 60.0
 LAST_REQUESTS_S: Final = 5.0
 LAST_ROWS_S: Final = 20.0
+logger = logging.getLogger("aqueduct")
 
 
 class AdapterCache:
@@ -43,14 +45,21 @@ class AdapterCache:
         self._supporting: dict[tuple[str, type], object | None] = {}
 
     def supporting(self, adapter: str, operation: type) -> object | None:
-        """Return the adapter of a type, None where it does not implement the operation's Protocol."""
+        """Return the adapter of a type, None where it cannot be loaded or does not implement the Protocol."""
         key = (adapter, operation)
         if key not in self._supporting:
-            if adapter not in self._adapters:
-                self._adapters[adapter] = build(adapter, self._transport)
-            built = self._adapters[adapter]
+            built = self._built(adapter)
             self._supporting[key] = built if isinstance(built, operation) else None
         return self._supporting[key]
+
+    def _built(self, adapter: str) -> object:
+        if adapter not in self._adapters:
+            try:
+                self._adapters[adapter] = build(adapter, self._transport)
+            except AdapterUnavailableError as error:
+                logger.error("adapter_unavailable adapter=%s reason=%s", adapter, error)  # noqa: TRY400 - no defect of ours
+                self._adapters[adapter] = None
+        return self._adapters[adapter]
 
 
 class UsageDatabase:
