@@ -55,7 +55,7 @@ def said_whole(body: ChatCompletion) -> dict[int, Said]:
             refusal=message.refusal or "",
             reasoning=_text(message.reasoning_content),
             calls=[
-                SaidCall(call.id, call.type, call.function.name, call.function.arguments)
+                SaidCall(call.id, call.type, call.function.name, _canonical(call.function.arguments))
                 if call.function
                 else SaidCall(call.id, call.type, call.custom.name if call.custom else "", _input(call.custom))
                 for call in message.tool_calls or ()
@@ -83,6 +83,8 @@ def said_chunks(chunks: Sequence[ChatCompletionChunk]) -> dict[int, Said]:
             one.finish = choice.finish_reason or one.finish
     for one in said.values():
         one.details = merge_details(one.details)
+        for call in one.calls:
+            call.arguments = _canonical(call.arguments) if call.type == "function" else call.arguments
     return said
 
 
@@ -154,6 +156,14 @@ def said_violations(said: dict[int, Said]) -> Iterator[str]:
                 yield f"choice {index}: a tool call has no name"
             if call.type == "function" and one.finish == "tool_calls" and not _is_json(call.arguments):
                 yield f"choice {index}: arguments of {call.name!r} are no JSON"
+
+
+def _canonical(arguments: str) -> str:
+    """Return JSON arguments in one spelling, since providers send objects whole and texts in a stream."""
+    try:
+        return json.dumps(json.loads(arguments))
+    except ValueError:
+        return arguments
 
 
 def _is_json(text: str) -> bool:

@@ -122,7 +122,8 @@ class CompletionTranslator:
         index = choice.index or 0
         is_open = self._open.setdefault(index, True)
         if choice.finish_reason and is_open:
-            self.native_finish_reason = choice.finish_reason
+            if not index or self.native_finish_reason is None:  # the first choice's, as in a whole answer
+                self.native_finish_reason = choice.finish_reason
             self._open[index] = False
             return True
         choice.finish_reason = None

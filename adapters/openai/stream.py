@@ -194,7 +194,8 @@ class ChunkTranslator:
         if choice.usage is not UNSET:
             self._take_usage(WireCompletion(usage=choice.usage))
         if choice.finish_reason:
-            self.native_finish_reason = choice.native_finish_reason or choice.finish_reason
+            if not choice.index or self.native_finish_reason is None:  # the first choice's, as in a whole answer
+                self.native_finish_reason = choice.native_finish_reason or choice.finish_reason
             self._finish(chunks, state, wire, choice.finish_reason)
         if choice.content_filter_results is not UNSET or choice.stop_reason is not UNSET:
             self._annotate(chunks, wire, state, choice)
