@@ -27,6 +27,8 @@ STOP_TIMEOUT_S = 30
 _PORT = 5432
 _SOCKET_PATH_MAX = 100  # macOS allows 104 bytes, Linux 108
 _READY = "ready"
+_IMPOSSIBLE_PID = 2**22 + 1  # above the largest number that Linux and macOS give
+_MAX_LOG_BYTES = 8 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class Cluster:
             if self._is_alive():
                 time.sleep(0.05)  # starting, recovering or stopping
                 continue
-            self._remove_stale_pid_file()
+            self._disown_stranger()
             self._launch(last_try=time.monotonic() + 5 > deadline)
 
     def stop(self) -> None:
@@ -116,6 +118,8 @@ class Cluster:
         options = [f"-h '' -k {shlex.quote(str(folder))} -p {_PORT} -c unix_socket_permissions=0700"]
         options += [f"-c {shlex.quote(option)}" for option in self._options]
         log = self.data_dir / "server.log"
+        if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
+            log.unlink()
         try:
             self._run(
                 *("pg_ctl", "start", "-D", str(self.data_dir), "-l", str(log), "-w", "-t", str(START_TIMEOUT_S)),
@@ -161,9 +165,19 @@ class Cluster:
             return False
         return os.fsencode(self.data_dir) in _command_line(postmaster.pid)
 
-    def _remove_stale_pid_file(self) -> None:
-        """Remove what a killed server left; PostgreSQL would take a stranger with the same number for it."""
-        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+    def _disown_stranger(self) -> None:
+        """Make the lock files of a dead server name a process that cannot exist.
+
+        PostgreSQL would take any process that has got the old number, or a zombie, for the old server. The rest of
+        the file stays: by it PostgreSQL makes sure that no orphan of the old server still writes.
+        """
+        postmaster = self._postmaster()
+        if postmaster is None:
+            return
+        pid_file = self.data_dir / "postmaster.pid"
+        _, _, rest = pid_file.read_text().partition("\n")
+        pid_file.write_text(f"{_IMPOSSIBLE_PID}\n{rest}")
+        (postmaster.socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
 
     def _ensure_access(self) -> None:
         """Let the account that runs PostgreSQL reach its programs and its folder; only root needs it."""

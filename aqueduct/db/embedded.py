@@ -39,7 +39,7 @@ def embedded_postgres(data_dir: Path, *, options: tuple[str, ...] = ()) -> Gener
     """
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(_programs(data_dir / "postgres"), data_dir / "postgres", options=options)
+    cluster = Cluster(_programs_for(data_dir / "postgres"), data_dir / "postgres", options=options)
     with (data_dir / "postgres.users.lock").open("a") as users:
         with _exclusive(data_dir):
             cluster.start()
@@ -69,24 +69,31 @@ def _is_last(users: IO[str]) -> bool:
     return True
 
 
-def _programs(cluster_dir: Path) -> Path:
-    """Return the folder with the programs: the newest, or those of the version that made the cluster."""
-    found = {major_version(folder): folder for folder in _wheel_programs()}
+def newest_programs() -> Path:
+    """Return the folder with the wheel's newest PostgreSQL. Raises `ClusterError` where there is none."""
+    found = _wheel_programs()
     if not found:
         raise ClusterError(f"no PostgreSQL in the wheel {WHEEL}: install it, or set AQUEDUCT_DATABASE_URL")
+    return found[max(found)]
+
+
+def _programs_for(cluster_dir: Path) -> Path:
+    """Return the programs of the version that made the cluster, for a new one the newest."""
     try:
         wanted = int((cluster_dir / "PG_VERSION").read_text())
     except FileNotFoundError:
-        return found[max(found)]
+        return newest_programs()
+    found = _wheel_programs()
     if wanted not in found:
-        versions = ", ".join(map(str, sorted(found)))
-        raise ClusterError(f"{cluster_dir} was made by PostgreSQL {wanted}, the wheel {WHEEL} has {versions}")
+        versions = ", ".join(map(str, sorted(found))) or "none"
+        raise ClusterError(f"{cluster_dir} was made by PostgreSQL {wanted}; the wheel {WHEEL} has {versions}")
     return found[wanted]
 
 
-def _wheel_programs() -> list[Path]:
+def _wheel_programs() -> dict[int, Path]:
     spec = find_spec(WHEEL)  # found but not imported: only its files are needed
     if spec is None or spec.submodule_search_locations is None:
-        return []
+        return {}
     folders = (Path(root) for root in spec.submodule_search_locations)
-    return [path.parent for root in folders for path in root.glob("*/bin/postgres") if os.access(path, os.X_OK)]
+    programs = (path for root in folders for path in root.glob("*/bin/postgres") if os.access(path, os.X_OK))
+    return {major_version(path.parent): path.parent for path in programs}

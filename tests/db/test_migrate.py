@@ -1,0 +1,122 @@
+import asyncio
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, Table, text
+
+from aqueduct.db import migrate
+from aqueduct.db.engine import create_engine
+from aqueduct.db.usage_tables import COUNTERS
+from schemas.usage import Usage
+
+
+def _difference(connection: Connection) -> list[object]:
+    options = {
+        "include_schemas": True,
+        "include_name": migrate.include_name,
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), migrate.target_metadata))
+
+
+async def test_migrated_schema_compared_with_models_is_equal(database_url):
+    engine = create_engine(database_url)
+    async with engine.begin() as connection:
+        assert await connection.run_sync(_difference) == []
+        await connection.execute(text("ALTER TABLE orgs ADD COLUMN surprise text"))
+        assert len(await connection.run_sync(_difference)) == 1, "the comparison sees nothing"
+        await connection.rollback()
+    await engine.dispose()
+
+
+async def test_migrated_checks_compared_with_models_are_equal(connection):
+    found = await connection.fetch(
+        """SELECT conrelid::regclass::text AS name, conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+           WHERE contype = 'c' AND relnamespace = 'public'::regnamespace"""
+    )
+    assert {(row["name"], row["conname"]) for row in found} == {
+        (table.name, constraint.name)
+        for table in migrate.target_metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(table, Table) and isinstance(constraint, CheckConstraint)
+    }
+
+
+def test_usage_columns_compared_with_the_meter_vector_are_complete():
+    assert set(COUNTERS) == set(Usage.__struct_fields__) - {"source", "raw"}
+
+
+async def test_upgrade_from_several_replicas_at_once_migrates_once(empty_database_url):
+    reached = await asyncio.gather(*(migrate.upgrade(empty_database_url) for _ in range(4)))
+    assert set(reached) == {migrate.head_revision()}
+
+
+async def test_downgrade_to_base_leaves_nothing(empty_database_url):
+    await migrate.upgrade(empty_database_url)
+    assert await migrate.downgrade(empty_database_url, "base") is None
+    connection = await asyncpg.connect(empty_database_url)
+    left = await connection.fetch(
+        """SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+           WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND relkind IN ('r', 'p', 'S')
+           UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
+    )
+    await connection.close()
+    assert [row[0] for row in left] == ["alembic_version"]
+    assert await migrate.upgrade(empty_database_url) == migrate.head_revision()
+
+
+async def test_check_revision_of_an_empty_database_is_refused(empty_database_url):
+    engine = create_engine(empty_database_url)
+    with pytest.raises(migrate.SchemaMismatchError, match="run `aqueduct migrate`"):
+        await migrate.check_revision(engine)
+    await engine.dispose()
+
+
+async def test_check_revision_of_a_newer_database_is_refused(connection, database_url):
+    engine = create_engine(database_url)
+    await migrate.check_revision(engine)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(migrate.SchemaMismatchError) as caught:
+        await migrate.check_revision(engine)
+    assert caught.value.found == "9999"
+    await engine.dispose()
+
+
+USAGE_ROW = """INSERT INTO usage.requests (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts)
+               VALUES (gen_random_uuid(), $1::text::timestamptz, 1, '/v1/x', 'chat', false, 200, 1)"""
+
+
+async def test_ensure_partitions_twice_makes_months_once(connection):
+    ensure = "SELECT usage.ensure_partitions('2031-11-30 23:59:59+00', '2032-01-01 00:00:00+00')"
+    assert await connection.fetchval(ensure) == 3
+    assert await connection.fetchval(ensure) == 0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+async def test_ensure_partitions_in_any_time_zone_splits_at_utc_midnight(connection, zone):
+    await connection.execute(f"SET timezone = '{zone}'")
+    await connection.execute("SELECT usage.ensure_partitions('2031-02-10 12:00+00', '2031-03-10 12:00+00')")
+    await connection.execute(USAGE_ROW, "2031-02-28 23:59:59.999+00")
+    await connection.execute(USAGE_ROW, "2031-03-01 00:00:00+00")
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests_2031_02") == 1
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests_2031_03") == 1
+
+
+async def test_ensure_partitions_beside_an_open_writer_does_not_wait(connection, database_url):
+    other = await asyncpg.connect(database_url)
+    async with other.transaction():
+        await other.execute(USAGE_ROW, "now")
+        made = await connection.fetchval("SELECT usage.ensure_partitions('2033-01-01+00', '2033-01-02+00')", timeout=5)
+    await other.close()
+    assert made == 1
+
+
+async def test_migrated_database_takes_usage_of_this_and_next_month(connection):
+    await connection.execute(USAGE_ROW, "now")
+    month = await connection.fetchval("SELECT (now() + interval '1 month')::text")
+    await connection.execute(USAGE_ROW, month)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(USAGE_ROW, "2001-01-01")
