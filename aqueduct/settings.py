@@ -108,6 +108,15 @@ def describe() -> tuple[Setting, ...]:
     )
 
 
+def settings_table() -> str:
+    """Return every setting as the Markdown table of `docs/settings.md`."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in describe():
+        default = f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{setting.variable}` | {default} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
 def variable(name: str) -> str:
     """Return the environment variable of a field."""
     return PREFIX + name.upper()
