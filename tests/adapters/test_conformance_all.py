@@ -269,12 +269,79 @@ def anthropic_cases() -> list[ConformanceCase]:
     ]
 
 
+# --- Google's generateContent
+
+GOOGLE_USAGE = {
+    "promptTokenCount": 20,
+    "cachedContentTokenCount": 4,
+    "candidatesTokenCount": 6,
+    "thoughtsTokenCount": 3,
+    "totalTokenCount": 29,
+    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 20}],
+}
+GOOGLE_ERROR = {"error": {"code": 500, "message": "An internal error has occurred.", "status": "INTERNAL"}}
+CALL_A = {"functionCall": {"id": "fc_1", "name": "get_weather", "args": {"city": "Ulm"}}, "thoughtSignature": "c2ln"}
+CALL_B = {"functionCall": {"id": "fc_2", "name": "get_weather", "args": {}}}
+GOOGLE_EXCHANGES = {
+    "text": ({}, [[{"text": "Sunny, "}], [{"text": "21 °C."}]], "STOP"),
+    "cut text": ({}, [[{"text": "Sun"}]], "MAX_TOKENS"),
+    "thoughts": (
+        {"reasoning_effort": "low"},
+        [[{"text": "Hm, Ulm.", "thought": True}], [{"text": "Sunny."}]],
+        "STOP",
+    ),
+    "parallel tools": ({"tools": [WEATHER]}, [[{"text": "Let me see."}], [CALL_A, CALL_B]], "STOP"),
+    "all thoughts, then cut": ({"reasoning_effort": "low"}, [[{"text": "Hm", "thought": True}]], "MAX_TOKENS"),
+    "blocked midway": ({}, [[{"text": "Sun"}]], "SAFETY"),
+}
+
+
+def google_answer(parts: list[dict], reason: str | None) -> dict:
+    candidate = {"content": {"role": "model", "parts": parts}, "index": 0}
+    if reason:
+        candidate["finishReason"] = reason
+    head = {"modelVersion": "upstream-1-2026", "responseId": "resp-1", "createTime": "2026-01-01T00:00:00.000000Z"}
+    return {"candidates": [candidate], "usageMetadata": GOOGLE_USAGE, **head}
+
+
+def google_merged(reads: list[list[dict]]) -> list[dict]:
+    """The parts of a whole answer: neighbouring texts of the same kind are one part there."""
+    merged: list[dict] = []
+    for part in (part for parts in reads for part in parts):
+        last = merged[-1] if merged else {}
+        if "text" in part and "text" in last and part.get("thought") == last.get("thought"):
+            merged[-1] = {**last, **part, "text": last["text"] + part["text"]}
+        else:
+            merged.append(part)
+    return merged
+
+
+def google_cases() -> list[ConformanceCase]:
+    return [
+        ConformanceCase(
+            name=f"google: {what}",
+            adapter=adapter("google"),
+            deployment=deployment("google", base_url="https://upstream.example", upstream_model="gemini-3-pro"),
+            request=request(**fields),
+            whole=encode(google_answer(google_merged(reads), reason)),
+            stream=data_only(
+                *(google_answer(parts, reason if parts is reads[-1] else None) for parts in reads),
+            ).replace(b"\n", b"\r\n"),
+            error_body=encode(GOOGLE_ERROR),
+            error_event=data_only(GOOGLE_ERROR),
+            unknown_event=data_only({"brandNew": {"a": 1}, "responseId": "resp-1"}),
+        )
+        for what, (fields, reads, reason) in GOOGLE_EXCHANGES.items()
+    ]
+
+
 CASES = [
     *openai_cases("openai"),
     *openai_cases("openai_compatible"),
     *openai_cases("azure_openai", options={"api_version": "2026-01-01"}),
     *reasoning_cases(),
     *anthropic_cases(),
+    *google_cases(),
 ]
 
 
