@@ -16,7 +16,8 @@ from adapters.base import Call, ChunkStream, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
 from adapters.google import embeddings
-from adapters.google.errors import holds_error, to_error, to_error_inside
+from adapters.google.errors import to_error
+from adapters.google.list_response import ListResponse
 from adapters.google.request import Translated, to_generate_content
 from adapters.google.response import Expected, to_chat_completion
 from adapters.google.stream import ChunkTranslator
@@ -58,7 +59,7 @@ class GoogleAdapter:
         translated, body, dropped = _translate(request, call)
         response = await self._post(f"{_resource(call)}:streamGenerateContent?alt=sse", body, call)
         if response.headers.get("content-type", "").startswith("application/json"):
-            raise _no_stream(await _read(response))
+            response = ListResponse(response)
         return SseChunkStream(response, ChunkTranslator(_expected(request, call, translated)), dropped)
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
@@ -168,9 +169,3 @@ async def _read(response: UpstreamResponse) -> bytes:
         return await response.read()
     finally:
         await response.aclose()
-
-
-def _no_stream(body: bytes) -> ProviderError:
-    if holds_error(body):
-        return to_error_inside(body)
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider answered a stream request without a stream.")

@@ -29,8 +29,16 @@ from schemas.google.response import (
     ReceivedPart,
 )
 
+
+class _CustomInput(Struct, frozen=True):
+    """Arguments of the function that stands for a custom tool."""
+
+    input: str = ""
+
+
 FORMAT: Final = "google-gemini-v1"
 DECODER: Final = msgspec.json.Decoder(GenerateContentResponse, strict=False)
+_CUSTOM_DECODER: Final = msgspec.json.Decoder(_CustomInput)
 _SPACE: Final = re.compile(rb"\s")
 
 
@@ -172,9 +180,11 @@ def _arguments(args: Raw | UnsetType) -> str:
 
 
 def _input(args: Raw | UnsetType) -> str:
-    fields: object = msgspec.json.decode(args) if args else None
-    value: object = fields.get("input", "") if isinstance(fields, dict) else ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    """Return the free text of a custom tool's call; arguments of another shape as they are."""
+    try:
+        return _CUSTOM_DECODER.decode(args or b"{}").input
+    except msgspec.DecodeError:
+        return _arguments(args)
 
 
 def to_logprobs(result: LogprobsResult | None) -> ChoiceLogprobs | None:

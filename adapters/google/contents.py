@@ -30,6 +30,8 @@ from schemas.chat_request import (
 )
 from schemas.google.request import Content, FunctionCall, Part
 
+Turn = tuple[Literal["user", "model"], list[Part]]
+
 
 class _Pending(Struct):
     """A call that waits for its result."""
@@ -49,7 +51,7 @@ class ContentsWriter:
         self._losses = losses
         self._parts = PartWriter(facts, losses)
         self._system: list[Part] = []
-        self._turns: list[tuple[Literal["user", "model"], list[Part]]] = []
+        self._turns: list[Turn] = []
         self._pending: list[_Pending] = []
 
     def write(self, messages: Sequence[Message]) -> None:
@@ -80,7 +82,8 @@ class ContentsWriter:
             turns = _with_system_first(turns, system)
             system = []
         if not turns:  # a system message alone is a question too
-            turns, system = [("user", system or [Part(text="")])], []
+            alone: Turn = ("user", system or [Part(text="")])
+            turns, system = [alone], []
         contents = [Content(role=role, parts=parts) for role, parts in turns]
         return contents, Content(parts=system) if system else None
 
@@ -179,9 +182,7 @@ def to_args(arguments: str, path: str) -> Raw:
     return Raw(data)
 
 
-def _with_system_first(
-    turns: list[tuple[Literal["user", "model"], list[Part]]], system: list[Part]
-) -> list[tuple[Literal["user", "model"], list[Part]]]:
+def _with_system_first(turns: list[Turn], system: list[Part]) -> list[Turn]:
     if turns and turns[0][0] == "user":
         return [("user", [*system, *turns[0][1]]), *turns[1:]]
     return [("user", system), *turns]

@@ -5,14 +5,15 @@ comes as a list of one.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
 
-JSON = Mapping[str, object]
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject = Mapping[str, Json]
 
 _STATUS_KINDS: Final = {
     "INVALID_ARGUMENT": ErrorKind.INVALID_REQUEST,
@@ -51,7 +52,7 @@ def holds_error(body: bytes) -> bool:
     return isinstance(document, dict) and isinstance(document.get("error"), dict)
 
 
-def _build(status: JSON, failure: Failure | None) -> ProviderError:
+def _build(status: JsonObject, failure: Failure | None) -> ProviderError:
     message = _text(status.get("message")) or NO_DETAIL
     http_status = failure.status if failure is not None else _number(status.get("code"))
     name = _text(status.get("status"))
@@ -83,12 +84,12 @@ def _kind(http_status: int | None, name: str | None, reason: str | None, message
     return kind
 
 
-def _details(status: JSON) -> list[JSON]:
+def _details(status: JsonObject) -> list[JsonObject]:
     details = status.get("details")
     return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
-def _retry_delay_s(details: list[JSON]) -> float | None:
+def _retry_delay_s(details: list[JsonObject]) -> float | None:
     """Seconds of `RetryInfo.retryDelay`: `7s`, `7.5s` or `{"seconds": 7, "nanos": 0}`."""
     for detail in details:
         delay = detail.get("retryDelay")
@@ -99,7 +100,7 @@ def _retry_delay_s(details: list[JSON]) -> float | None:
     return None
 
 
-def _seconds(value: object, fraction: float) -> float | None:
+def _seconds(value: Json, fraction: float) -> float | None:
     try:
         seconds = float(value) + fraction if isinstance(value, str | int | float) else -1.0
     except (ValueError, OverflowError):
@@ -107,30 +108,31 @@ def _seconds(value: object, fraction: float) -> float | None:
     return seconds if 0.0 <= seconds < 1e9 else None
 
 
-def _status_of(body: bytes) -> JSON:
+def _status_of(body: bytes) -> JsonObject:
     document = _first(_decode(body))
     if not isinstance(document, dict):
         return {}
-    error: object = document.get("error", document)
+    error = document.get("error", document)
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _first(document: object) -> object:
+def _first(document: Json) -> Json:
     if not isinstance(document, list):
         return document
     return document[0] if document else None
 
 
-def _decode(body: bytes) -> object:
+def _decode(body: bytes) -> Json:
     try:
-        return msgspec.json.decode(body)
+        document: Json = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return document
 
 
-def _text(value: object) -> str | None:
+def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _number(value: object) -> int | None:
+def _number(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -14,6 +14,7 @@ from adapters.errors import ErrorKind, ProviderError
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MAX_DEPTH: Final = 32
+MAX_SCHEMAS: Final = 2000
 _TYPES: Final = frozenset({"object", "array", "string", "integer", "number", "boolean"})
 _FORMATS: Final = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
 _SCALARS: Final = frozenset(
@@ -83,12 +84,14 @@ def to_openapi(schema: dict[str, Json]) -> dict[str, Json]:
 
 
 class _Reducer:
-    def __init__(self, root: dict[str, Json]) -> None:
+    def __init__(self, root: Json) -> None:
         self._root = root
+        self._count = 0
 
     def reduce(self, schema: Json, depth: int) -> dict[str, Json]:
-        if not isinstance(schema, dict) or depth > MAX_DEPTH:
-            return {}
+        self._count += 1
+        if not isinstance(schema, dict) or depth > MAX_DEPTH or self._count > MAX_SCHEMAS:
+            return {}  # any value: references to themselves have no end
         schema = self._resolve(schema)
         reduced: dict[str, Json] = {key: value for key, value in schema.items() if key in _SCALARS}
         self._add_type(schema, reduced)
@@ -143,5 +146,9 @@ class _Reducer:
         for part in reference.removeprefix("#").strip("/").split("/"):
             if part:
                 key = part.replace("~1", "/").replace("~0", "~")
-                found = found.get(key) if isinstance(found, dict) else None
+                found = _child(found, key)
         return found if isinstance(found, dict) else {}
+
+
+def _child(schema: Json, key: str) -> Json:
+    return schema.get(key) if isinstance(schema, dict) else None

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.contents import ContentsWriter
-from adapters.google.json_schema import decode_schema, to_openapi
+from adapters.google.json_schema import Json, decode_schema, to_openapi
 from adapters.google.models import ModelFacts, facts_of
 from adapters.google.names import ToolNames
 from adapters.google.thinking import to_thinking_config
@@ -157,7 +157,7 @@ def _spoken(request: ChatRequest) -> tuple[list[str] | None, SpeechConfig | None
     if audio.format != "pcm16":
         message = "This model speaks 'pcm16' only."
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="audio.format")
-    voice: object = msgspec.json.decode(audio.voice)
+    voice: Json = msgspec.json.decode(audio.voice)
     if isinstance(voice, dict):
         voice = voice.get("id")
     if not isinstance(voice, str):

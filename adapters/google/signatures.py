@@ -34,7 +34,7 @@ class Signatures:
             if detail.format != FORMAT or not (signature := detail.data or detail.signature):
                 continue
             owner = split_id(detail.id)[0] if detail.id is not None else None
-            if owner in ids and owner is not None:
+            if owner is not None and owner in ids:
                 self._by_id.setdefault(owner, signature)
             else:
                 loose = loose or signature

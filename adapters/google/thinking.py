@@ -64,9 +64,9 @@ def _wish(request: ChatRequest) -> _Wish | None:
 
 
 def _levelled(wish: _Wish, facts: ModelFacts, losses: Losses) -> ThinkingConfig:
-    effort = wish.effort
+    effort: ReasoningEffort | None = wish.effort
     if wish.budget is not None:
-        effort = next((name for most, name in _BUDGET_EFFORTS if wish.budget <= most), "high")
+        effort = _effort_of(wish.budget)
         losses.drop(f"{wish.param}.{'max_tokens' if wish.param == 'reasoning' else 'budget_tokens'}")
     if effort is None:
         return ThinkingConfig(include_thoughts=wish.shown)
@@ -76,6 +76,13 @@ def _levelled(wish: _Wish, facts: ModelFacts, losses: Losses) -> ThinkingConfig:
     if level != effort and wish.budget is None:
         losses.drop(wish.param)
     return ThinkingConfig(include_thoughts=wish.shown and effort != "none", thinking_level=level)
+
+
+def _effort_of(budget: int) -> ReasoningEffort:
+    for most, effort in _BUDGET_EFFORTS:
+        if budget <= most:
+            return effort
+    return "high"
 
 
 def _budgeted(wish: _Wish, facts: ModelFacts, losses: Losses) -> ThinkingConfig:
