@@ -115,9 +115,9 @@ def test_split_with_delay_arrives_as_single_segments(openai_upstream: Upstream) 
     assert len(carrying) >= 5
 
 
-@pytest.mark.parametrize("field", ["first_byte_delay_s", "first_chunk_delay_s"])
-def test_delay_holds_back_head_or_first_chunk(openai_upstream: Upstream, field: str) -> None:
-    openai_upstream.script(STREAM, fault=Fault(**{field: 0.15}))
+@pytest.mark.parametrize("fault", [Fault(first_byte_delay_s=0.15), Fault(first_chunk_delay_s=0.15)])
+def test_delay_holds_back_head_or_first_chunk(openai_upstream: Upstream, fault: Fault) -> None:
+    openai_upstream.script(STREAM, fault=fault)
     with wire(openai_upstream) as client:
         started = time.monotonic()
         client.ask()
@@ -126,7 +126,7 @@ def test_delay_holds_back_head_or_first_chunk(openai_upstream: Upstream, field: 
         client.receive_until(EVENTS[0])
         event_after = time.monotonic() - started
     assert event_after >= 0.15
-    assert (head_after >= 0.15) is (field == "first_byte_delay_s")
+    assert (head_after >= 0.15) is bool(fault.first_byte_delay_s)
 
 
 def test_chunk_delay_spreads_events_over_time(openai_upstream: Upstream) -> None:

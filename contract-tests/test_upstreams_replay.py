@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from typing import Any
 
 import pytest
 from upstreams import UPSTREAM_KEY, Anthropic, Azure, Dialect, Google, OpenAI, Recording, Upstream, recordings
@@ -17,14 +18,14 @@ PATHS = {
     "streamGenerateContent": "/v1beta/models/m:streamGenerateContent?alt=sse",
     "embedContent": "/v1beta/models/m:embedContent",
 }
-BODIES = {
+BODIES: dict[str, dict[str, Any]] = {
     "completions": {"model": "m", "prompt": "p"},
     "embeddings": {"model": "m", "input": "p"},
     "generateContent": {"contents": [{"role": "user", "parts": [{"text": "p"}]}]},
     "streamGenerateContent": {"contents": [{"role": "user", "parts": [{"text": "p"}]}]},
     "embedContent": {"content": {"parts": [{"text": "p"}]}},
 }
-CHAT = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "p"}]}
+CHAT: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "p"}]}
 HEADERS = {
     "content-type": "application/json",
     "authorization": f"Bearer {UPSTREAM_KEY}",

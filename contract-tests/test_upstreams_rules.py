@@ -14,10 +14,10 @@ USER = {"role": "user", "content": "p"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]}
+USE: Any = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "r"}
 ASKED = {"role": "user", "parts": [{"text": "p"}]}
-FUNCTION_CALL = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]}
+FUNCTION_CALL: Any = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]}
 FUNCTION_RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}
 
 
@@ -126,7 +126,7 @@ def test_openai_rules_of_a_compatible_server_take_its_own_fields() -> None:
             "must come before",
         ),
         (
-            {"messages": [USER, {**USE, "content": [{**USE["content"][0], "id": "a.b"}]}]},  # type: ignore[dict-item]  # a literal above
+            {"messages": [USER, {**USE, "content": [{**USE["content"][0], "id": "a.b"}]}]},
             "should match pattern",
         ),
         ({"frequency_penalty": 1}, "frequency_penalty: Extra inputs"),
@@ -183,7 +183,7 @@ def test_google_rules_want_the_signature_of_gemini_3_only() -> None:
     body = {"contents": [ASKED, FUNCTION_CALL, FUNCTION_RESULT]}
     assert google_rules.problem(call("generateContent", body, "gemini-2.5-flash")) is None
     assert "thought_signature" in (google_rules.problem(call("generateContent", body, "gemini-3-pro")) or "")
-    signed = {"role": "model", "parts": [{**FUNCTION_CALL["parts"][0], "thoughtSignature": "c2ln"}]}  # type: ignore[dict-item]  # a literal above
+    signed = {"role": "model", "parts": [{**FUNCTION_CALL["parts"][0], "thoughtSignature": "c2ln"}]}
     body = {"contents": [ASKED, signed, FUNCTION_RESULT]}
     assert google_rules.problem(call("generateContent", body, "gemini-3-pro")) is None
 

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from upstreams.reading import ToolCall, Usage
-from upstreams.recordings import JsonObject
+from upstreams.recordings import Json, JsonObject
 
 BYTES_PER_TOKEN = 4
 DIRECTIVE = re.compile(r"\[(tools?|refuse|text|cached|think)(?:=(\d+))?\]")
@@ -136,25 +136,23 @@ def reply_text(ask: Ask, asked: dict[str, int], choice_index: int) -> str:
     return heard if choice_index == 0 else f"({choice_index}) {heard}"
 
 
-def instance(schema: JsonObject, root: JsonObject) -> JsonObject | list[object] | str | float | bool | None:
+def instance(schema: JsonObject, root: JsonObject) -> Json:
     """The smallest value that satisfies a JSON schema; every property is present, references are followed."""
     if "$ref" in schema:
         target = root
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
             target = target[step]
         return instance(target, root)
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]  # type: ignore[no-any-return]  # a JSON value of the caller's
-    if "enum" in schema:
-        return schema["enum"][0]  # type: ignore[no-any-return]  # a JSON value of the caller's
+    named: list[Json] = [schema[key] for key in ("const", "default") if key in schema] or schema.get("enum", [])
+    if named:
+        return named[0]
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
             return instance(schema[key][0], root)
     return plain_instance(schema, root)
 
 
-def plain_instance(schema: JsonObject, root: JsonObject) -> JsonObject | list[object] | str | float | bool | None:
+def plain_instance(schema: JsonObject, root: JsonObject) -> Json:
     """The smallest value of a schema that only names its type; Google writes the names in capitals."""
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = str(kind[0] if isinstance(kind, list) else kind).lower()
@@ -164,13 +162,13 @@ def plain_instance(schema: JsonObject, root: JsonObject) -> JsonObject | list[ob
         case "array":
             return [instance(schema.get("items") or {}, root) for _ in range(max(1, schema.get("minItems", 1)))]
         case "integer" | "number":
-            return schema.get("minimum", 1)  # type: ignore[no-any-return]  # a JSON number of the caller's
+            return float(schema.get("minimum", 1)) if kind == "number" else int(schema.get("minimum", 1))
         case "boolean":
             return True
         case "null":
             return None
         case _:
-            return "x" * max(1, schema.get("minLength", 1))
+            return "x" * max(1, int(schema.get("minLength", 1)))
 
 
 def words(text: str) -> list[str]:

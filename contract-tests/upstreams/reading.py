@@ -2,7 +2,7 @@
 
 import msgspec
 
-from upstreams.recordings import JsonObject
+from upstreams.recordings import Json
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     """A call the model asks for. `arguments` is the decoded JSON, or the raw text where it is no JSON."""
 
     name: str
-    arguments: JsonObject | list[object] | str | float | bool | None
+    arguments: Json
 
 
 class ReadError(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 # Decoded JSON of foreign shape: the readers and mocks look at it key by key.
 JsonObject: TypeAlias = dict[str, Any]
+Json: TypeAlias = JsonObject | list[Any] | str | float | bool | None
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAMED_BODY_KINDS = frozenset({"sse", "ndjson", "json-array-stream", "aws-eventstream"})

@@ -80,9 +80,8 @@ def user_text(message: JsonObject) -> str:
 
 def choice_of(choice: JsonObject) -> str:
     """auto, none, required or a tool's name."""
-    return {"any": "required", "tool": str(choice.get("name"))}.get(
-        choice.get("type", "auto"), choice.get("type", "auto")
-    )
+    kind = str(choice.get("type", "auto"))
+    return {"any": "required", "tool": str(choice.get("name"))}.get(kind, kind)
 
 
 def usage_of(turn: Turn, output_tokens: int) -> JsonObject:
@@ -159,7 +158,11 @@ def events(turn: Turn, head: JsonObject, seed: str) -> Iterator[bytes]:
 
 def opened(block: JsonObject) -> JsonObject:
     """The block as it starts: empty."""
-    empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+    empty: dict[str, JsonObject] = {
+        "text": {"text": ""},
+        "thinking": {"thinking": "", "signature": ""},
+        "tool_use": {"input": {}},
+    }
     return {**block, **empty[block["type"]]}
 
 

@@ -75,7 +75,7 @@ def choice_of(choice: object) -> str:
     if isinstance(choice, dict):
         if choice.get("type") == "allowed_tools":
             return str(choice["allowed_tools"]["mode"])
-        return str((choice.get("function") or choice.get("custom"))["name"])
+        return str((choice.get("function") or choice["custom"])["name"])
     return str(choice or "auto")
 
 

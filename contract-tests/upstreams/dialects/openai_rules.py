@@ -15,6 +15,8 @@ from upstreams.dialects.shape import Path, shape_problem
 from upstreams.recordings import JsonObject
 
 MAX_CALL_ID = 64
+# What stands in an answer's message may be sent back with it.
+ANSWERED = frozenset({"annotations"})
 EMPTY = "Invalid '{}': empty array. Expected an array with minimum length 1, but got an empty array instead."
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 PARAMS: dict[str, tuple[Any, ...]] = {
@@ -46,7 +48,7 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
     unknown = body.keys() - known.keys()
     if extra_fields is not None and unknown - extra_fields:
         return f"Unrecognized request argument supplied: {min(unknown - extra_fields)}"
-    found = shape_problem(ADAPTERS[call.operation, call.streamed], known)
+    found = shape_problem(ADAPTERS[call.operation, call.streamed], known, ANSWERED)
     if found is not None and not (extra_fields is None and "Extra inputs" in found[1]):
         return message(*found)
     rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (common,)

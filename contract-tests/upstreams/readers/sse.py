@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from upstreams.recordings import JsonObject
+from upstreams.recordings import Json, JsonObject
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -51,12 +51,12 @@ def decode(body: bytes, body_kind: str) -> Decoded:
     return Decoded(found, streamed=body_kind != "json", done=bool(data) and data[-1].strip() == "[DONE]")
 
 
-def arguments(text: str) -> JsonObject | list[object] | str | float | bool | None:
+def arguments(text: str) -> Json:
     """Decoded arguments of a call: empty is an empty object, and what is no JSON stays text."""
     if not text.strip():
         return {}
     try:
-        decoded: JsonObject | list[object] | str | float | bool | None = json.loads(text)
+        decoded: Json = json.loads(text)
     except ValueError:
         return text
     return decoded
