@@ -18,6 +18,7 @@ _SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "mo
 
 _USUAL: Final[dict[str, FieldValue]] = {"enabled": True, "extra_params": "drop", "quirks": DEFAULT_QUIRKS, "weight": 1}
 """Values that go without saying when something is created."""
+_IN_LABEL: Final = frozenset({("deployment", "upstream_model"), ("grant", "model"), ("token", "name")})
 
 
 class SecretCheck(Protocol):
@@ -133,7 +134,7 @@ def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iter
         fields = tuple(
             FieldChange(name, "", _shown(value))
             for name, value in after.fields.items()
-            if value and value != _USUAL.get(name)
+            if value and value != _USUAL.get(name) and (after.kind, name) not in _IN_LABEL
         )
         yield Change(action="create", record=after, fields=fields)
         return

@@ -1,0 +1,136 @@
+"""Runs the application under uvicorn on a socket that is bound already; knows no route and no database.
+
+SIGTERM and SIGINT stop accepting, give open requests the time of AQUEDUCT_DRAIN_S to end, then end the process with
+exit code 0; what the caller has opened (an embedded database) is closed after that.
+"""
+
+import logging
+import math
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import click
+import msgspec
+import uvicorn
+from typing_extensions import override
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from aqueduct.settings import Settings
+
+KEEP_ALIVE_S: Final = 75
+"""Longer than the 60 s after which common load balancers drop an idle connection, so that they do it first."""
+BACKLOG: Final = 2048
+APPLICATION: Final = "aqueduct.app:create_app"
+PROTOCOL: Final = "aqueduct.api.http_protocol:BoundedHttpProtocol"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per record; of an exception its traceback, which holds no values of variables."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+@contextmanager
+def bound_socket(settings: Settings) -> Iterator[socket.socket]:
+    """Yield a listening socket at the address of the settings; raises `click.ClickException` where it is taken."""
+    host, port = settings.host, settings.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. Stop what listens there, or choose "
+            "another place with AQUEDUCT_HOST and AQUEDUCT_PORT."
+        ) from error
+    with listener:
+        yield listener
+
+
+def address(listener: socket.socket) -> str:
+    """Return the URL at which a listening socket is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serve until a signal ends it; raises `click.ClickException` where the application does not start.
+
+    The application reads its settings from the environment, in each worker process.
+    """
+    config = uvicorn.Config(
+        APPLICATION,
+        factory=True,
+        workers=settings.workers,
+        loop="auto" if sys.platform == "win32" else "uvloop",
+        http=PROTOCOL,
+        ws="none",
+        lifespan="on",
+        log_config=_log_config(settings),
+        log_level=settings.log_level,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+    )
+    if settings.workers > 1:
+        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor.run()
+        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+    else:
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+        started = server.started
+    if not started:
+        raise click.ClickException("The gateway did not start; the reason is above.")
+
+
+@contextmanager
+def orderly_exit() -> Iterator[None]:
+    """Turn SIGTERM and Ctrl-C into leaving the block, so that what was opened in it is closed.
+
+    uvicorn handles both itself while it serves, and raises them again when it has ended.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _log_config(settings: Settings) -> dict[str, object]:
+    formatters: dict[str, object] = {
+        "json": {"()": f"{JsonLines.__module__}.{JsonLines.__qualname__}"},
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": formatters,
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": settings.log_format}
+        },
+        "root": {"handlers": ["stderr"], "level": settings.log_level.upper()},
+    }
