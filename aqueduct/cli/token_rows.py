@@ -99,7 +99,7 @@ async def rows(connection: AsyncConnection) -> tuple[TokenRow, ...]:
         .order_by(Token.created_at, Token.id)
     )
     now = datetime.now(UTC)
-    found = (await connection.execute(query))
+    found = await connection.execute(query)
     return tuple(
         TokenRow(
             id=row_id,
