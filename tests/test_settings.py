@@ -70,10 +70,16 @@ def test_unknown_variable_is_named_with_the_nearest_setting():
 def test_dotenv_of_every_form_is_read_under_the_process(tmp_path):
     dotenv = tmp_path / ".env"
     dotenv.write_text(
-        "# a comment\n\nA=1\nexport B='x # y'\nC=pass#word # a comment\nD=\nE=\"two words\"  \nF=two words\nG=process\n",
+        "# a comment\n\nA=1\nexport B='x # y'\nC=pass#word # a comment\nD=\n"
+        'E="two words"  \nF=two words\nG=from the file\n',
     )
     assert read_environment({"G": "wins"}, dotenv) == {
-        "A": "1", "B": "x # y", "C": "pass#word", "D": "", "E": "two words", "F": "two words",
+        "A": "1",
+        "B": "x # y",
+        "C": "pass#word",
+        "D": "",
+        "E": "two words",
+        "F": "two words",
         "G": "wins",
     }
 

@@ -90,8 +90,13 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server, ending its connections. Idempotent."""
-        if self._is_alive():
+        if not self._is_alive():
+            return
+        try:
             self._run("pg_ctl", "stop", "-D", str(self.data_dir), "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S))
+        except ClusterError:
+            if self._is_alive():
+                raise  # else it died meanwhile by itself
 
     def is_ready(self) -> bool:
         """Whether the server accepts connections."""
