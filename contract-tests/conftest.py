@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from gateway_fixtures import gateway, gateway_cluster, mocks, session_gateway, session_mocks
 from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
+
+__all__ = ["gateway", "gateway_cluster", "mocks", "session_gateway", "session_mocks"]
 
 
 def served(upstream: Upstream) -> Iterator[Upstream]:

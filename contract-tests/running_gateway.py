@@ -12,19 +12,20 @@ import asyncpg
 import uvicorn
 from litestar import Litestar
 from msgspec import structs
+from upstreams.dialects.base import UPSTREAM_KEY
 
-from aqueduct.app import create_app
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.http_protocol import BoundedHttpProtocol
+from aqueduct.app import create_app
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.config.apply import Request, apply
 from aqueduct.config.read import read
 from aqueduct.db.engine import create_engine
 from aqueduct.settings import Settings
 
-TOKEN = "aq_a-token-for-tests-0123456789abcdefghijk"  # noqa: S105 - a token of tests
-OTHER_TOKEN = "aq_another-token-0123456789abcdefghijklmn"  # noqa: S105 - a token of tests
-ENVIRONMENT = {"TEST_TOKEN": TOKEN, "TEST_OTHER_TOKEN": OTHER_TOKEN, "TEST_SECRET": "upstream-key"}
+TOKEN = "aq_a-token-for-tests-0123456789abcdefghijk"
+OTHER_TOKEN = "aq_another-token-0123456789abcdefghijklmn"
+ENVIRONMENT = {"TEST_TOKEN": TOKEN, "TEST_OTHER_TOKEN": OTHER_TOKEN, "TEST_SECRET": UPSTREAM_KEY}
 START_TIMEOUT_S = 20.0
 ORGANISATION = """
 orgs:
@@ -51,6 +52,21 @@ class RunningGateway:
     def rows(self, count: int, *, timeout_s: float = 10.0) -> list[dict[str, object]]:
         """Return the usage rows in the order of their requests, once there are `count` of them."""
         return asyncio.run(self._rows(count, timeout_s))
+
+    def forget_rows(self) -> None:
+        """Empty the usage table, once nothing waits to be written."""
+        until = time.monotonic() + START_TIMEOUT_S
+        while self.parts.inflight or self.parts.recorder.waiting:
+            assert time.monotonic() < until, "requests of an earlier test do not end"
+            time.sleep(0.01)
+        asyncio.run(self._truncate())
+
+    async def _truncate(self) -> None:
+        connection = await asyncpg.connect(self.settings.database_url)
+        try:
+            await connection.execute("TRUNCATE usage.requests")
+        finally:
+            await connection.close()
 
     async def _rows(self, count: int, timeout_s: float) -> list[dict[str, object]]:
         connection = await asyncpg.connect(self.settings.database_url)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
 from aqueduct.catalog.snapshot import ResolvedModel
@@ -22,7 +23,7 @@ def list_models(request: AnyRequest) -> Response[bytes]:
 
 
 @get(ONE_PATHS, sync_to_thread=False, include_in_schema=False)
-def get_model(request: AnyRequest, name: str) -> Response[bytes]:
+def get_model(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """Describe one model that the token may use; names may contain slashes."""
     principal = principal_of(request)
     wanted = name.removeprefix("/")

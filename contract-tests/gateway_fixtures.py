@@ -1,0 +1,139 @@
+"""Fixtures of the whole gateway in front of the provider mocks; one gateway and one set of mocks for a session."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import asyncpg
+import pytest
+from msgspec import Struct
+from running_gateway import ORGANISATION, RunningGateway, apply_yaml, running_gateway
+from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
+
+from aqueduct.db import migrate
+from aqueduct.db.cluster import Cluster
+from aqueduct.db.embedded import newest_programs
+from aqueduct.settings import Settings
+
+CLUSTER_OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+PROVIDERS = """
+providers:
+  - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
+  - {{name: vllm, adapter: openai_compatible, quirks: vllm, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
+  - {{name: azure, adapter: azure_openai, base_url: "{azure}", secret: env:TEST_SECRET}}
+  - {{name: anthropic, adapter: anthropic, base_url: "{anthropic}", secret: env:TEST_SECRET}}
+  - {{name: google, adapter: google, base_url: "{google}/v1beta", secret: env:TEST_SECRET}}
+  - {{name: echo, adapter: echo}}
+models:
+  - {{name: gpt, aliases: [gpt-alias], deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
+  - {{name: gpt-azure, deployments: [{{provider: azure, upstream_model: gpt-4o-mini}}]}}
+  - {{name: llama, deployments: [{{provider: vllm, upstream_model: meta-llama/Llama-3.3-70B-Instruct}}]}}
+  - {{name: claude, max_output_tokens: 4096, deployments: [{{provider: anthropic, upstream_model: claude-sonnet-4-5}}]}}
+  - {{name: gemini, deployments: [{{provider: google, upstream_model: gemini-2.5-flash}}]}}
+  - {{name: gemini-embedding, deployments: [{{provider: google, upstream_model: gemini-embedding-001}}]}}
+  - {{name: strict, extra_params: reject, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
+  - {{name: "openai/*", deployments: [{{provider: openai, upstream_model: "*"}}]}}
+  - {{name: echo, deployments: [{{provider: echo, upstream_model: echo}}]}}
+  - {{name: hidden, deployments: [{{provider: echo, upstream_model: echo}}]}}
+  - name: two
+    deployments:
+      - {{provider: openai, upstream_model: first, priority: 0}}
+      - {{provider: anthropic, upstream_model: claude-sonnet-4-5, priority: 1}}
+grants:
+  - {{subject: org:demo, deny: [hidden]}}
+  - {{subject: team:demo/everyone, allow: [echo, gpt]}}
+"""
+
+
+class Mocks(Struct, frozen=True):
+    """The provider mocks behind the gateway."""
+
+    openai: Upstream
+    azure: Upstream
+    anthropic: Upstream
+    google: Upstream
+
+    def all(self) -> tuple[Upstream, ...]:
+        """Every mock."""
+        return (self.openai, self.azure, self.anthropic, self.google)
+
+
+@pytest.fixture(scope="session")
+def gateway_cluster() -> Iterator[Cluster]:
+    """The wheel's PostgreSQL for gateways, with a template that holds the newest schema."""
+    with tempfile.TemporaryDirectory(prefix="aqueduct-contract-") as folder:
+        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
+        try:
+            cluster.start()
+            execute(cluster.url, "CREATE DATABASE gateway_template")
+            asyncio.run(migrate.upgrade(cluster.database_url("gateway_template")))
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def session_mocks() -> Iterator[Mocks]:
+    """All mocks, for the whole session."""
+    with ExitStack() as stack:
+        openai, azure, anthropic, google = (
+            stack.enter_context(Upstream(dialect)) for dialect in (OpenAI(), Azure(), Anthropic(), Google())
+        )
+        yield Mocks(openai, azure, anthropic, google)
+
+
+@pytest.fixture(scope="session")
+def session_gateway(
+    gateway_cluster: Cluster, session_mocks: Mocks, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
+    """One gateway with a model per provider, for the whole session."""
+    url = fresh_database(gateway_cluster, "contract")
+    apply_yaml(url, ORGANISATION + providers_yaml(session_mocks), tmp_path_factory.mktemp("config"))
+    settings = Settings(database_url=url, usage_flush_s=0.05, max_attempts=2, keepalive_ping_s=1.0)
+    with running_gateway(settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def mocks(session_mocks: Mocks) -> Iterator[Mocks]:
+    """The mocks, with nothing scripted; what no provider would do fails the test."""
+    for upstream in session_mocks.all():
+        upstream.reset()
+    yield session_mocks
+    assert [problem for upstream in session_mocks.all() for problem in upstream.problems] == []
+
+
+@pytest.fixture
+def gateway(session_gateway: RunningGateway, mocks: Mocks) -> RunningGateway:
+    """The gateway, with an empty usage table."""
+    del mocks
+    session_gateway.forget_rows()
+    return session_gateway
+
+
+def providers_yaml(mocks: Mocks) -> str:
+    """The providers and models of the standard gateway."""
+    return PROVIDERS.format(
+        openai=mocks.openai.url, azure=mocks.azure.url, anthropic=mocks.anthropic.url, google=mocks.google.url
+    )
+
+
+def fresh_database(cluster: Cluster, name: str) -> str:
+    """Make a database with the newest schema; returns its URL."""
+    execute(cluster.url, f"CREATE DATABASE {name} TEMPLATE gateway_template STRATEGY file_copy")
+    return cluster.database_url(name)
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close(timeout=5)
+
+    asyncio.run(run())
