@@ -68,9 +68,11 @@ def decode_block(raw: Raw | UnsetType) -> ContentBlock | None:
     return block if block is not None and block.type in _READ else None
 
 
-def to_detail(text: str, signature: str, index: int) -> ReasoningDetail:
-    """Return signed thinking in the form in which it comes back."""
-    return ReasoningDetail(type="reasoning.text", format=FORMAT, index=index, text=text, signature=signature)
+def to_detail(index: int, *, text: str | None, signature: str | None, first: bool = True) -> ReasoningDetail:
+    """Return thinking in the form in which it comes back, or a piece of it: only the first piece names the owner."""
+    return ReasoningDetail(
+        type="reasoning.text", format=FORMAT if first else None, index=index, text=text, signature=signature
+    )
 
 
 def to_encrypted_detail(data: str, index: int) -> ReasoningDetail:
@@ -115,8 +117,8 @@ def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> Finish
     return "function_call" if legacy else "tool_calls"
 
 
-def to_refusal(native: str | None, details: StopDetails | None) -> str | None:
-    """Return the refusal's text, None where the model did not refuse."""
+def to_refusal(native: str | None, details: StopDetails | None, text: str) -> str | None:
+    """Return why the model refused: the provider's words, else the model's own; None where it did not refuse."""
     if native != "refusal":
         return None
-    return (details.explanation if details is not None else None) or _REFUSAL
+    return (details.explanation if details is not None else None) or text or _REFUSAL

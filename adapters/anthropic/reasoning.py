@@ -7,6 +7,7 @@ Budgets for models without effort levels: 1024, 2048, 4096, 8192, 16384 tokens f
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.anthropic.models import ModelFacts
 from adapters.base import Losses
@@ -67,7 +68,8 @@ def without(facts: ModelFacts) -> Plan:
 def to_thinking_blocks(message: hub.AssistantMessage) -> list[wire.ThinkingBlock | wire.RedactedThinkingBlock]:
     """Return the message's earlier thinking in order: only this provider's own, and only what is signed."""
     if message.reasoning_details:
-        return [block for detail in message.reasoning_details if (block := _from_detail(detail)) is not None]
+        details = _joined(message.reasoning_details)
+        return [block for detail in details if (block := _from_detail(detail)) is not None]
     if message.thinking_blocks:
         return [block for given in message.thinking_blocks if (block := _from_block(given)) is not None]
     anthropic = message.extra_content.anthropic if message.extra_content is not None else None
@@ -143,16 +145,42 @@ def _with_budget(wish: Wish, max_tokens: int, losses: Losses) -> Plan:
 
 
 def _adaptive(facts: ModelFacts, wish: Wish, losses: Losses) -> Plan:
-    effort = wish.effort
+    effort: Effort | None = wish.effort
     if effort is None and wish.budget is not None:
         losses.drop(wish.source)  # a budget becomes a level
-        effort = next((level for level in _LEVELS if wish.budget <= _BUDGETS[level]), "max")
+        effort = _level_of(wish.budget)
     if effort is not None and effort not in facts.efforts:
         losses.drop(wish.source)
         below = _LEVELS[: _LEVELS.index(effort)]
         effort = next((level for level in reversed(below) if level in facts.efforts), None)
     thinking = wire.Thinking(type="adaptive", display=wish.display or "summarized")
     return Plan(thinking=thinking, effort=effort, active=True)
+
+
+def _level_of(budget: int) -> Effort:
+    """Return the lowest level whose own budget covers this one."""
+    for level in _LEVELS:
+        if budget <= _BUDGETS[level]:
+            return level
+    return "max"
+
+
+def _joined(details: list[hub.ReasoningDetail]) -> list[hub.ReasoningDetail]:
+    """Put the pieces of a stream together that a client has only collected."""
+    joined: list[hub.ReasoningDetail] = []
+    for detail in details:
+        last = joined[-1] if joined else None
+        if (
+            last is None
+            or last.type != "reasoning.text"
+            or last.signature
+            or (detail.type, detail.index) != (last.type, last.index)
+        ):
+            joined.append(detail)
+            continue
+        text = (last.text or "") + (detail.text or "")
+        joined[-1] = replace(last, text=text, signature=detail.signature)
+    return joined
 
 
 def _from_detail(detail: hub.ReasoningDetail) -> wire.ThinkingBlock | wire.RedactedThinkingBlock | None:

@@ -103,14 +103,17 @@ class Answer:
             case "text":
                 self._add_text(block.text or "", block.citations or [])
             case "thinking":
-                if block.thinking:
-                    self._reasoning.append(block.thinking)
-                if block.signature:
-                    self._details.append(to_detail(block.thinking or "", block.signature, len(self._details)))
+                self._add_thinking(block.thinking or None, block.signature or None)
             case "redacted_thinking":
                 self._details.append(to_encrypted_detail(block.data or "", len(self._details)))
             case _:
                 self._add_call(block)
+
+    def _add_thinking(self, text: str | None, signature: str | None) -> None:
+        if text is not None:
+            self._reasoning.append(text)
+        if text is not None or signature is not None:
+            self._details.append(to_detail(len(self._details), text=text, signature=signature))
 
     def _add_text(self, text: str, citations: list[Raw]) -> None:
         start, self._length = self._length, self._length + len(text)
@@ -134,7 +137,7 @@ class Answer:
 
     def _message(self) -> AssistantResponse:
         text = "".join(self._text)
-        refusal = to_refusal(self._last.stop_reason, self._last.stop_details)
+        refusal = to_refusal(self._last.stop_reason, self._last.stop_details, text)
         message = AssistantResponse(refusal=refusal)
         message.content = None if not text and (self._calls or refusal is not None) else text
         if self._reasoning:

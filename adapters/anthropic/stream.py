@@ -31,6 +31,7 @@ from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.sse import Event
 from schemas.anthropic.response import ContentBlock, Delta, StreamEvent
+from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
 from schemas.usage import Usage
 
@@ -52,7 +53,10 @@ _EVENTS: Final = frozenset(
 
 
 class _Block:
-    """An open block: `parts` are its pieces so far, `call` is the index of a tool call within the choice."""
+    """An open block: `call` is the index of its tool call or reasoning detail, -1 before that has one.
+
+    `given` is a tool's input where the block began with it, `parts` are a free-text tool's pieces so far.
+    """
 
     __slots__ = ("call", "citations", "given", "kind", "parts", "signature", "start")
 
@@ -88,6 +92,7 @@ class MessagesToChunks:
         self._reported = Reported()
         self._blocks: dict[int, _Block] = {}
         self._ended = False
+        self._texts: list[str] = []
         self._length = 0
         self._details = 0
         self._ids: set[str] = set()
@@ -144,7 +149,7 @@ class MessagesToChunks:
                 opened.citations += block.citations or []
                 return self._text(block.text)
             case "thinking":
-                opened = self._blocks[event.index] = _Block("thinking")
+                opened = self._blocks[event.index] = _Block("thinking", call=-1)
                 opened.signature = block.signature or ""
                 return self._thought(opened, block.thinking)
             case "redacted_thinking":
@@ -196,14 +201,24 @@ class MessagesToChunks:
     def _text(self, text: str | None) -> Chunks:
         if not text:
             return []
+        self._texts.append(text)
         self._length += len(text)
         return self._builder.text(text)
 
     def _thought(self, block: _Block, text: str | None) -> Chunks:
         if not text:
             return []
-        block.parts.append(text)
-        return self._builder.reasoning(text)
+        chunks = self._builder.reasoning(text)
+        chunks[-1].choices[0].delta.reasoning_details = [self._detail(block, text=text)]
+        return chunks
+
+    def _detail(self, block: _Block, *, text: str | None = None, signature: str | None = None) -> ReasoningDetail:
+        """Return a piece of thinking; the first one of a block takes the next index."""
+        first = block.call < 0
+        if first:
+            block.call = self._details
+            self._details += 1
+        return to_detail(block.call, text=text, signature=signature, first=first)
 
     def _arguments(self, block: _Block, text: str) -> Chunks:
         if not text:
@@ -234,9 +249,7 @@ class MessagesToChunks:
             case "thinking":
                 if not block.signature:
                     return []
-                detail = to_detail("".join(block.parts), block.signature, self._details)
-                self._details += 1
-                return self._builder.reasoning_detail(detail)
+                return self._builder.reasoning_detail(self._detail(block, signature=block.signature))
             case "custom":
                 return self._builder.custom_input(block.call, to_free_text("".join(block.parts) or block.given))
             case _:
@@ -272,7 +285,7 @@ class MessagesToChunks:
         self._blocks.clear()
         if self._annotations:
             chunks += builder.annotations(self._annotations)
-        refusal = to_refusal(delta.stop_reason, delta.stop_details)
+        refusal = to_refusal(delta.stop_reason, delta.stop_details, "".join(self._texts))
         if refusal is not None:
             chunks += builder.refusal(refusal)
         legacy = self._translation.legacy
