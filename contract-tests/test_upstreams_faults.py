@@ -7,6 +7,7 @@ import socket
 import time
 import zlib
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from upstreams import (
@@ -148,7 +149,7 @@ def test_stall_sends_nothing_more_until_the_client_closes(openai_upstream: Upstr
     openai_upstream.wait_for(lambda: openai_upstream.open_connections == 0)
     stalled = openai_upstream.exchanges[0]
     assert stalled.client_closed_at is not None
-    assert 0 <= stalled.client_closed_at - closing < 0.5
+    assert 0 <= stalled.client_closed_at - closing < 1
     assert (stalled.completed, stalled.events_sent) == (False, 2)
 
 
@@ -313,6 +314,32 @@ def test_keep_alive_serves_many_requests_on_one_connection(openai_upstream: Upst
             client.receive_until(b"0\r\n\r\n")
     assert len(openai_upstream.connections) == 1
     assert {request.connection for request in openai_upstream.requests} == {0}
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_no_response_closes_after_the_request_without_a_byte(
+    openai_upstream: Upstream, how: Literal["fin", "rst"]
+) -> None:
+    fault = Fault(no_response=True, cut_with=how)
+    if how == "rst":
+        with pytest.raises(ConnectionResetError):
+            exchange(openai_upstream, fault)
+    else:
+        assert exchange(openai_upstream, fault) == b""
+    assert len(openai_upstream.requests) == 1
+
+
+def test_close_delimited_body_ends_with_the_connection(openai_upstream: Upstream) -> None:
+    head, _, body = exchange(openai_upstream, Fault(close_delimited=True)).partition(b"\r\n\r\n")
+    assert body == b"".join(EVENTS)
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+    assert b"content-length" not in head
+    assert openai_upstream.exchanges[0].completed
+
+
+def test_split_wire_changes_no_byte(openai_upstream: Upstream) -> None:
+    assert exchange(openai_upstream, Fault(split_wire=1)) == exchange(openai_upstream, Fault())
 
 
 def test_informational_responses_come_before_the_answer(openai_upstream: Upstream) -> None:

@@ -13,6 +13,8 @@ from google.genai import errors, types
 from upstreams import UPSTREAM_KEY, Fault, Upstream, Usage
 from upstreams.live import instance, tokens, words
 from upstreams.readers import read_body
+from upstreams.recordings import reported_errors
+from upstreams.wire import reported_reply
 
 TEXT = "Tell me: äöü 🎉"
 ECHO = f"You said: {TEXT}"
@@ -294,6 +296,23 @@ async def test_google_async_sdk_streams(google_upstream: Upstream) -> None:
         stream = await asynchronous.models.generate_content_stream(model="m", contents=TEXT)
         assert "".join([chunk.text or "" async for chunk in stream]) == ECHO
     client.close()
+
+
+def test_reported_errors_are_what_the_sdks_raise(openai_upstream: Upstream, anthropic_upstream: Upstream) -> None:
+    reported = [entry for entry in reported_errors("openai") if "body" in entry]
+    assert len(reported) >= 2
+    with openai.OpenAI(base_url=f"{openai_upstream.url}/v1", api_key=UPSTREAM_KEY, max_retries=0) as client:
+        for entry in reported:
+            openai_upstream.script(reported_reply(entry))
+            with pytest.raises(openai.APIStatusError) as raised:
+                client.chat.completions.create(model="m", messages=asked())
+            assert (raised.value.status_code, raised.value.code) == (entry["status"], entry["body"]["error"]["code"])
+    with anthropic.Anthropic(base_url=anthropic_upstream.url, api_key=UPSTREAM_KEY, max_retries=0) as other:
+        for entry in reported_errors("anthropic"):
+            anthropic_upstream.script(reported_reply(entry))
+            with pytest.raises(anthropic.APIStatusError) as refused:
+                list(other.messages.create(model="m", max_tokens=1, messages=asked(), stream=True))
+            assert refused.value.status_code == entry["status"]
 
 
 @pytest.mark.parametrize("text", ["", "a", " a  b\n c ", "  ", "äöü 🎉\n\n"])

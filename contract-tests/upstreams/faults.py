@@ -8,7 +8,7 @@ import msgspec
 
 from upstreams.wire import Headers, Reply
 
-Ending = Literal["complete", "fin", "rst", "stall"]
+Ending = Literal["complete", "cut", "stall"]
 Corruption = Literal["json", "utf8"]
 Page = Literal["html", "empty"]
 
@@ -25,7 +25,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     `*_after` count events (parts) of the reply, not TCP segments. Byte counts are of the body as sent (after
     compression), without chunked framing. `error` replaces the reply by the dialect's own error of that status;
     `error_event_at` puts the dialect's error event there and ends the stream cleanly after it. `missing_bytes` are
-    promised by the content-length and never sent.
+    promised by the content-length and never sent. `split` cuts the body into HTTP chunks of that size, `split_wire`
+    everything, head and framing too, into writes of that size. `close_delimited` sends no length and no chunks: the
+    body ends with the connection. `no_response` closes the connection after the request without a byte.
     """
 
     first_byte_delay_s: float = 0.0
@@ -46,6 +48,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str | None = None
     missing_bytes: int = 0
     split: int | None = None
+    split_wire: int | None = None
+    close_delimited: bool = False
+    no_response: bool = False
     crlf: bool = False
     comments: bool = False
     gzip: bool = False
@@ -66,13 +71,18 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that the server does for one response. `length` None means chunked transfer encoding."""
+    """Everything that the server does for one response.
+
+    `length` is the content-length, None where none is sent; `whole` tells whether the steps are the full body.
+    """
 
     status: int
     headers: Headers
     steps: tuple[Step, ...]
     length: int | None
+    chunked: bool
     ending: Ending
+    whole: bool
     fault: Fault
 
 
@@ -94,16 +104,19 @@ def plan(reply: Reply, fault: Fault = NO_FAULT, error_event: bytes = b"") -> Pla
     if fault.gzip:
         parts = gzipped(parts)
         headers["content-encoding"] = "gzip"
-    if fault.connection_close:
+    if fault.connection_close or fault.close_delimited:
         headers["connection"] = "close"
-    length = None if streamed else sum(map(len, parts))
+    length = None if streamed or fault.close_delimited else sum(map(len, parts))
     kept, ending = shortened(parts, fault)
+    whole = ending == "complete"
     return Plan(
         status=status,
         headers=tuple(headers.items()),
         steps=steps(kept, fault),
         length=length,
-        ending=ending,
+        chunked=streamed and not fault.close_delimited,
+        ending="cut" if whole and fault.close_delimited else ending,
+        whole=whole,
         fault=fault,
     )
 
@@ -138,13 +151,13 @@ def shortened(parts: list[bytes], fault: Fault) -> tuple[list[bytes], Ending]:
     """The parts that are really sent, and how the response ends."""
     total = sum(map(len, parts))
     if fault.cut_after is not None:
-        return parts[: fault.cut_after], fault.cut_with
+        return parts[: fault.cut_after], "cut"
     if fault.cut_after_bytes is not None:
-        return first_bytes(parts, fault.cut_after_bytes), fault.cut_with
+        return first_bytes(parts, fault.cut_after_bytes), "cut"
     if fault.cut_fraction is not None:
-        return first_bytes(parts, int(total * fault.cut_fraction)), fault.cut_with
+        return first_bytes(parts, int(total * fault.cut_fraction)), "cut"
     if fault.missing_bytes:
-        return first_bytes(parts, max(0, total - fault.missing_bytes)), "fin"
+        return first_bytes(parts, max(0, total - fault.missing_bytes)), "cut"
     if fault.stall_after is not None:
         return parts[: fault.stall_after], "stall"
     return parts, "complete"

@@ -196,8 +196,8 @@ def split_events(body: bytes) -> tuple[bytes, ...]:
     return tuple(parts)
 
 
-def reported_errors(provider: str, status: int) -> list[JsonObject]:
-    """Error bodies that public reports quote and no recording holds (429, 529, throttling)."""
+def reported_errors(provider: str) -> list[JsonObject]:
+    """Error answers that public reports quote and no recording holds (429, 529, throttling)."""
     path = recordings_folder() / "_reported_errors" / "errors.json"
     entries: list[JsonObject] = json.loads(path.read_text("utf-8"))
-    return [entry for entry in entries if (entry["provider"], entry["status"]) == (provider, status)]
+    return [entry for entry in entries if entry["provider"] == provider]

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import httptools
 
-from upstreams.faults import Plan
+from upstreams.faults import Fault, Plan
 from upstreams.wire import Request
 
 # A mock never needs more; a gateway that sends more is wrong.
@@ -167,43 +167,52 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     async def _send(self, exchange: Exchange) -> None:
-        plan = exchange.plan
-        for status in plan.fault.informational:
-            await self._write(informational(status))
-        await asyncio.sleep(plan.fault.first_byte_delay_s)
-        await self._write(response_head(plan))
+        fault = exchange.plan.fault
+        for status in () if fault.no_response else fault.informational:
+            await self._write(informational(status), fault)
+        await asyncio.sleep(fault.first_byte_delay_s)
+        if fault.no_response:
+            self._cut(fault)
+        await self._write(response_head(exchange.plan), fault)
         if exchange.request.method != "HEAD":
             await self._send_body(exchange)
         exchange.finished_at = time.monotonic()
-        match plan.ending:
+        match exchange.plan.ending:
             case "complete":
-                if plan.length is None and exchange.request.method != "HEAD":
-                    await self._write(b"0\r\n\r\n")
+                if exchange.plan.chunked and exchange.request.method != "HEAD":
+                    await self._write(b"0\r\n\r\n", fault)
                 exchange.completed = True
             case "stall":
                 await asyncio.Event().wait()
-            case "fin":
-                self.transport.close()
-                raise asyncio.CancelledError
-            case "rst":
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-                self.transport.abort()
-                raise asyncio.CancelledError
+            case "cut":
+                exchange.completed = fault.close_delimited and exchange.plan.whole
+                self._cut(fault)
+
+    def _cut(self, fault: Fault) -> NoReturn:
+        """Close the connection now, and end the worker."""
+        if fault.cut_with == "rst":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.transport.abort()
+        else:
+            self.transport.close()
+        raise asyncio.CancelledError
 
     async def _send_body(self, exchange: Exchange) -> None:
         for step in exchange.plan.steps:
             if step.delay_s:
                 await asyncio.sleep(step.delay_s)
-            framed = step.data if exchange.plan.length is not None else b"%x\r\n%b\r\n" % (len(step.data), step.data)
-            await self._write(framed)
+            framed = b"%x\r\n%b\r\n" % (len(step.data), step.data) if exchange.plan.chunked else step.data
+            await self._write(framed, exchange.plan.fault)
             exchange.bytes_sent += len(step.data)
             exchange.events_sent += step.event_done
 
-    async def _write(self, data: bytes) -> None:
-        """One send, on the wire before this returns."""
-        self.transport.write(data)
-        await self._writable.wait()
-        await asyncio.sleep(0)
+    async def _write(self, data: bytes, fault: Fault) -> None:
+        """One send, or one for each `split_wire` bytes, on the wire before this returns."""
+        size = fault.split_wire or len(data)
+        for start in range(0, len(data), size):
+            self.transport.write(data[start : start + size])
+            await self._writable.wait()
+            await asyncio.sleep(0)
 
 
 def reason(status: int) -> str:
@@ -224,7 +233,10 @@ def response_head(plan: Plan) -> bytes:
     """Status line and headers, framing included."""
     lines = [f"HTTP/1.1 {plan.status} {reason(plan.status)}"]
     lines += [f"{name}: {value}" for name, value in plan.headers]
-    lines.append("transfer-encoding: chunked" if plan.length is None else f"content-length: {plan.length}")
+    if plan.chunked:
+        lines.append("transfer-encoding: chunked")
+    elif plan.length is not None:
+        lines.append(f"content-length: {plan.length}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 

@@ -92,3 +92,12 @@ def recorded_reply(recording: Recording) -> Reply:
     if recording.body_kind == "sse":
         return Reply(recording.status, headers, split_events(recording.body), streamed=True)
     return Reply(recording.status, headers, (recording.body,), streamed=recording.streamed and recording.status == 200)
+
+
+def reported_reply(entry: JsonObject) -> Reply:
+    """An error answer that a public report quotes; one inside a stream is the stream's only event."""
+    headers = tuple((str(name).lower(), str(value)) for name, value in (entry.get("headers") or {}).items())
+    if "body_text" in entry:
+        return sse_reply(split_events(str(entry["body_text"]).encode()), headers)
+    own = tuple(header for header in headers if header[0] != "content-type")
+    return json_reply(entry["body"], entry["status"], own)
