@@ -1,0 +1,225 @@
+"""Providers that fail and clients that vanish: the right status, retries before content only, exact usage."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import openai
+import pytest
+from gateway_fixtures import Mocks
+from raw_http import Connection, request_bytes
+from running_gateway import TOKEN, RunningGateway
+from upstreams import UPSTREAM_KEY, Fault, Upstream
+
+HELLO = [{"role": "user", "content": "Tell me [text=400] something."}]
+CHAT = "/v1/chat/completions"
+MODELS = {"gpt": "openai", "gpt-azure": "azure", "claude": "anthropic", "gemini": "google"}
+
+
+@pytest.fixture(params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=gateway.url, api_key=TOKEN, max_retries=0) as client:
+        yield client
+
+
+def upstream_of(mocks: Mocks, model: str) -> Upstream:
+    found: Upstream = getattr(mocks, MODELS[model])
+    return found
+
+
+FAILURES: list[tuple[str, Fault, int, str]] = [
+    ("rate limit", Fault(error=429, retry_after="30"), 429, "upstream_rate_limited"),
+    ("server error", Fault(error=500), 502, "upstream_error"),
+    ("credentials", Fault(error=401), 502, "upstream_credentials"),
+    ("forbidden", Fault(error=403), 502, "upstream_credentials"),
+    ("html page", Fault(page="html", page_status=502), 502, "upstream_error"),
+    ("html page under 200", Fault(page="html"), 502, "upstream_error"),
+    ("empty 200", Fault(page="empty"), 502, "upstream_error"),
+    ("broken json", Fault(corrupt="json"), 502, "upstream_error"),
+    ("broken utf-8", Fault(corrupt="utf8"), 502, "upstream_error"),
+    ("cut before anything", Fault(cut_after_bytes=0), 502, "upstream_error"),
+    ("reset before anything", Fault(cut_after_bytes=0, cut_with="rst"), 502, "upstream_error"),
+    ("too little", Fault(missing_bytes=10), 502, "upstream_error"),
+]
+
+
+@pytest.mark.parametrize(("fault", "status", "code"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+def test_failing_provider_is_told_with_its_kind_after_the_attempts_are_used_up(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault, status: int, code: str
+) -> None:
+    upstream_of(mocks, model).always(None, fault)
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(model=model, messages=HELLO)
+
+    assert (caught.value.status_code, caught.value.code) == (status, code)
+    assert "127.0.0.1" not in str(caught.value.body) and UPSTREAM_KEY not in str(caught.value.body)
+    if status == 429:
+        # Gemini says in the body how long to wait, and the body is the more exact one.
+        assert caught.value.response.headers["retry-after"] == ("7" if model == "gemini" else "30")
+    row = gateway.rows(1)[0]
+    assert row["status"] == status
+    assert row["error_kind"] is not None and str(row["error_kind"]).startswith("provider_")
+    assert row["usage_source"] is None
+
+
+@pytest.mark.parametrize(("name", "status"), [("claude", 529), ("gemini", 503)])
+def test_overloaded_provider_is_a_503(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, name: str, status: int
+) -> None:
+    upstream_of(mocks, name).always(None, Fault(error=status))
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model=name, messages=HELLO)
+
+    assert (caught.value.status_code, caught.value.code) == (503, "upstream_overloaded")
+    assert gateway.rows(1)[0]["error_kind"] == "provider_overloaded"
+
+
+@pytest.mark.parametrize("fault", [Fault(error=500), Fault(error=529), Fault(cut_after_bytes=0), Fault(page="html")])
+@pytest.mark.parametrize("stream", [False, True])
+def test_failure_before_the_first_content_is_retried_unseen(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault, stream: bool
+) -> None:
+    upstream_of(mocks, model).script(None, fault=fault)
+
+    answer = client.chat.completions.create(model=model, messages=HELLO, stream=stream)
+
+    text = (
+        "".join(chunk.choices[0].delta.content or "" for chunk in answer if chunk.choices)
+        if isinstance(answer, openai.Stream)
+        else answer.choices[0].message.content
+    )
+    assert text
+    row = gateway.rows(1)[0]
+    assert (row["attempts"], row["status"], row["usage_source"]) == (2, 200, "provider")
+
+
+def test_error_event_before_the_first_content_is_retried_unseen(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str
+) -> None:
+    upstream_of(mocks, model).script(None, fault=Fault(error_event_at=0))
+
+    chunks = list(client.chat.completions.create(model=model, messages=HELLO, stream=True))
+
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert gateway.rows(1)[0]["attempts"] == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(error_event_at=5),
+        Fault(cut_after=5),
+        Fault(cut_after=5, cut_with="rst"),
+        Fault(corrupt="json", corrupt_at=5),
+    ],
+    ids=["error event", "cut", "reset", "garbage"],
+)
+def test_failure_after_content_is_an_error_event_and_a_partial_or_estimated_row(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault
+) -> None:
+    upstream_of(mocks, model).script(None, fault=fault)
+    text = ""
+
+    with pytest.raises(openai.APIError) as caught:
+        for chunk in client.chat.completions.create(model=model, messages=HELLO, stream=True):
+            text += chunk.choices[0].delta.content or ""
+
+    assert text
+    assert isinstance(caught.value.body, dict)
+    assert set(caught.value.body) == {"message", "type", "param", "code"}
+    row = gateway.rows(1)[0]
+    assert row["attempts"] == 1, "content had been sent: no second attempt"
+    assert row["usage_source"] in {"provider_partial", "estimated"}
+    assert isinstance(row["completion_tokens"], int) and row["completion_tokens"] > 0
+    assert str(row["error_kind"]).startswith("provider_")
+
+
+def test_stream_that_breaks_off_still_ends_with_done(gateway: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.script(None, fault=Fault(error_event_at=5))
+    body = json.dumps({"model": "gpt", "messages": HELLO, "stream": True}).encode()
+
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        answer = connection.answer()
+
+    events = answer.body.split(b"\n\n")
+    assert events[-2:] == [b"data: [DONE]", b""]
+    assert b'"error"' in events[-3]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_client_that_disconnects_closes_the_upstream_within_a_second(
+    gateway: RunningGateway, mocks: Mocks, model: str, stream: bool
+) -> None:
+    upstream = upstream_of(mocks, model)
+    upstream.script(None, fault=Fault(stall_after=6) if stream else Fault(first_byte_delay_s=30.0))
+    body = json.dumps({"model": model, "messages": HELLO, "stream": stream}).encode()
+
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        if stream:
+            connection.read_until(b'"content":"')
+        upstream.wait_for(lambda: bool(upstream.ledger))
+        time.sleep(0.05)
+    closed_at = time.monotonic()
+
+    exchange = upstream.ledger[0].exchange
+    upstream.wait_for(lambda: exchange.client_closed_at is not None, timeout_s=5.0)
+    assert exchange.client_closed_at is not None and exchange.client_closed_at - closed_at < 1.0
+    row = gateway.rows(1)[0]
+    assert (row["status"], row["error_kind"]) == (499, "caller_disconnected")
+    if stream:
+        assert row["usage_source"] in {"provider_partial", "estimated"}
+        assert isinstance(row["completion_tokens"], int) and row["completion_tokens"] > 0
+
+
+def test_second_deployment_serves_when_the_first_cannot(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks
+) -> None:
+    mocks.openai.always(None, Fault(error=401))
+
+    answer = client.chat.completions.with_raw_response.create(model="two", messages=HELLO)
+
+    assert answer.headers["x-aqueduct-provider"] == "anthropic"
+    assert answer.headers["x-aqueduct-attempts"] == "2"
+    assert answer.parse().model == "two"
+    row = gateway.rows(1)[0]
+    assert (row["provider"], row["upstream_model"], row["attempts"]) == ("anthropic", "claude-sonnet-4-5", 2)
+
+
+def test_silence_in_a_stream_is_filled_with_comments(gateway: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.script(None, fault=Fault(stall_after=6))
+    body = json.dumps({"model": "gpt", "messages": HELLO, "stream": True}).encode()
+
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        begun = time.monotonic()
+        connection.read_until(b": ping\n\n")
+
+    assert 0.5 < time.monotonic() - begun < 5.0
+
+
+@pytest.mark.parametrize("fault", [Fault(split=1), Fault(split=7, crlf=True, comments=True), Fault(gzip=True)])
+def test_stream_means_the_same_however_the_bytes_arrive(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault
+) -> None:
+    def text_of() -> tuple[str, list[str]]:
+        chunks = list(client.chat.completions.create(model=model, messages=HELLO, stream=True))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        return text, [chunk.choices[0].finish_reason or "" for chunk in chunks if chunk.choices[0].finish_reason]
+
+    plain = text_of()
+    upstream_of(mocks, model).script(None, fault=fault)
+
+    assert text_of() == plain
+    first, second = gateway.rows(2)
+    for counter in ("prompt_tokens", "completion_tokens", "usage_source"):
+        assert first[counter] == second[counter]
