@@ -10,7 +10,7 @@ from aqueduct.auth.policy import Policy
 OwnerKind = Literal["user", "team", "service_account"]
 
 
-class Principal(Struct, frozen=True, kw_only=True):
+class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """The owner of a token that is neither revoked nor disabled.
 
     `team_id` of a user's token is the team that its usage is booked on: the user's only team, or the org's default

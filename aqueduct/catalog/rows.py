@@ -9,6 +9,9 @@ from msgspec import Struct
 from adapters.base import ExtraParams
 from aqueduct.db.engine import DedicatedConnection
 
+CHUNK_ROWS = 1000
+"""Rows taken at once, so that reading many tokens does not stall requests."""
+
 
 class OrgRow(Struct, frozen=True):
     """A row of `orgs`."""
@@ -53,7 +56,7 @@ class ServiceAccountRow(Struct, frozen=True):
     enabled: bool
 
 
-class TokenRow(Struct, frozen=True):
+class TokenRow(Struct, frozen=True, gc=False):
     """A row of `tokens`."""
 
     id: UUID
@@ -175,5 +178,8 @@ RowT = TypeVar("RowT", bound=Struct)
 async def _all(connection: DedicatedConnection, row: type[RowT], table: str) -> list[RowT]:
     """Return a table's rows, oldest first, so that conflicts are decided the same way on every replica."""
     columns = ", ".join(row.__struct_fields__)
-    records = await connection.fetch(f"SELECT {columns} FROM {table} ORDER BY created_at, id")  # noqa: S608 - constants
-    return [row(*record) for record in records]
+    cursor = await connection.cursor(f"SELECT {columns} FROM {table} ORDER BY created_at, id")  # noqa: S608 - constants
+    rows: list[RowT] = []
+    while records := await cursor.fetch(CHUNK_ROWS):
+        rows.extend(row(*record) for record in records)
+    return rows
