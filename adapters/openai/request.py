@@ -19,6 +19,7 @@ from schemas.chat_request import AllowedToolsChoice, ChatRequest, FunctionTool, 
 
 _ENCODER: Final = msgspec.json.Encoder()
 _CHANGES = dict[str, object]
+_NULL: Final = Raw(b"null")
 _USAGE_ONLY: Final = StreamOptions(include_usage=True)
 
 
@@ -58,9 +59,11 @@ def drop_unknown(request: Struct, quirks: Quirks, changes: _CHANGES, losses: Los
     """Leave out the fields that the server does not know."""
     for name in quirks.drops:
         value = getattr(request, name, None)
-        if value is not None and value is not UNSET:
+        if value is None or value is UNSET:
+            continue
+        if value != _NULL:
             losses.drop(name)
-            changes[name] = UNSET if isinstance(value, Raw) else None
+        changes[name] = UNSET if isinstance(value, Raw) else None
 
 
 def rename(request: Struct, quirks: Quirks, changes: _CHANGES, extra: dict[str, Raw]) -> None:

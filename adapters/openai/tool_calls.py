@@ -65,8 +65,8 @@ class ToolCallAssembler:
             for call in self._calls:
                 if call.native_id == piece.id:
                     return call
-        elif self._calls and not _name_of(piece):
-            return self._calls[-1]
+        if self._calls and not piece.id and not _name_of(piece):
+            return self._calls[-1]  # nothing says that another call begins
         call = _Call(piece.id or None)
         self._calls.append(call)
         if piece.index is not None:

@@ -23,7 +23,8 @@ class OpenAICompatibleAdapter(OpenAIAdapter):
 
     @override
     def url(self, operation: str, call: Call) -> str:
-        base_url = call.deployment.base_url or self.quirks(call).base_url
+        row = self.quirks(call)
+        base_url = call.deployment.base_url or row.base_url
         if not base_url:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, "The provider has no base URL.")
         return f"{base_url}/{operation}"

@@ -1,0 +1,161 @@
+"""Failures and usage of OpenAI-format servers, in the spellings seen."""
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from adapters.errors import ErrorKind
+from adapters.exchange import Failure
+from adapters.openai.errors import NO_DETAIL, to_error
+from adapters.openai.usage import merge, to_usage
+from schemas.usage import Usage
+
+
+def failure(status: int, body: object, headers: dict[str, str] | None = None) -> Failure:
+    data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return Failure(status, headers or {}, data)
+
+
+def openai(message: str, code: object = None, kind: object = "invalid_request_error", **fields: object) -> dict:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code, **fields}}
+
+
+FILTERED = {"innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}}, "status": 400}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, openai("no"), ErrorKind.INVALID_REQUEST),
+        (400, openai("long", "context_length_exceeded"), ErrorKind.CONTEXT_LENGTH),
+        (400, openai("This model's maximum context length is 8 tokens."), ErrorKind.CONTEXT_LENGTH),
+        (400, openai("exceeds the available context size", 400, "exceed_context_size_error"), ErrorKind.CONTEXT_LENGTH),
+        (400, openai("prompt too long; exceeded max context length by 7 tokens"), ErrorKind.CONTEXT_LENGTH),
+        (400, openai("Invalid 'x': longer", "string_above_max_length"), ErrorKind.INVALID_REQUEST),
+        (400, openai("no", "unsupported_parameter"), ErrorKind.UNSUPPORTED_PARAMETER),
+        (400, openai("no", "content_policy_violation"), ErrorKind.CONTENT_POLICY),
+        (400, openai("filtered", None, None, **FILTERED), ErrorKind.CONTENT_POLICY),
+        (400, openai("filtered", "content_filter", None), ErrorKind.CONTENT_POLICY),
+        (401, openai("no", "invalid_api_key"), ErrorKind.CREDENTIALS),
+        (402, {"detail": "pay"}, ErrorKind.CREDENTIALS),
+        (403, openai("no", "forbidden"), ErrorKind.CREDENTIALS),
+        (404, openai("no", "model_not_found"), ErrorKind.MODEL_NOT_FOUND),
+        (404, openai("no", "DeploymentNotFound"), ErrorKind.MODEL_NOT_FOUND),
+        (413, b"", ErrorKind.REQUEST_TOO_LARGE),
+        (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, ErrorKind.INVALID_REQUEST),
+        (429, openai("slow", "rate_limit_exceeded", "tokens"), ErrorKind.RATE_LIMIT),
+        (429, openai("broke", "insufficient_quota", "insufficient_quota"), ErrorKind.CREDENTIALS),
+        (500, openai("oops", None, "server_error"), ErrorKind.SERVER_ERROR),
+        (500, openai("oops", 500, "server_error"), ErrorKind.SERVER_ERROR),
+        (502, b"<html>Bad gateway</html>", ErrorKind.SERVER_ERROR),
+        (503, openai("busy", None, "overloaded"), ErrorKind.OVERLOADED),
+        (504, b"", ErrorKind.TIMEOUT),
+    ],
+)
+def test_error_status_and_body_give_the_kind(status: int, body: object, kind: ErrorKind) -> None:
+    error = to_error(failure(status, body))
+    assert (error.kind, error.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (openai("words"), "words"),
+        ({"error": "words", "code": "x"}, "words"),
+        ({"message": "words"}, "words"),
+        ({"detail": "words"}, "words"),
+        ({"detail": [{"loc": ["a"], "msg": "words"}]}, "words"),
+        ({"object": "error", "message": {"detail": [{"msg": "words"}]}}, "words"),
+        ({"error": {"message": None}}, NO_DETAIL),
+        (b"<html>", NO_DETAIL),
+        (b"[]", NO_DETAIL),
+        (b"null", NO_DETAIL),
+        (b"\xff", NO_DETAIL),
+    ],
+)
+def test_error_message_is_found_in_every_spelling(body: object, message: str) -> None:
+    assert to_error(failure(400, body)).message == message
+
+
+def test_error_keeps_param_code_request_id_and_delay_but_no_key() -> None:
+    """Trap 24."""
+    body = openai("Incorrect API key: sk-canary0123456789 at https://x.example", "invalid_api_key", param="stop")
+    error = to_error(failure(401, body, {"x-request-id": "req_1", "retry-after": "2"}))
+    assert (error.code, error.param, error.upstream_request_id) == ("invalid_api_key", "stop", "req_1")
+    assert error.retry_after_s == 2.0
+    assert "canary" not in error.message
+    assert "x.example" not in error.message
+
+
+# --- usage
+
+
+def usage_of(document: object) -> Usage:
+    usage = to_usage(Raw(msgspec.json.encode(document)))
+    assert usage is not None
+    return usage
+
+
+def test_usage_of_openai_is_taken_as_it_is() -> None:
+    prompt = {"cached_tokens": 4, "cache_write_tokens": 2, "audio_tokens": 0, "text_tokens": 9, "image_tokens": 1}
+    completion = {
+        "reasoning_tokens": 3,
+        "audio_tokens": 0,
+        "text_tokens": 5,
+        "accepted_prediction_tokens": 1,
+        "rejected_prediction_tokens": 2,
+    }
+    document = {
+        "prompt_tokens": 10,
+        "completion_tokens": 8,
+        "total_tokens": 18,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": completion,
+    }
+    usage = usage_of(document)
+    assert msgspec.to_builtins(usage.to_completion_usage()) == document
+    assert usage.violations() == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6}, {"cached_tokens": 4}),
+        ({"cached_tokens": 4}, {"cached_tokens": 4}),
+        (
+            {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 1},
+            {"cached_tokens": 4, "cache_write_tokens": 1},
+        ),
+        ({"prompt_tokens_details": None, "completion_tokens_details": None}, {}),
+        ({"prompt_tokens_details": {"cached_tokens": None}}, {}),
+        ({"reasoning_tokens": 2}, {"reasoning_tokens": 2}),
+        ({"prompt_tokens": 10.0}, {}),
+        ({"cost": {"total": 0.1}, "queue_time": 0.2, "num_sources_used": None}, {}),
+    ],
+)
+def test_usage_of_other_servers_is_read_in_their_spelling(fields: dict, expected: dict) -> None:
+    usage = usage_of({"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18, **fields})
+    expected = {"prompt_tokens": 10, "completion_tokens": 8, **expected}
+    assert {name: getattr(usage, name) for name in expected} == expected
+    unreported = set(Usage.__struct_fields__) - set(expected) - {"raw", "source"}
+    assert all(getattr(usage, name) is None for name in unreported)
+
+
+def test_usage_reasoning_beside_the_completion_is_included() -> None:
+    """Trap 4: the total shows that xAI counts reasoning apart."""
+    details = {"completion_tokens_details": {"reasoning_tokens": 5}}
+    apart = usage_of({"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 23, **details})
+    within = usage_of({"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18, **details})
+    assert (apart.completion_tokens, within.completion_tokens) == (13, 8)
+
+
+@pytest.mark.parametrize("document", [None, {}, [], "x", {"prompt_tokens": "many"}, {"prompt_tokens": [1]}])
+def test_usage_that_is_none_is_not_reported(document: object) -> None:
+    assert to_usage(Raw(msgspec.json.encode(document))) is None
+
+
+def test_usage_reports_are_merged_and_never_summed() -> None:
+    first, second = Usage(prompt_tokens=3, cached_tokens=2, completion_tokens=1), Usage(completion_tokens=5)
+    assert merge(first, second) == Usage(prompt_tokens=3, cached_tokens=2, completion_tokens=5)
+    assert merge(first, None) is first
+    assert merge(None, second) is second
