@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from adapters.base import Call, Losses, Result
 from adapters.chunks import ChunkBuilder
-from adapters.echo import completions, embeddings, response
+from adapters.echo import completions, embeddings, response, tokens
 from adapters.echo.answer import Answer, answer
 from adapters.echo.directives import Directives
 from adapters.echo.stream import EchoStream, Facts, pause
@@ -29,8 +29,7 @@ class EchoAdapter:
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """Return the whole answer after the time that its stream would take."""
         planned, dropped = _plan(request, call)
-        steps = _content_steps(planned, planned.directives.chunk)
-        await _behave(planned.directives, call, steps)
+        await _behave(planned.directives, call, _content_steps(planned))
         body = response.to_completion(
             planned,
             request,
@@ -67,7 +66,9 @@ class EchoAdapter:
         """Return the whole answer after the time that its stream would take."""
         losses = _losses(call)
         planned = completions.answer(request, call.deployment, losses)
-        await _behave(planned.directives, call, sum(_pieces(text, planned.directives) for text, _ in planned.texts))
+        await _behave(
+            planned.directives, call, sum(_pieces(choice.text, planned.directives) for choice in planned.choices)
+        )
         model = call.deployment.upstream_model
         body = completions.to_completion(
             planned, answer_id=_answer_id("cmpl", call), model=model, created=int(self._clock())
@@ -91,7 +92,7 @@ class EchoAdapter:
         facts = Facts(
             upstream_id=answer_id,
             upstream_model=model,
-            native_finish_reason="length" if planned.texts[0][1] else "stop",
+            native_finish_reason=planned.choices[0].finish_reason,
             usage=planned.usage,
             dropped_params=losses.dropped,
         )
@@ -145,13 +146,12 @@ async def _behave(directives: Directives, call: Call, steps: int) -> None:
 
 
 def _pieces(text: str, directives: Directives) -> int:
-    size = directives.chunk * 4
-    return -(-len(text) // size)
+    return -(-tokens.count(text) // directives.chunk)
 
 
-def _content_steps(planned: Answer, chunk: int) -> int:
+def _content_steps(planned: Answer) -> int:
     texts = (planned.reasoning, planned.text, planned.refusal, *(call.arguments for call in planned.calls))
-    return sum(-(-len(text) // (4 * chunk)) for text in texts)
+    return sum(_pieces(text, planned.directives) for text in texts)
 
 
 def _is_content(chunk: ChatCompletionChunk) -> bool:

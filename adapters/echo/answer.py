@@ -30,6 +30,8 @@ from schemas.usage import Usage
 
 REFUSAL: Final = "I was asked to refuse this request."
 MAX_CHOICES: Final = 128
+MAX_TOP_LOGPROBS: Final = 20
+LOGPROB_COST: Final = 10
 
 
 class PlannedCall(Struct, frozen=True):
@@ -59,6 +61,7 @@ def answer(request: ChatRequest, deployment: Deployment, seed: str) -> Answer:
     prefix, text, waits_for_tools = _asked(request)
     directives = read_directives(deployment.options, (request.metadata or {}).get("echo", ""), prefix)
     choices = _choices(request.n)
+    _check_logprobs(request)
     budget = _budget(request, deployment)
     reasoning = tokens.cut(tokens.repeat(f"Thinking about: {text[:200]}", directives.reasoning), budget)
     budget -= tokens.count(reasoning)
@@ -112,11 +115,20 @@ def _choices(n: int | None) -> int:
     return n or 1
 
 
+def _check_logprobs(request: ChatRequest) -> None:
+    top = request.top_logprobs
+    if top is not None and not (0 <= top <= MAX_TOP_LOGPROBS and request.logprobs):
+        message = f"'top_logprobs' must be between 0 and {MAX_TOP_LOGPROBS}, with 'logprobs' true."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="top_logprobs")
+
+
 def _budget(request: ChatRequest, deployment: Deployment) -> int:
     asked = request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens
     if asked is not None and asked < 1:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "The output limit must be at least 1.", param="max_tokens")
-    return min(asked or MAX_TOKENS, deployment.max_output_tokens or MAX_TOKENS, MAX_TOKENS)
+    # What the answer costs to build, not what it says, is what all choices share.
+    per_token = (request.n or 1) * (LOGPROB_COST * (1 + (request.top_logprobs or 0)) if request.logprobs else 1)
+    return max(1, min(asked or MAX_TOKENS, deployment.max_output_tokens or MAX_TOKENS, MAX_TOKENS // per_token))
 
 
 def _tools_to_call(request: ChatRequest, directives: Directives, *, waits_for_tools: bool) -> list[str]:

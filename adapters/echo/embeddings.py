@@ -15,6 +15,7 @@ from schemas.usage import Usage
 
 MAX_INPUTS: Final = 2048
 MAX_DIMENSIONS: Final = 8192
+MAX_NUMBERS: Final = MAX_INPUTS * 256
 
 
 def directives_of(request: EmbeddingRequest, deployment: Deployment) -> Directives:
@@ -30,6 +31,9 @@ def embed(request: EmbeddingRequest, directives: Directives, model: str) -> tupl
         message = f"'dimensions' must be between 1 and {MAX_DIMENSIONS}."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="dimensions")
     inputs = _inputs(request)
+    if len(inputs) * dimensions > MAX_NUMBERS:
+        message = f"The echo model gives at most {MAX_NUMBERS} numbers at once: fewer inputs or dimensions, please."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="input")
     vectors = [_unit_vector(text, dimensions) for text in inputs]
     data = [
         Embedding(embedding=_base64(vector) if request.encoding_format == "base64" else vector, index=index)

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MAX_DEPTH: Final = 24
-MAX_VALUES: Final = 10_000
+MAX_VALUES: Final = 2000
+MAX_CHARS: Final = 1000
 _FORMATS: Final = {
     "date": "2000-01-01",
     "date-time": "2000-01-01T00:00:00Z",
@@ -133,8 +134,8 @@ def _type_of(schema: dict[str, Json]) -> Json:
 
 def _string(schema: dict[str, Json]) -> str:
     text = _FORMATS.get(str(schema.get("format")), "echo")
-    shortest = int(min(_bound(schema, "minLength", 0), 10_000))
-    longest = int(_bound(schema, "maxLength", 10_000))
+    shortest = int(min(_bound(schema, "minLength", 0), MAX_CHARS))
+    longest = int(_bound(schema, "maxLength", MAX_CHARS))
     return text.ljust(shortest, "o")[: max(shortest, longest)]
 
 

@@ -23,6 +23,7 @@ from schemas.chat_response import (
 def to_completion(answer: Answer, request: ChatRequest, *, answer_id: str, model: str, created: int) -> ChatCompletion:
     """Return the whole answer, without usage in the body where the directives say so."""
     top = top_logprobs(request)
+    logprobs = None if top is None else _logprobs(answer, top)
     completion = ChatCompletion(
         id=answer_id,
         model=model,
@@ -32,7 +33,7 @@ def to_completion(answer: Answer, request: ChatRequest, *, answer_id: str, model
                 index=index,
                 message=_message(answer),
                 finish_reason=answer.finish,
-                logprobs=None if top is None else _logprobs(answer, top),
+                logprobs=logprobs,
             )
             for index in range(answer.choices)
         ],
@@ -65,7 +66,7 @@ def to_chunks(answer: Answer, builder: ChunkBuilder, top: int | None) -> Iterato
 
 def top_logprobs(request: ChatRequest) -> int | None:
     """Return how many alternatives per token were asked for, None for no log probabilities at all."""
-    return min(20, max(0, request.top_logprobs or 0)) if request.logprobs else None
+    return (request.top_logprobs or 0) if request.logprobs else None
 
 
 def _message(answer: Answer) -> AssistantResponse:
@@ -115,5 +116,5 @@ def _add_logprobs(step: list[ChatCompletionChunk], piece: str, top: int) -> None
 def _logprob(token: str, top: int) -> TokenLogprob:
     """Every token is certain; its alternatives are less and less so."""
     data = list(token.encode("utf-8", "replace"))
-    alternatives = [TopLogprob(token=token, logprob=-float(rank), bytes=data) for rank in range(top)]
+    alternatives = [TopLogprob(token=token, logprob=0.0 - rank, bytes=data) for rank in range(top)]
     return TokenLogprob(token=token, logprob=0.0, bytes=data, top_logprobs=alternatives)
