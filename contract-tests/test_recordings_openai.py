@@ -2,20 +2,25 @@
 
 import msgspec
 import pytest
+from msgspec import Raw
 from upstreams import Reading, Recording, recordings
 from upstreams.readers import read, read_body
 from upstreams.reading import Usage as ReadUsage
 from upstreams.recordings import split_events
 
+from adapters.azure_openai.quirks import AZURE
+from adapters.base import Call, Deployment
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
 from adapters.openai.completions import CompletionTranslator, to_completion
 from adapters.openai.embeddings import to_embedding_response
 from adapters.openai.errors import to_error
 from adapters.openai.quirks import OPENAI
+from adapters.openai.request import to_chat_body
 from adapters.openai.response import to_chat_completion
 from adapters.openai.stream import ChunkTranslator
 from adapters.sse import SseParser
+from schemas.chat_request import ChatRequest
 from schemas.embeddings import EmbeddingRequest
 from schemas.usage import Usage
 
@@ -167,6 +172,60 @@ def test_embeddings_of_every_recording_mean_what_the_reader_says() -> None:
             assert_usage(result.usage, expected.usage, candidate.name)
         count += 1
     assert count >= 8
+
+
+def mutations(body: bytes, count: int) -> list[bytes]:
+    """The body cut short, and with bytes changed, at evenly spread places."""
+    places = [number * len(body) // count for number in range(count)]
+    changed = [body[:at] + bytes([b'"{}[],:0-e\xff'[at % 11]]) + body[at + 1 :] for at in places]
+    return [body[:at] for at in places] + changed
+
+
+def test_answer_of_every_recording_broken_anywhere_raises_nothing_but_provider_errors() -> None:
+    for candidate in of_api("chat.completions"):
+        if candidate.status == 200 and candidate.streamed:
+            for body in mutations(candidate.body, 12):
+                for item in Streamed([body], candidate.api).items:
+                    msgspec.json.encode(item)
+            continue
+        for body in mutations(candidate.body, 24):
+            try:
+                result = to_chat_completion(body, model="public", answer_id="fallback", created=CREATED)
+            except ProviderError:
+                continue
+            msgspec.json.encode(result.body)
+            to_error(Failure(400, {}, body))
+
+
+# --- requests
+
+
+def without_nulls(value: object) -> object:
+    """A request without its nulls, which mean the same as absent fields."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def test_request_of_every_recording_reaches_openai_as_the_sdk_wrote_it() -> None:
+    deployment = Deployment(id="d", model="m", provider="p", adapter="openai", upstream_model="up")
+    known = set(ChatRequest.__struct_fields__)
+    count = 0
+    for candidate in of_api("chat.completions"):
+        if candidate.provider not in {"openai", "azure"} or candidate.status != 200 or not candidate.request_body:
+            continue
+        sent = without_nulls({"model": "m", **candidate.request_body})
+        extra = {name: Raw(msgspec.json.encode(value)) for name, value in sent.items() if name not in known}
+        request = msgspec.json.decode(msgspec.json.encode(sent), type=ChatRequest)
+        call = Call(deployment=deployment, request_id="r", deadline=1e9, extra_params=extra)
+        body, dropped = to_chat_body(request, call, AZURE, stream=candidate.streamed)
+        expected = {name: value for name, value in sent.items() if name not in {"stream", "stream_options"}}
+        if candidate.streamed:
+            expected |= {"stream": True, "stream_options": {"include_usage": True}}
+        assert msgspec.json.decode(body) == {**expected, "model": "up"}, candidate.name
+        assert dropped == ()
+        count += 1
+    assert count >= 40
 
 
 def test_error_of_every_recording_keeps_status_and_words() -> None:

@@ -4,8 +4,11 @@ Sources: https://platform.openai.com/docs/api-reference/chat and what servers th
 what the translation reads is named, nothing is required, and what is rare stays `Raw` until somebody asks for it.
 """
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from typing import Annotated
 
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+Index = Annotated[int, Meta(ge=0, le=9999)]
 Number = int | float | str | None
 Optional = Raw | UnsetType
 
@@ -45,7 +48,7 @@ class WireCustom(WireStruct, kw_only=True):
 class WireToolCall(WireStruct, kw_only=True):
     """A tool call or a piece of one."""
 
-    index: int | None = None
+    index: Index | None = None
     id: str | None = None
     type: str | None = None
     function: WireFunction | None = None
@@ -72,7 +75,7 @@ class WireMessage(WireStruct, kw_only=True):
 class WireChoice(WireStruct, kw_only=True):
     """One answer or a piece of it; `text` is that of legacy completions."""
 
-    index: int | None = None
+    index: Index | None = None
     delta: WireMessage | None = None
     message: WireMessage | None = None
     text: str | None = None
@@ -161,7 +164,7 @@ class WireErrorDetail(WireStruct, kw_only=True):
 class WireEmbedding(WireStruct, kw_only=True):
     """One vector: numbers, or base64 of little-endian float32."""
 
-    index: int | None = None
+    index: Index | None = None
     embedding: list[float] | str
 
 

@@ -162,4 +162,5 @@ def _to_reason(native: str | None) -> Literal["stop", "length", "content_filter"
 
 
 def _to_logprobs(raw: Optional) -> Raw | None:
-    return raw if not isinstance(raw, UnsetType) and parts.is_given(raw) else None
+    logprobs = parts.given(raw)
+    return None if isinstance(logprobs, UnsetType) else logprobs

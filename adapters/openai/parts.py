@@ -23,8 +23,14 @@ def is_given(raw: Optional) -> bool:
 
 
 def given(raw: Optional) -> Optional:
-    """Return the field, with `null` as absent."""
-    return raw if is_given(raw) else UNSET
+    """Return the field to be passed on, with `null` and what is no UTF-8 as absent."""
+    if isinstance(raw, UnsetType) or raw == NULL:
+        return UNSET
+    try:
+        bytes(raw).decode()
+    except UnicodeDecodeError:
+        return UNSET
+    return raw
 
 
 def text_of(message: WireMessage) -> str | None:
@@ -87,5 +93,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: Optional) -> T | UnsetType:
         return UNSET
     try:
         return decoder.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return UNSET

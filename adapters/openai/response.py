@@ -29,6 +29,7 @@ from schemas.usage import Usage
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
 _AUDIO: Final = msgspec.json.Decoder(MessageAudio)
 _METADATA: Final[msgspec.json.Decoder[dict[str, str] | None]] = msgspec.json.Decoder(dict[str, str] | None)
+MAX_CREATED: Final = 1 << 40
 _NO_MESSAGE: Final = WireMessage()
 
 
@@ -85,7 +86,8 @@ def to_chat_completion(
 
 def created_of(wire: WireCompletion, fallback: int) -> int:
     """Return the server's time in Unix seconds where it gives a sensible one."""
-    return int(wire.created) if isinstance(wire.created, int | float) and wire.created > 0 else fallback
+    created = wire.created
+    return int(created) if isinstance(created, int | float) and 0 < created < MAX_CREATED else fallback
 
 
 def usage_of(wire: WireCompletion) -> Usage | None:
@@ -152,7 +154,7 @@ def _to_audio(raw: Optional) -> MessageAudio | UnsetType:
         return UNSET
     try:
         audio = _AUDIO.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return UNSET
     return audio if audio.data else UNSET
 
@@ -162,5 +164,5 @@ def _to_metadata(raw: Optional) -> dict[str, str] | UnsetType | None:
         return UNSET
     try:
         return _METADATA.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return UNSET

@@ -14,6 +14,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.openai import parts, usage
 from adapters.openai.errors import to_error_inside
 from adapters.openai.finish import to_finish_reason
+from adapters.openai.response import created_of
 from adapters.openai.tool_calls import ToolCallAssembler
 from adapters.sse import Event
 from schemas.chat_response import (
@@ -108,8 +109,7 @@ class ChunkTranslator:
         self.upstream_id = str(wire.id) if wire.id else None
         self.upstream_model = wire.model or None
         self._id = self.upstream_id or self._id
-        if isinstance(wire.created, int | float) and wire.created > 0:
-            self._created = int(wire.created)
+        self._created = created_of(wire, self._created)
 
     def _hold(self, wire: WireCompletion) -> None:
         """Keep prompt annotations that come before the first choice for the role chunk."""
@@ -303,5 +303,5 @@ def _to_audio(raw: Optional) -> AudioDelta | UnsetType:
         return UNSET
     try:
         return _AUDIO.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return UNSET

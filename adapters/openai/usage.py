@@ -26,6 +26,7 @@ from schemas.usage import Usage
 _DECODER: Final = msgspec.json.Decoder(WireUsage)
 _NO_PROMPT_DETAILS: Final = WirePromptDetails()
 _NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
+MAX_COUNT: Final = 1 << 53
 _NULL: Final = Raw(b"null")
 _COUNTERS: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
 
@@ -35,8 +36,8 @@ def to_usage(raw: Raw) -> Usage | None:
     if raw == _NULL:
         return None
     try:
-        wire = _DECODER.decode(raw)
-    except msgspec.DecodeError:
+        wire = _DECODER.decode(bytes(raw).decode())
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
@@ -75,9 +76,7 @@ def merge(before: Usage | None, after: Usage | None) -> Usage | None:
 
 def _count(*candidates: Number) -> int | None:
     for value in candidates:
-        if type(value) is int:
-            return value
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, int | float) and abs(value) < MAX_COUNT and value == int(value):
             return int(value)
     return None
 
