@@ -1,0 +1,75 @@
+"""Secrets stay secret, losses follow the policy, and built chunks keep what clients rely on."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.base import Deployment, Losses, Secret
+from adapters.chunks import ChunkBuilder
+from adapters.conformance.fold import said_chunks, said_violations, stream_violations
+from adapters.errors import ErrorKind, ProviderError
+
+
+def test_secret_is_shown_by_no_text_of_itself_or_its_deployment() -> None:
+    """TRAPS 24."""
+    secret = Secret("canary")
+    deployment = Deployment(id="d", model="m", provider="p", adapter="a", upstream_model="u", credential=secret)
+    assert "canary" not in f"{secret} {secret!r} {deployment} {deployment!r} {[secret]}"
+    assert secret.value == "canary"
+
+
+@pytest.mark.parametrize("policy", ["drop", "forward"])
+def test_losses_name_each_field_once_in_order(policy: str) -> None:
+    losses = Losses(policy)
+    for name in ("b", "a", "b"):
+        losses.drop(name)
+    assert losses.dropped == ("b", "a")
+
+
+def test_losses_under_reject_are_the_callers_fault() -> None:
+    with pytest.raises(ProviderError) as caught:
+        Losses("reject").drop("seed")
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED_PARAMETER, "seed")
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["text", "reasoning", "refusal", "call", "custom", "arguments"]), st.integers(0, 2)),
+    max_size=20,
+)
+
+
+@given(STEPS)
+def test_chunk_builder_any_order_of_content_makes_a_sound_stream(steps: list[tuple[str, int]]) -> None:
+    """TRAPS 21."""
+    builder = ChunkBuilder(chunk_id="c", model="m", created=1)
+    chunks, calls, choices = [], 0, {0}
+    for kind, choice in steps:
+        choices |= set(range(choice + 1))
+        match kind:
+            case "call":
+                index, made = builder.open_tool_call(f"call_{calls}", "f", arguments="{}", choice=choice)
+                calls += 1
+            case "custom":
+                index, made = builder.open_custom_call(f"call_{calls}", "c", choice=choice)
+                made += builder.custom_input(index, "x", choice)
+                calls += 1
+            case "arguments":
+                index, made = builder.open_tool_call(f"call_{calls}", "f", choice=choice)
+                made += builder.tool_arguments(index, "{}", choice)
+                calls += 1
+            case _:
+                made = getattr(builder, kind)("x", choice)
+        chunks += made
+    for choice in sorted(choices):
+        chunks += builder.finish("tool_calls" if builder.has_tool_calls(choice) else "stop", choice)
+        assert builder.finish("stop", choice) == []
+    assert list(stream_violations(chunks)) == []
+    assert list(said_violations(said_chunks(chunks))) == []
+
+
+def test_chunk_builder_first_chunk_is_the_role_with_empty_content() -> None:
+    builder = ChunkBuilder(chunk_id="c", model="m", created=1)
+    first, second = builder.text("Hi")
+    assert msgspec.to_builtins(first.choices[0].delta) == {"role": "assistant", "content": ""}
+    assert msgspec.to_builtins(second.choices[0].delta) == {"content": "Hi"}
