@@ -18,6 +18,21 @@ from aqueduct.db.embedded import newest_programs
 from aqueduct.settings import Settings
 
 CLUSTER_OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+COMPATIBLE = (
+    "cerebras",
+    "deepseek",
+    "default",
+    "groq",
+    "llamacpp",
+    "mistral",
+    "ollama",
+    "openrouter",
+    "perplexity",
+    "sglang",
+    "together",
+    "xai",
+)
+"""The rows of quirks that have a provider and a model `on-NAME` of their own, at the OpenAI mock."""
 PROVIDERS = """
 providers:
   - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
@@ -115,9 +130,19 @@ def gateway(session_gateway: RunningGateway, mocks: Mocks) -> RunningGateway:
 
 def providers_yaml(mocks: Mocks) -> str:
     """The providers and models of the standard gateway."""
-    return PROVIDERS.format(
+    standard = PROVIDERS.format(
         openai=mocks.openai.url, azure=mocks.azure.url, anthropic=mocks.anthropic.url, google=mocks.google.url
     )
+    providers = "".join(
+        f"  - {{name: {name}, adapter: openai_compatible, quirks: {name}, base_url: '{mocks.openai.url}/v1',"
+        " secret: env:TEST_SECRET}\n"
+        for name in COMPATIBLE
+    )
+    models = "".join(
+        f"  - {{name: on-{name}, deployments: [{{provider: {name}, upstream_model: a-model}}]}}\n"
+        for name in COMPATIBLE
+    )
+    return standard.replace("models:\n", f"{providers}models:\n{models}")
 
 
 def fresh_database(cluster: Cluster, name: str) -> str:

@@ -24,7 +24,8 @@ class Answer(msgspec.Struct, frozen=True):
         error = self.json()["error"]
         assert isinstance(error, dict)
         assert set(error) == {"message", "type", "param", "code"}
-        assert isinstance(error["message"], str) and error["message"]
+        assert isinstance(error["message"], str)
+        assert error["message"]
         assert isinstance(error["type"], str)
         assert error["code"] is None or isinstance(error["code"], str)
         return error

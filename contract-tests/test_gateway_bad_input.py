@@ -15,12 +15,15 @@ def post(gateway: RunningGateway, body: object, path: str = CHAT) -> Answer:
     return ask(gateway.port, request_bytes(path, data, token=TOKEN))
 
 
+SCHEMA_NOT_UTF8 = (
+    b'{"model":"echo","messages":[{"role":"user","content":"x"}],'
+    b'"tools":[{"type":"function","function":{"name":"f","parameters":{"a":"\xff"}}}]}'
+)
 BAD_BODIES: list[tuple[str, object, str, str | None]] = [
     ("no json", b"{", "invalid_json", None),
     ("empty", b"", "invalid_json", None),
     ("not utf-8", b'{"model":"echo","messages":[{"role":"user","content":"\xff"}]}', "invalid_json", None),
-    ("not utf-8 in a schema", b'{"model":"echo","messages":[{"role":"user","content":"x"}],"tools":[{"type":'
-     b'"function","function":{"name":"f","parameters":{"a":"\xff"}}}]}', "invalid_json", None),
+    ("not utf-8 in a schema", SCHEMA_NOT_UTF8, "invalid_json", None),
     ("too deep", b"[" * 100_000, "invalid_type", None),
     ("too deep in a schema", b'{"model":"echo","messages":[],"metadata":' + b"[" * 100_000, "invalid_type", "metadata"),
     ("lone surrogate", b'{"model":"echo","messages":[{"role":"user","content":"\\ud800"}]}', "invalid_json", None),
@@ -155,9 +158,16 @@ def test_compressed_body_is_a_415(gateway: RunningGateway) -> None:
     assert answer.status == 415
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", CHAT, 405), ("PUT", CHAT, 405), ("DELETE", "/v1/models", 405), ("GET", "/v1/nothing", 404), ("POST", "/", 404),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", CHAT, 405),
+        ("PUT", CHAT, 405),
+        ("DELETE", "/v1/models", 405),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/", 404),
+    ],
+)
 def test_wrong_method_or_path_is_told_in_the_one_form(
     gateway: RunningGateway, method: str, path: str, status: int
 ) -> None:

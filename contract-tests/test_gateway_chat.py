@@ -33,7 +33,8 @@ def test_chat_whole_answer_and_usage_row_agree_with_the_upstreams_ledger(
     assert answer.model == model
     assert answer.choices[0].message.content
     assert answer.choices[0].finish_reason == "stop"
-    assert answer.usage is not None and entry.usage is not None
+    assert answer.usage is not None
+    assert entry.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (entry.usage.prompt, entry.usage.completion)
     row = gateway.rows(1)[0]
     assert (row["prompt_tokens"], row["completion_tokens"]) == (entry.usage.prompt, entry.usage.completion)
@@ -84,7 +85,8 @@ def test_models_lists_only_what_the_token_may_use(client: openai.OpenAI, gateway
         with pytest.raises(openai.NotFoundError) as caught:
             other.chat.completions.create(model="claude", messages=HELLO)
 
-    assert "hidden" not in mine and {"gpt", "claude", "gemini", "echo"} <= set(mine)
+    assert "hidden" not in mine
+    assert {"gpt", "claude", "gemini", "echo"} <= set(mine)
     assert theirs == ["echo", "gpt"]
     assert caught.value.code == "model_not_found"
     assert caught.value.param == "model"

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import openai
 import pytest
@@ -33,39 +34,50 @@ def upstream_of(mocks: Mocks, model: str) -> Upstream:
     return found
 
 
-FAILURES: list[tuple[str, Fault, int, str]] = [
-    ("rate limit", Fault(error=429, retry_after="30"), 429, "upstream_rate_limited"),
-    ("server error", Fault(error=500), 502, "upstream_error"),
-    ("credentials", Fault(error=401), 502, "upstream_credentials"),
-    ("forbidden", Fault(error=403), 502, "upstream_credentials"),
-    ("html page", Fault(page="html", page_status=502), 502, "upstream_error"),
-    ("html page under 200", Fault(page="html"), 502, "upstream_error"),
-    ("empty 200", Fault(page="empty"), 502, "upstream_error"),
-    ("broken json", Fault(corrupt="json"), 502, "upstream_error"),
-    ("broken utf-8", Fault(corrupt="utf8"), 502, "upstream_error"),
-    ("cut before anything", Fault(cut_after_bytes=0), 502, "upstream_error"),
-    ("reset before anything", Fault(cut_after_bytes=0, cut_with="rst"), 502, "upstream_error"),
-    ("too little", Fault(missing_bytes=10), 502, "upstream_error"),
+class Failure(NamedTuple):
+    """A fault, and the status and code by which it is told."""
+
+    name: str
+    fault: Fault
+    status: int
+    code: str
+
+
+FAILURES = [
+    Failure("rate limit", Fault(error=429, retry_after="30"), 429, "upstream_rate_limited"),
+    Failure("server error", Fault(error=500), 502, "upstream_error"),
+    Failure("credentials", Fault(error=401), 502, "upstream_credentials"),
+    Failure("forbidden", Fault(error=403), 502, "upstream_credentials"),
+    Failure("html page", Fault(page="html", page_status=502), 502, "upstream_error"),
+    Failure("html page under 200", Fault(page="html"), 502, "upstream_error"),
+    Failure("empty 200", Fault(page="empty"), 502, "upstream_error"),
+    Failure("broken json", Fault(corrupt="json"), 502, "upstream_error"),
+    Failure("broken utf-8", Fault(corrupt="utf8"), 502, "upstream_error"),
+    Failure("cut before anything", Fault(cut_after_bytes=0), 502, "upstream_error"),
+    Failure("reset before anything", Fault(cut_after_bytes=0, cut_with="rst"), 502, "upstream_error"),
+    Failure("too little", Fault(missing_bytes=10), 502, "upstream_error"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "status", "code"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
 def test_failing_provider_is_told_with_its_kind_after_the_attempts_are_used_up(
-    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault, status: int, code: str
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, failure: Failure
 ) -> None:
-    upstream_of(mocks, model).always(None, fault)
+    upstream_of(mocks, model).always(None, failure.fault)
 
     with pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model=model, messages=HELLO)
 
-    assert (caught.value.status_code, caught.value.code) == (status, code)
-    assert "127.0.0.1" not in str(caught.value.body) and UPSTREAM_KEY not in str(caught.value.body)
-    if status == 429:
+    assert (caught.value.status_code, caught.value.code) == (failure.status, failure.code)
+    assert "127.0.0.1" not in str(caught.value.body)
+    assert UPSTREAM_KEY not in str(caught.value.body)
+    if failure.status == 429:
         # Gemini says in the body how long to wait, and the body is the more exact one.
         assert caught.value.response.headers["retry-after"] == ("7" if model == "gemini" else "30")
     row = gateway.rows(1)[0]
-    assert row["status"] == status
-    assert row["error_kind"] is not None and str(row["error_kind"]).startswith("provider_")
+    assert row["status"] == failure.status
+    assert row["error_kind"] is not None
+    assert str(row["error_kind"]).startswith("provider_")
     assert row["usage_source"] is None
 
 
@@ -126,19 +138,22 @@ def test_failure_after_content_is_an_error_event_and_a_partial_or_estimated_row(
     client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks, model: str, fault: Fault
 ) -> None:
     upstream_of(mocks, model).script(None, fault=fault)
-    text = ""
+    texts: list[str] = []
 
     with pytest.raises(openai.APIError) as caught:
-        for chunk in client.chat.completions.create(model=model, messages=HELLO, stream=True):
-            text += chunk.choices[0].delta.content or ""
+        texts.extend(
+            chunk.choices[0].delta.content or ""
+            for chunk in client.chat.completions.create(model=model, messages=HELLO, stream=True)
+        )
 
-    assert text
+    assert "".join(texts)
     assert isinstance(caught.value.body, dict)
     assert set(caught.value.body) == {"message", "type", "param", "code"}
     row = gateway.rows(1)[0]
     assert row["attempts"] == 1, "content had been sent: no second attempt"
     assert row["usage_source"] in {"provider_partial", "estimated"}
-    assert isinstance(row["completion_tokens"], int) and row["completion_tokens"] > 0
+    assert isinstance(row["completion_tokens"], int)
+    assert row["completion_tokens"] > 0
     assert str(row["error_kind"]).startswith("provider_")
 
 
@@ -173,12 +188,14 @@ def test_client_that_disconnects_closes_the_upstream_within_a_second(
 
     exchange = upstream.ledger[0].exchange
     upstream.wait_for(lambda: exchange.client_closed_at is not None, timeout_s=5.0)
-    assert exchange.client_closed_at is not None and exchange.client_closed_at - closed_at < 1.0
+    assert exchange.client_closed_at is not None
+    assert exchange.client_closed_at - closed_at < 1.0
     row = gateway.rows(1)[0]
     assert (row["status"], row["error_kind"]) == (499, "caller_disconnected")
     if stream:
         assert row["usage_source"] in {"provider_partial", "estimated"}
-        assert isinstance(row["completion_tokens"], int) and row["completion_tokens"] > 0
+        assert isinstance(row["completion_tokens"], int)
+        assert row["completion_tokens"] > 0
 
 
 def test_second_deployment_serves_when_the_first_cannot(
