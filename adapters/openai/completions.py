@@ -94,7 +94,7 @@ class CompletionTranslator:
             return self._end()
         try:
             wire = _DECODER.decode(event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
         if parts.is_given(wire.error) or wire.object == "error" or event.name == b"error":
             raise to_error_inside(event.data)

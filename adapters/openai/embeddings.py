@@ -44,7 +44,7 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest, quirks: Quirks
     """Return the vectors in the order of the inputs; raises `ProviderError` for an error or what is no answer."""
     try:
         wire = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
     if parts.is_given(wire.error) or wire.object == "error":
         raise to_error_inside(body)

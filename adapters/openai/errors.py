@@ -122,7 +122,7 @@ def _object(value: object) -> JSON | None:
 def _decode(body: bytes) -> JSON:
     try:
         document: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return _object(document) or {"error": document}
 

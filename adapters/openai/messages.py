@@ -41,7 +41,9 @@ def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> 
         if moved and not isinstance(message, ToolMessage):
             result.append(UserMessage(content=moved))
             moved = []
-        if isinstance(message, ToolMessage):
+        if _is_plain(message):
+            result.append(message)
+        elif isinstance(message, ToolMessage):
             result.append(translation.tool(message, index, moved))
         elif isinstance(message, AssistantMessage):
             result.append(translation.assistant(message, index))
@@ -50,6 +52,16 @@ def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> 
     if moved:
         result.append(UserMessage(content=moved))
     return result
+
+
+def _is_plain(message: Message) -> bool:
+    """Return whether the message is a text in a role that every server knows, and nothing else."""
+    content = message.content
+    if isinstance(message, UserMessage):
+        return isinstance(content, str) and message == UserMessage(content=content)
+    if isinstance(message, AssistantMessage):
+        return isinstance(content, str) and message == AssistantMessage(content=content)
+    return False
 
 
 def _last_user(messages: Sequence[Message]) -> int:

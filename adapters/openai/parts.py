@@ -93,5 +93,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: Optional) -> T | UnsetType:
         return UNSET
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return UNSET

@@ -37,7 +37,7 @@ def decode_completion(body: bytes) -> WireCompletion:
     """Read an answer; raises `ProviderError` for an error inside a 200 and for what is no answer."""
     try:
         wire = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.") from None
     if parts.is_given(wire.error) or wire.object == "error":
         raise to_error_inside(body)
@@ -154,7 +154,7 @@ def _to_audio(raw: Optional) -> MessageAudio | UnsetType:
         return UNSET
     try:
         audio = _AUDIO.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return UNSET
     return audio if audio.data else UNSET
 
@@ -164,5 +164,5 @@ def _to_metadata(raw: Optional) -> dict[str, str] | UnsetType | None:
         return UNSET
     try:
         return _METADATA.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return UNSET

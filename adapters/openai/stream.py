@@ -74,7 +74,7 @@ class ChunkTranslator:
             return self._end()
         try:
             wire = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
         if wire.usage not in _ABSENT or wire.x_groq is not None:
             self._take_usage(wire)
@@ -303,5 +303,5 @@ def _to_audio(raw: Optional) -> AudioDelta | UnsetType:
         return UNSET
     try:
         return _AUDIO.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return UNSET

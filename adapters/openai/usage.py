@@ -37,7 +37,7 @@ def to_usage(raw: Raw) -> Usage | None:
         return None
     try:
         wire = _DECODER.decode(bytes(raw).decode())
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
