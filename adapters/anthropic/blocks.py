@@ -16,6 +16,8 @@ from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, FinishReason, URLCitation
 
 WireT = TypeVar("WireT")
+# What decoding foreign bytes can raise; the last for JSON of a thousand levels.
+DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BLOCK: Final = msgspec.json.Decoder(ContentBlock)
 _CITATION: Final = msgspec.json.Decoder(Citation)
 _TYPE: Final = msgspec.json.Decoder(TypeOnly)
@@ -51,12 +53,12 @@ def decode_known(data: Raw | bytes, decoder: msgspec.json.Decoder[WireT], known:
     except msgspec.ValidationError:
         try:
             kind = _TYPE.decode(data).type
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             raise bad_response() from None
         if not kind or kind in known:
             raise bad_response() from None
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         raise bad_response() from None
 
 
@@ -97,7 +99,7 @@ def to_free_text(arguments: str) -> str:
     """Return the text inside the arguments of a free-text tool; arguments of another form as they are."""
     try:
         return _FREE_TEXT.decode(arguments).input
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         return arguments
 
 

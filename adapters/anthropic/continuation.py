@@ -11,12 +11,14 @@ import msgspec
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
+from adapters.anthropic.blocks import DECODE_ERRORS, bad_response
 from adapters.anthropic.request import Translation
 from schemas.anthropic.request import Message
 from schemas.anthropic.response import Delta, StreamEvent
 
 MAX_ROUNDS: Final = 6
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -46,8 +48,7 @@ class TurnRecorder:
     def feed(self, event: StreamEvent) -> None:
         """Take one event."""
         if event.type == "content_block_start" and not isinstance(event.content_block, UnsetType):
-            fields = {name: value.copy() for name, value in _FIELDS.decode(event.content_block).items()}
-            self._blocks[event.index] = _Recorded(fields)
+            self._blocks[event.index] = _Recorded(_fields(event.content_block))
         elif event.type == "content_block_delta" and event.delta is not None:
             block = self._blocks.get(event.index)
             if block is not None:
@@ -58,6 +59,20 @@ class TurnRecorder:
         blocks = [_to_raw(self._blocks[index]) for index in sorted(self._blocks)]
         self._blocks.clear()
         return [block for block in blocks if block is not None]
+
+
+def _fields(block: Raw) -> dict[str, Raw]:
+    try:
+        return {name: value.copy() for name, value in _FIELDS.decode(block).items()}
+    except DECODE_ERRORS:
+        raise bad_response() from None
+
+
+def _text(value: Raw | None) -> str:
+    try:
+        return "" if value is None else _TEXT.decode(value)
+    except DECODE_ERRORS:
+        raise bad_response() from None
 
 
 def _record(block: _Recorded, delta: Delta) -> None:
@@ -73,11 +88,11 @@ def _record(block: _Recorded, delta: Delta) -> None:
 def _to_raw(block: _Recorded) -> Raw | None:
     fields: dict[str, object] = {**block.fields}
     for name, pieces in block.texts.items():
-        fields[name] = msgspec.json.decode(block.fields.get(name, b'""'), type=str) + "".join(pieces)
+        fields[name] = _text(block.fields.get(name)) + "".join(pieces)
     if block.json:
         fields["input"] = Raw("".join(block.json).encode("utf-8", "replace"))
     if block.citations:
         fields["citations"] = block.citations
-    if bytes(block.fields.get("type", b"")) == b'"text"' and not str(fields.get("text", "")).strip('" \n'):
+    if _text(block.fields.get("type")) == "text" and not _text(Raw(_ENCODER.encode(fields.get("text", "")))).strip():
         return None
     return Raw(_ENCODER.encode(fields))

@@ -53,7 +53,7 @@ def to_error(failure: Failure) -> ProviderError:
     """Return the error of an answer that is no success."""
     try:
         body = _DECODER.decode(failure.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = ErrorResponse()
     detail = body.error or ErrorDetail()
     return _build(detail, body.request_id or failure.headers.get("request-id"), failure)

@@ -178,7 +178,7 @@ def _arguments(text: str, path: str) -> Raw:
     data = text.encode("utf-8", "replace")
     try:
         _OBJECT.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         message = "The arguments of a tool call must be a JSON object."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
     return Raw(data)

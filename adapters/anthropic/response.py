@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters.anthropic.blocks import (
+    DECODE_ERRORS,
     bad_response,
     decode_block,
     to_annotations,
@@ -60,7 +61,7 @@ class Answer:
         """
         try:
             message = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             raise bad_response() from None
         if message.type == "error" or message.error is not None:
             raise to_error_inside(message.error, message.request_id)

@@ -42,10 +42,13 @@ class Complexity:
 
 
 def decode(raw: Raw | UnsetType) -> JsonObject | None:
-    """Return a schema's object; None where it is no object (JSON schema also knows `true` and `false`)."""
+    """Return a schema's object; None where it is no object (JSON schema also knows `true` and `false`) or bottomless."""
     if isinstance(raw, UnsetType):
         return {}
-    return _object(msgspec.json.decode(raw))
+    try:
+        return _object(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def encode(schema: JsonObject) -> Raw:

@@ -200,7 +200,7 @@ def _constrained(tools: list[wire.Tool], complexity: schemas.Complexity) -> dict
 def _to_web_search(options: Raw, losses: Losses) -> wire.WebSearchTool:
     try:
         given = _WEB_SEARCH.decode(options)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         message = "'web_search_options' is not what the API promises."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="web_search_options") from None
     if given.search_context_size not in {None, "medium"}:

@@ -49,7 +49,7 @@ class Reported:
             return
         try:
             fields = _FIELDS.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _bad_usage() from None
         for name, value in fields.items():
             if bytes(value) != b"null":
@@ -60,7 +60,7 @@ class Reported:
         raw = Raw(_ENCODER.encode(self._fields))
         try:
             wire = _DECODER.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _bad_usage() from None
         total = _sum([_of(part) for part in wire.iterations or (wire,)])
         details = wire.output_tokens_details

@@ -45,6 +45,7 @@ async def whole_faults(case: ConformanceCase, whole: bytes, said: dict[int, Said
 def _broken_bodies(whole: bytes) -> Iterator[tuple[str, bytes]]:
     yield "an empty body", b""
     yield "an HTML page", HTML
+    yield "nesting without end", b'{"a":[' * 5000
     for data in (b"null", b"[]", b"{}", b"1", b'"text"'):
         yield f"the body {data.decode()}", data
     for number in range(TRUNCATIONS):

@@ -58,6 +58,7 @@ def malformed(stream: bytes) -> Iterator[tuple[str, bytes]]:
             ("another type", b" [1, 2]"),
             ("null", b" null"),
             ("an empty object", b" {}"),
+            ("nesting without end", b" " + b'{"a":' * 5000),
             ("numbers as texts", _numbers_as_texts(data)),
         ):
             changed = [*blocks[:position], head + mark + broken + b"\n\n", *blocks[position + 1 :]]

@@ -183,7 +183,7 @@ def _input(args: Raw | UnsetType) -> str:
     """Return the free text of a custom tool's call; arguments of another shape as they are."""
     try:
         return _CUSTOM_DECODER.decode(args or b"{}").input
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _arguments(args)
 
 
