@@ -93,6 +93,6 @@ def _to_raw(block: _Recorded) -> Raw | None:
         fields["input"] = Raw("".join(block.json).encode("utf-8", "replace"))
     if block.citations:
         fields["citations"] = block.citations
-    if _text(block.fields.get("type")) == "text" and not _text(Raw(_ENCODER.encode(fields.get("text", "")))).strip():
+    if _text(block.fields.get("type")) == "text" and "text" not in block.texts and not _text(block.fields.get("text")):
         return None
     return Raw(_ENCODER.encode(fields))

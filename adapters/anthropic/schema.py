@@ -42,7 +42,7 @@ class Complexity:
 
 
 def decode(raw: Raw | UnsetType) -> JsonObject | None:
-    """Return a schema's object; None where it is no object (JSON schema also knows `true` and `false`) or bottomless."""
+    """Return a schema's object; None where it is none (JSON schema also knows `true` and `false`), or bottomless."""
     if isinstance(raw, UnsetType):
         return {}
     try:
