@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from aqueduct.cli.output import json_option, print_json, print_table
 from aqueduct.cli.probe import Account, ProbeError, accounts, discover
 from aqueduct.cli.session import Session, open_session, with_database
-from aqueduct.config.records import Record
+from aqueduct.config.records import Record, texts
 from aqueduct.config.stored import Database, load
 
 _TIMEOUT_S: Final = 30.0
@@ -151,11 +151,10 @@ def _cells(one: OfferedModel) -> tuple[str, str, str]:
 def _listed(record: Record, database: Database) -> ListedModel:
     deployments = [one for one in _of_kind(database, "deployment") if record.key in one.parents]
     deployments.sort(key=_place)
-    aliases, operations = record.fields["aliases"], record.fields["operations"]
     return ListedModel(
         name=record.name,
-        aliases=tuple(map(str, aliases)) if isinstance(aliases, tuple) else (),
-        operations=tuple(map(str, operations)) if isinstance(operations, tuple) else (),
+        aliases=texts(record.fields["aliases"]),
+        operations=texts(record.fields["operations"]),
         enabled=record.fields["enabled"] is True,
         deployments=tuple(_deployment(one) for one in deployments),
     )

@@ -12,7 +12,7 @@ from adapters.http1 import Http1Transport
 from adapters.registry import AdapterUnavailableError, build
 from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.cli.session import Session
-from aqueduct.config.records import FieldValue, Record
+from aqueduct.config.records import Record, pairs
 from aqueduct.config.stored import Database
 
 
@@ -45,8 +45,8 @@ class Account(Struct, frozen=True, kw_only=True):
             base_url=str(fields["base_url"]),
             credential=self.box.resolve(self.secret, self.row_id, self.environment),
             quirks=str(fields["quirks"]),
-            options=_mapping(fields["options"]),
-            headers=_mapping(fields["headers"]),
+            options=pairs(fields["options"]),
+            headers=pairs(fields["headers"]),
         )
 
 
@@ -87,7 +87,3 @@ async def discover(account: Account, *, timeout_s: float) -> tuple[str, ...]:
         raise ProbeError(f"Provider '{name}' refused ({error.kind}{status}): {error.message}") from error
     finally:
         await transport.aclose()
-
-
-def _mapping(value: FieldValue) -> dict[str, str]:
-    return {entry[0]: entry[1] for entry in value if isinstance(entry, tuple)} if isinstance(value, tuple) else {}

@@ -9,7 +9,7 @@ import math
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -47,7 +47,7 @@ class JsonLines(logging.Formatter):
 
 
 @contextmanager
-def bound_socket(settings: Settings) -> Iterator[socket.socket]:
+def bound_socket(settings: Settings) -> Generator[socket.socket]:
     """Yield a listening socket at the address of the settings; raises `click.ClickException` where it is taken."""
     host, port = settings.host, settings.port
     try:
@@ -64,7 +64,8 @@ def bound_socket(settings: Settings) -> Iterator[socket.socket]:
 
 def address(listener: socket.socket) -> str:
     """Return the URL at which a listening socket is reached from this machine."""
-    host, port = listener.getsockname()[:2]
+    bound: tuple[str, int] = listener.getsockname()[:2]
+    host, port = bound
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -103,7 +104,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
 
 @contextmanager
-def orderly_exit() -> Iterator[None]:
+def orderly_exit() -> Generator[None]:
     """Turn SIGTERM and Ctrl-C into leaving the block, so that what was opened in it is closed.
 
     uvicorn handles both itself while it serves, and raises them again when it has ended.

@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import asyncpg
 import click
 from msgspec import Struct
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from typing_extensions import override
 
 from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.config.problems import ConfigError
@@ -37,7 +38,8 @@ class Session(Struct, frozen=True, kw_only=True):
 class Refused(click.ClickException):
     """A refusal whose text is complete, such as one that begins with `file:line:`."""
 
-    def show(self, file: object = None) -> None:
+    @override
+    def show(self, file: IO[str] | None = None) -> None:
         """Print the text as it is."""
         del file
         click.echo(self.message, err=True)
@@ -66,7 +68,7 @@ def with_database(session: Session, work: Callable[[AsyncEngine], Awaitable[Resu
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained() -> Generator[None]:
     """Turn the errors that an operator can do something about into `click.ClickException`; others pass."""
     try:
         yield

@@ -17,7 +17,7 @@ from aqueduct.catalog.secrets import ENCRYPTED, SecretBox, SecretError
 from aqueduct.config import document as doc
 from aqueduct.config.plan import Change, Plan, make_plan
 from aqueduct.config.problems import ConfigError
-from aqueduct.config.records import FieldValue, Key, Kind, Record, wanted
+from aqueduct.config.records import FieldValue, Key, Kind, Record, pairs, texts, wanted
 from aqueduct.config.rules import expiry, items
 from aqueduct.config.source import Source
 from aqueduct.config.stored import Database, load
@@ -243,12 +243,16 @@ def _token(record: Record, ids: Ids) -> Columns:
 def _provider(record: Record, _: Ids) -> Columns:
     options, headers = record.fields["options"], record.fields["headers"]
     columns: Columns = {"name": record.name, **record.fields}
-    return {**columns, "options": _mapping(options), "headers": _mapping(headers)}
+    return {**columns, "options": pairs(options), "headers": pairs(headers)}
 
 
 def _model(record: Record, _: Ids) -> Columns:
     columns: Columns = {"name": record.name, **record.fields}
-    return {**columns, "aliases": _list(record.fields["aliases"]), "operations": _list(record.fields["operations"])}
+    return {
+        **columns,
+        "aliases": list(texts(record.fields["aliases"])),
+        "operations": list(texts(record.fields["operations"])),
+    }
 
 
 def _deployment(record: Record, ids: Ids) -> Columns:
@@ -311,11 +315,3 @@ _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "deployment": _deployment,
     "grant": _grant,
 }
-
-
-def _mapping(value: FieldValue) -> dict[str, str]:
-    return {entry[0]: entry[1] for entry in value if isinstance(entry, tuple)} if isinstance(value, tuple) else {}
-
-
-def _list(value: FieldValue) -> list[str]:
-    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, tuple) else []

@@ -7,7 +7,7 @@ The descriptions are what the JSON Schema and `docs/aqueduct-yaml.md` show. Rule
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 STORED_SECRET: Final = "<stored>"  # noqa: S105 - a placeholder
 """What `export` writes for a secret that is encrypted in the database; `apply` leaves that secret as it is."""
@@ -114,10 +114,10 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     )
     options: Annotated[
         Mapping[str, str], _text("Options of the adapter, texts by name, for example `api_version`.")
-    ] = field(default_factory=dict[str, str])
+    ] = {}
     headers: Annotated[
         Mapping[str, str], _text("Sent with every request to the provider; credentials belong into `secret`.")
-    ] = field(default_factory=dict[str, str])
+    ] = {}
     enabled: Annotated[bool, _text("`false` takes all its deployments out of service.")] = True
 
 
@@ -127,6 +127,9 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     connect_s: Annotated[float | None, _text("Until the connection stands; absent: 10.")] = None
     first_byte_s: Annotated[float | None, _text("Until the answer begins; absent: 300.")] = None
     idle_s: Annotated[float | None, _text("Between two reads of an answer; absent: 120.")] = None
+
+
+NO_TIMEOUTS: Final = Timeouts()
 
 
 class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -142,7 +145,7 @@ class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     ] = None
     priority: Annotated[int, _text("Lower is tried first.")] = 0
     weight: Annotated[int, _text("Share of the requests among deployments of the same priority.")] = 1
-    timeouts: Annotated[Timeouts, _text("Bounds on one call.")] = Timeouts()
+    timeouts: Annotated[Timeouts, _text("Bounds on one call.")] = NO_TIMEOUTS
     enabled: Annotated[bool, _text("`false` takes it out of service.")] = True
 
 

@@ -9,7 +9,7 @@ import yaml
 from msgspec import UNSET, UnsetType
 
 from aqueduct.config import document as doc
-from aqueduct.config.records import FieldValue, Kind, Record, Stored
+from aqueduct.config.records import Kind, Record, Stored, pairs, texts
 
 HEAD: Final = (
     "# Written by `aqueduct export`. Secrets are not in this file: env:NAME names a variable, and\n"
@@ -20,10 +20,9 @@ ItemT = TypeVar("ItemT")
 
 def to_yaml(document: doc.Document) -> str:
     """Return a document as YAML, without keys that have their default."""
-    builtins = _without_empty(msgspec.to_builtins(document))
-    return HEAD + (
-        yaml.safe_dump(builtins, sort_keys=False, allow_unicode=True, width=120) if builtins else "orgs: []\n"
-    )
+    if document == doc.Document():
+        return f"{HEAD}orgs: []\n"
+    return HEAD + yaml.safe_dump(msgspec.to_builtins(document), sort_keys=False, allow_unicode=True, width=120)
 
 
 def to_document(stored: Stored) -> doc.Document:
@@ -43,16 +42,6 @@ def _listed(found: Iterator[ItemT]) -> tuple[ItemT, ...] | UnsetType:
     return tuple(found) or UNSET
 
 
-def _without_empty(value: object) -> object:
-    """Drop empty mappings, which msgspec does not count as defaults."""
-    if isinstance(value, dict):
-        kept = {key: _without_empty(entry) for key, entry in value.items()}
-        return {key: entry for key, entry in kept.items() if entry != {}}
-    if isinstance(value, list | tuple):
-        return [_without_empty(entry) for entry in value]
-    return value
-
-
 class _Fields:
     """A record's fields, each with the type that its kind gives it."""
 
@@ -67,7 +56,8 @@ class _Fields:
         return value if isinstance(value, str) else None
 
     def number(self, name: str) -> int:
-        return _checked(self._fields[name], int)
+        value = self._fields[name]
+        return value if isinstance(value, int) else 0
 
     def number_or_none(self, name: str) -> int | None:
         value = self._fields[name]
@@ -81,19 +71,10 @@ class _Fields:
         return self._fields[name] is True
 
     def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(entry for entry in _checked(self._fields[name], tuple) if isinstance(entry, str))
+        return texts(self._fields[name])
 
     def mapping(self, name: str) -> dict[str, str]:
-        return {entry[0]: entry[1] for entry in _checked(self._fields[name], tuple) if isinstance(entry, tuple)}
-
-
-ValueT = TypeVar("ValueT")
-
-
-def _checked(value: FieldValue, wanted: type[ValueT]) -> ValueT:
-    if not isinstance(value, wanted):
-        raise TypeError(f"a record holds {type(value).__name__} where {wanted.__name__} belongs")
-    return value
+        return pairs(self._fields[name])
 
 
 class _View:
@@ -188,16 +169,17 @@ class _View:
         own_name = "*" if model.name.endswith("*") else model.name
         for record, fields in self._of("deployment", lambda one: model.key in one.parents):
             upstream = fields.text("upstream_model")
+            timeouts = doc.Timeouts(
+                connect_s=fields.seconds_or_none("connect_s"),
+                first_byte_s=fields.seconds_or_none("first_byte_s"),
+                idle_s=fields.seconds_or_none("idle_s"),
+            )
             yield doc.Deployment(
                 provider=record.parents[1][1],
                 upstream_model=None if upstream == own_name else upstream,
                 priority=fields.number("priority"),
                 weight=fields.number("weight"),
-                timeouts=doc.Timeouts(
-                    connect_s=fields.seconds_or_none("connect_s"),
-                    first_byte_s=fields.seconds_or_none("first_byte_s"),
-                    idle_s=fields.seconds_or_none("idle_s"),
-                ),
+                timeouts=doc.NO_TIMEOUTS if timeouts == doc.NO_TIMEOUTS else timeouts,
                 enabled=fields.flag("enabled"),
             )
 

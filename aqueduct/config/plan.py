@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from aqueduct.config.document import DEFAULT_QUIRKS, STORED_SECRET
 from aqueduct.config.problems import ConfigError
-from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted
+from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted, texts
 from aqueduct.config.source import Source
 
 Action = Literal["create", "change", "delete"]
@@ -232,8 +232,7 @@ def _model_names(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
 
 
 def _names_of(model: Record) -> tuple[str, ...]:
-    aliases = model.fields["aliases"]
-    return (model.name, *(str(alias) for alias in aliases)) if isinstance(aliases, tuple) else (model.name,)
+    return (model.name, *texts(model.fields["aliases"]))
 
 
 _PARENT_FIELDS: Final[dict[tuple[Kind, Kind], str]] = {

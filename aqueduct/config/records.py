@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from aqueduct.config import document as doc
 from aqueduct.config.rules import expiry, items, upstream_model
@@ -84,6 +84,17 @@ def unique(named: Iterable[tuple[str, str]]) -> dict[str, str]:
 ALL: Final = ""
 """The second half of an entry of `Wanted.complete` for kinds that are listed at the top of the file."""
 
+
+def texts(value: FieldValue) -> tuple[str, ...]:
+    """Return a field that holds a list of texts."""
+    return tuple(entry for entry in value if isinstance(entry, str)) if isinstance(value, tuple) else ()
+
+
+def pairs(value: FieldValue) -> dict[str, str]:
+    """Return a field that holds texts by name."""
+    return {entry[0]: entry[1] for entry in value if isinstance(entry, tuple)} if isinstance(value, tuple) else {}
+
+
 TokenHash = Callable[[doc.Token], str]
 
 
@@ -127,20 +138,28 @@ def wanted(document: doc.Document, token_hash: TokenHash, tokens_by_name: Mappin
     return Wanted(records=records, complete=frozenset(_complete(document)))
 
 
+_SECTIONS: Final[dict[str, Kind]] = {
+    "orgs": "org",
+    "memberships": "membership",
+    "tokens": "token",
+    "providers": "provider",
+    "models": "model",
+    "grants": "grant",
+}
+_OF_ORGS: Final[dict[str, Kind]] = {"teams": "team", "users": "user", "service_accounts": "service account"}
+
+
 def _complete(document: doc.Document) -> Iterator[tuple[Kind, str]]:
-    sections: dict[str, Kind] = {
-        "orgs": "org",
-        "memberships": "membership",
-        "tokens": "token",
-        "providers": "provider",
-        "models": "model",
-        "grants": "grant",
-    }
-    yield from ((kind, ALL) for name, kind in sections.items() if isinstance(getattr(document, name), tuple))
+    for name, kind in _SECTIONS.items():
+        if getattr(document, name) is not UNSET:
+            yield kind, ALL
     for org in items(document.orgs):
-        nested: dict[str, Kind] = {"teams": "team", "users": "user", "service_accounts": "service account"}
-        yield from ((kind, org.slug) for name, kind in nested.items() if isinstance(getattr(org, name), tuple))
-    yield from (("deployment", model.name) for model in items(document.models) if isinstance(model.deployments, tuple))
+        for name, kind in _OF_ORGS.items():
+            if getattr(org, name) is not UNSET:
+                yield kind, org.slug
+    for model in items(document.models):
+        if model.deployments is not UNSET:
+            yield "deployment", model.name
 
 
 def _org(path: str, org: doc.Org) -> Iterator[Record]:

@@ -70,27 +70,27 @@ class _Loader:
         orgs = select(Org.id, Org.slug, Org.name, Org.enabled, default.c.name).outerjoin(
             default, default.c.id == Org.default_team_id
         )
-        for row_id, slug, name, enabled, team in (await self._connection.execute(orgs)):
+        for row_id, slug, name, enabled, team in await self._connection.execute(orgs):
             self._plain(row_id, ("org", slug), (), {"name": name, "enabled": enabled, "default_team": team})
         teams = select(Team.id, Team.name, Team.enabled, Org.slug).join(Org, Org.id == Team.org_id)
-        for row_id, name, enabled, slug in (await self._connection.execute(teams)):
+        for row_id, name, enabled, slug in await self._connection.execute(teams):
             self._plain(row_id, ("team", f"{slug}/{name}"), (("org", slug),), {"enabled": enabled})
 
     async def users(self) -> None:
         query = select(User.id, User.email, User.display_name, User.is_org_admin, User.enabled, User.org_id)
-        for row_id, email, name, admin, enabled, org_id in (await self._connection.execute(query)):
+        for row_id, email, name, admin, enabled, org_id in await self._connection.execute(query):
             fields: dict[str, FieldValue] = {"name": name, "admin": admin, "enabled": enabled}
             self._plain(row_id, ("user", email), (self._keys[org_id],), fields)
 
     async def service_accounts(self) -> None:
         query = select(ServiceAccount.id, ServiceAccount.name, ServiceAccount.enabled, ServiceAccount.team_id)
-        for row_id, name, enabled, team_id in (await self._connection.execute(query)):
+        for row_id, name, enabled, team_id in await self._connection.execute(query):
             team = self._keys[team_id]
             self._plain(row_id, ("service account", f"{team[1]}/{name}"), (team,), {"enabled": enabled})
 
     async def memberships(self) -> None:
         query = select(Membership.id, Membership.user_id, Membership.team_id, Membership.is_team_admin)
-        for row_id, user_id, team_id, admin in (await self._connection.execute(query)):
+        for row_id, user_id, team_id, admin in await self._connection.execute(query):
             user, team = self._keys[user_id], self._keys[team_id]
             self._plain(row_id, ("membership", f"{user[1]} in {team[1]}"), (user, team), {"admin": admin})
 
@@ -99,7 +99,7 @@ class _Loader:
         query = select(
             Token.id, Token.sha256, Token.name, Token.expires_at, Token.revoked_at, Token.replaced_by_id, owner_id
         )
-        rows = (await self._connection.execute(query))
+        rows = await self._connection.execute(query)
         for row_id, sha256, name, expires_at, revoked_at, replaced_by, owner in rows:
             if revoked_at is not None or replaced_by is not None:
                 self.retired[sha256] = "was replaced" if revoked_at is None else f"was revoked on {revoked_at:%Y-%m-%d}"
@@ -124,7 +124,7 @@ class _Loader:
             Provider.headers,
             Provider.enabled,
         )
-        rows = (await self._connection.execute(query))
+        rows = await self._connection.execute(query)
         for row_id, name, adapter, base_url, secret, quirks, options, headers, enabled in rows:
             if secret:
                 self.secrets[name] = secret
@@ -151,7 +151,7 @@ class _Loader:
             Model.owned_by,
             Model.enabled,
         )
-        rows = (await self._connection.execute(query))
+        rows = await self._connection.execute(query)
         for row_id, name, aliases, operations, window, output, extra_params, owned_by, enabled in rows:
             fields: dict[str, FieldValue] = {
                 "aliases": tuple(aliases),
@@ -177,7 +177,7 @@ class _Loader:
             Deployment.idle_timeout_s,
             Deployment.enabled,
         )
-        rows = (await self._connection.execute(query))
+        rows = await self._connection.execute(query)
         for row_id, model_id, provider_id, upstream, priority, weight, connect, first_byte, idle, enabled in rows:
             model, provider = self._keys[model_id], self._keys[provider_id]
             fields: dict[str, FieldValue] = {
@@ -198,7 +198,7 @@ class _Loader:
         query = select(Grant.id, subject_id, model, Grant.effect).outerjoin(Model, Model.id == Grant.model_id)
         # Of two rows for one name, by model and by pattern, the denial counts, as it does at run time.
         query = query.order_by(case((Grant.effect == "deny", 1), else_=0))
-        for row_id, subject, name, effect in (await self._connection.execute(query)):
+        for row_id, subject, name, effect in await self._connection.execute(query):
             parent = self._keys.get(subject)
             if parent is None:  # a token that is revoked or replaced
                 continue
