@@ -45,7 +45,7 @@ models:
   - {{name: gpt, aliases: [gpt-alias], deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: gpt-azure, deployments: [{{provider: azure, upstream_model: gpt-4o-mini}}]}}
   - {{name: llama, deployments: [{{provider: vllm, upstream_model: meta-llama/Llama-3.3-70B-Instruct}}]}}
-  - {{name: claude, max_output_tokens: 4096, deployments: [{{provider: anthropic, upstream_model: claude-sonnet-4-5}}]}}
+  - {{name: claude, max_output_tokens: 4096, deployments: [{{provider: anthropic, upstream_model: claude-sonnet-4-6}}]}}
   - {{name: gemini, deployments: [{{provider: google, upstream_model: gemini-2.5-flash}}]}}
   - {{name: gemini-embedding, deployments: [{{provider: google, upstream_model: gemini-embedding-001}}]}}
   - {{name: strict, extra_params: reject, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
@@ -55,7 +55,7 @@ models:
   - name: two
     deployments:
       - {{provider: openai, upstream_model: first, priority: 0}}
-      - {{provider: anthropic, upstream_model: claude-sonnet-4-5, priority: 1}}
+      - {{provider: anthropic, upstream_model: claude-sonnet-4-6, priority: 1}}
 grants:
   - {{subject: org:demo, deny: [hidden]}}
   - {{subject: team:demo/everyone, allow: [echo, gpt]}}

@@ -209,7 +209,7 @@ def test_second_deployment_serves_when_the_first_cannot(
     assert answer.headers["x-aqueduct-attempts"] == "2"
     assert answer.parse().model == "two"
     row = gateway.rows(1)[0]
-    assert (row["provider"], row["upstream_model"], row["attempts"]) == ("anthropic", "claude-sonnet-4-5", 2)
+    assert (row["provider"], row["upstream_model"], row["attempts"]) == ("anthropic", "claude-sonnet-4-6", 2)
 
 
 def test_silence_in_a_stream_is_filled_with_comments(gateway: RunningGateway, mocks: Mocks) -> None:
