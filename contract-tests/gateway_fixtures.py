@@ -36,7 +36,7 @@ COMPATIBLE = (
 PROVIDERS = """
 providers:
   - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
-  - {{name: vllm, adapter: openai_compatible, quirks: vllm, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
+  - {{name: vllm, adapter: openai_compatible, quirks: vllm, base_url: "{compatible}/v1", secret: env:TEST_SECRET}}
   - {{name: azure, adapter: azure_openai, base_url: "{azure}", secret: env:TEST_SECRET}}
   - {{name: anthropic, adapter: anthropic, base_url: "{anthropic}", secret: env:TEST_SECRET}}
   - {{name: google, adapter: google, base_url: "{google}/v1beta", secret: env:TEST_SECRET}}
@@ -66,13 +66,14 @@ class Mocks(Struct, frozen=True):
     """The provider mocks behind the gateway."""
 
     openai: Upstream
+    compatible: Upstream
     azure: Upstream
     anthropic: Upstream
     google: Upstream
 
     def all(self) -> tuple[Upstream, ...]:
         """Every mock."""
-        return (self.openai, self.azure, self.anthropic, self.google)
+        return (self.openai, self.compatible, self.azure, self.anthropic, self.google)
 
 
 @pytest.fixture(scope="session")
@@ -93,10 +94,9 @@ def gateway_cluster() -> Iterator[Cluster]:
 def session_mocks() -> Iterator[Mocks]:
     """All mocks, for the whole session."""
     with ExitStack() as stack:
-        openai, azure, anthropic, google = (
-            stack.enter_context(Upstream(dialect)) for dialect in (OpenAI(), Azure(), Anthropic(), Google())
-        )
-        yield Mocks(openai, azure, anthropic, google)
+        dialects = (OpenAI(), OpenAI(extra_fields=None), Azure(), Anthropic(), Google())
+        openai, compatible, azure, anthropic, google = (stack.enter_context(Upstream(dialect)) for dialect in dialects)
+        yield Mocks(openai, compatible, azure, anthropic, google)
 
 
 @pytest.fixture(scope="session")
@@ -131,10 +131,14 @@ def gateway(session_gateway: RunningGateway, mocks: Mocks) -> RunningGateway:
 def providers_yaml(mocks: Mocks) -> str:
     """The providers and models of the standard gateway."""
     standard = PROVIDERS.format(
-        openai=mocks.openai.url, azure=mocks.azure.url, anthropic=mocks.anthropic.url, google=mocks.google.url
+        openai=mocks.openai.url,
+        compatible=mocks.compatible.url,
+        azure=mocks.azure.url,
+        anthropic=mocks.anthropic.url,
+        google=mocks.google.url,
     )
     providers = "".join(
-        f"  - {{name: {name}, adapter: openai_compatible, quirks: {name}, base_url: '{mocks.openai.url}/v1',"
+        f"  - {{name: {name}, adapter: openai_compatible, quirks: {name}, base_url: '{mocks.compatible.url}/v1',"
         " secret: env:TEST_SECRET}\n"
         for name in COMPATIBLE
     )

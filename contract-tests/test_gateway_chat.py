@@ -20,7 +20,9 @@ def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
 
 
 def upstream_of(mocks: Mocks, model: str) -> Upstream:
-    return {"gpt-azure": mocks.azure, "claude": mocks.anthropic, "gemini": mocks.google}.get(model, mocks.openai)
+    return {"gpt-azure": mocks.azure, "llama": mocks.compatible, "claude": mocks.anthropic, "gemini": mocks.google}.get(
+        model, mocks.openai
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)

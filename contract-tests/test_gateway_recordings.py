@@ -35,7 +35,10 @@ def model_of(recording: Recording) -> str:
 
 
 def upstream_of(mocks: Mocks, recording: Recording) -> Upstream:
-    found: Upstream = getattr(mocks, recording.dialect)
+    dialect = recording.dialect
+    found: Upstream = getattr(
+        mocks, "compatible" if dialect == "openai" and recording.provider != "openai" else dialect
+    )
     return found
 
 

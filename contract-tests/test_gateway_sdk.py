@@ -174,7 +174,7 @@ def test_unknown_parameters_reach_compatible_servers_and_are_named_where_they_ar
         model="claude", messages=HELLO, seed=1, extra_body={"guided_choice": ["a", "b"]}
     )
 
-    assert mocks.openai.ledger[0].call.body["guided_choice"] == ["a", "b"]
+    assert mocks.compatible.ledger[0].call.body["guided_choice"] == ["a", "b"]
     assert "x-aqueduct-dropped-params" not in forwarded.headers
     assert set(dropped.headers["x-aqueduct-dropped-params"].split(",")) == {"guided_choice", "seed"}
     assert "guided_choice" not in mocks.anthropic.ledger[0].call.body
