@@ -1,9 +1,6 @@
 """The keys of `aqueduct.yaml` as tables for `docs/aqueduct-yaml.md`, from the Structs; must not know the page."""
 
-import inspect
-
-import msgspec
-from msgspec import NODEFAULT, Struct, UnsetType
+from msgspec import NODEFAULT, Struct, UnsetType, inspect
 from msgspec.inspect import Field, Metadata
 
 from aqueduct.config.document import NO_TIMEOUTS
@@ -12,8 +9,8 @@ from aqueduct.config.document import NO_TIMEOUTS
 def table(struct: type[Struct]) -> str:
     """Return one Markdown table: key, type, default, meaning."""
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    info = msgspec.inspect.type_info(struct)
-    if not isinstance(info, msgspec.inspect.StructType):
+    info = inspect.type_info(struct)
+    if not isinstance(info, inspect.StructType):
         raise TypeError(struct)
     lines += [
         f"| `{field.name}` | {_type(field.type)} | {_default(field)} | {_escaped(_description(field.type))} |"
@@ -22,35 +19,29 @@ def table(struct: type[Struct]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary(struct: type[Struct]) -> str:
-    """Return what a Struct is, in its own words."""
-    return inspect.cleandoc(struct.__doc__ or "")
+_PLAIN = {
+    inspect.StrType: "text",
+    inspect.IntType: "whole number",
+    inspect.FloatType: "number",
+    inspect.BoolType: "`true`, `false`",
+    inspect.DictType: "texts by name",
+}
 
 
-def _type(kind: msgspec.inspect.Type) -> str:
+def _type(kind: inspect.Type) -> str:
     match kind:
         case Metadata(type=inner):
             return _type(inner)
-        case msgspec.inspect.StrType():
-            return "text"
-        case msgspec.inspect.IntType():
-            return "whole number"
-        case msgspec.inspect.FloatType():
-            return "number"
-        case msgspec.inspect.BoolType():
-            return "`true`, `false`"
-        case msgspec.inspect.LiteralType(values=values):
+        case inspect.LiteralType(values=values):
             return ", ".join(f"`{value}`" for value in values)
-        case msgspec.inspect.VarTupleType(item_type=item):
+        case inspect.VarTupleType(item_type=item):
             return f"list of {_type(item)}"
-        case msgspec.inspect.DictType():
-            return "texts by name"
-        case msgspec.inspect.StructType(cls=cls):
+        case inspect.StructType(cls=cls):
             return f"[{cls.__name__}](#{cls.__name__.lower()})"
-        case msgspec.inspect.UnionType(types=types):
-            return " or ".join(_type(one) for one in types if not isinstance(one, msgspec.inspect.NoneType))
+        case inspect.UnionType(types=types):
+            return " or ".join(_type(one) for one in types if not isinstance(one, inspect.NoneType))
         case _:
-            raise TypeError(kind)
+            return _PLAIN[type(kind)]
 
 
 def _default(field: Field) -> str:
@@ -62,7 +53,7 @@ def _default(field: Field) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def _description(kind: msgspec.inspect.Type) -> str:
+def _description(kind: inspect.Type) -> str:
     found = kind.extra_json_schema if isinstance(kind, Metadata) else None
     return str((found or {}).get("description", ""))
 
