@@ -26,6 +26,8 @@ BAD_BODIES: list[tuple[str, object, str, str | None]] = [
     ("not utf-8 in a schema", SCHEMA_NOT_UTF8, "invalid_json", None),
     ("too deep", b"[" * 100_000, "invalid_type", None),
     ("too deep in a schema", b'{"model":"echo","messages":[],"metadata":' + b"[" * 100_000, "invalid_type", "metadata"),
+    ("truncated after an unknown field", b'{"zzz":1,"model":"echo","messages":[', "invalid_json", None),
+    ("too deep in an unknown field", b'{"zzz":' + b"[" * 100_000, "invalid_json", None),
     ("lone surrogate", b'{"model":"echo","messages":[{"role":"user","content":"\\ud800"}]}', "invalid_json", None),
     ("array", [], "invalid_type", None),
     ("no model", {"messages": []}, "missing_required_parameter", "model"),

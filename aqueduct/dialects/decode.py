@@ -36,19 +36,19 @@ class RequestDecoder(Generic[RequestT]):
         try:
             if not body.isascii():
                 body.decode()  # msgspec does not look into `Raw`
-            return self._strict(body), _NO_EXTRA
-        except msgspec.ValidationError as error:
-            if not _UNKNOWN.match(str(error)):
-                raise worded(error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _invalid_json(error) from None
-        return self._decode_with_extra(body)
-
-    def _decode_with_extra(self, body: bytes) -> tuple[RequestT, Mapping[str, Raw]]:
-        try:
-            request = self._lenient(body)
+            try:
+                return self._strict(body), _NO_EXTRA
+            except msgspec.ValidationError as error:
+                if not _UNKNOWN.match(str(error)):
+                    raise
+            return self._decode_with_extra(body)
         except msgspec.ValidationError as error:
             raise worded(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _invalid_json(error) from None
+
+    def _decode_with_extra(self, body: bytes) -> tuple[RequestT, Mapping[str, Raw]]:
+        request = self._lenient(body)
         members = _decode_members(body)
         extra = {name: value for name, value in members.items() if name not in self._fields}
         if len(extra) > MAX_EXTRA_PARAMS:
