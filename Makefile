@@ -96,7 +96,7 @@ types: $(VENV)/.dev $(PYRIGHT)/node_modules/.installed ## mypy strict and pyrigh
 
 .PHONY: contract
 contract: $(VENV)/.dev ## Check the import contracts between the packages
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: test
 test: $(VENV)/.dev ## Run every test on a real PostgreSQL
