@@ -78,9 +78,11 @@ def test_changelog_has_an_unreleased_section_with_an_entry() -> None:
     assert re.search(r"^- ", section[1], re.MULTILINE)
 
 
-def test_decision_records_are_numbered_without_gaps_and_complete() -> None:
+def test_decision_records_are_complete_listed_and_have_a_number_each() -> None:
     records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
-    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    assert len({record.name[:4] for record in records}) == len(records)
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs" / "adr" / "README.md").read_text("utf-8"))
+    assert listed == [record.name for record in records]
     for record in records:
         headings = re.findall(r"^## (.+)$", record.read_text("utf-8"), re.MULTILINE)
         assert headings == ["Context", "Decision", "Cost", "How to undo it"], record.name
