@@ -58,6 +58,11 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s
 
 
+def shown(name: str) -> str:
+    """Return a name from a client as messages may repeat it: bounded."""
+    return name if len(name) <= _SHOWN_CHARS else name[:_SHOWN_CHARS] + "…"
+
+
 def invalid_request(code: str, message: str, param: str | None = None) -> GatewayError:
     """Return a 400 that is the caller's to mend."""
     return GatewayError(400, code, message, kind=ErrorType.CALLER_INVALID_REQUEST, param=param)
@@ -65,14 +70,25 @@ def invalid_request(code: str, message: str, param: str | None = None) -> Gatewa
 
 def model_not_found(model: str) -> GatewayError:
     """Return the 404 for a model that does not exist or that the caller may not use: the two look alike on purpose."""
-    shown = model if len(model) <= _SHOWN_MODEL_CHARS else model[:_SHOWN_MODEL_CHARS] + "…"
     return GatewayError(
         404,
         "model_not_found",
-        f"The model '{shown}' does not exist or you do not have access to it. GET /v1/models lists what you may use.",
+        f"The model '{shown(model)}' does not exist or you do not have access to it. GET /v1/models lists what you may use.",
         kind=ErrorType.CALLER_MODEL_NOT_FOUND,
         param="model",
     )
 
 
-_SHOWN_MODEL_CHARS = 100
+def shutting_down() -> GatewayError:
+    """Return the 503 for a request that the server's end cuts off."""
+    return GatewayError(
+        503,
+        "gateway_shutdown",
+        "The gateway is shutting down. Send the request again.",
+        kind=ErrorType.GATEWAY_SHUTDOWN,
+        error_type="server_error",
+        retry_after_s=1.0,
+    )
+
+
+_SHOWN_CHARS = 100

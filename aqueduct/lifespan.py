@@ -17,6 +17,7 @@ from adapters.registry import AdapterUnavailableError, adapter_types, build
 from adapters.transport import Transport
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.api.upkeep import Upkeep
 from aqueduct.catalog.build_models import Sources
 from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.secrets import SecretBox
@@ -106,7 +107,7 @@ def build_gateway(settings: Settings) -> Gateway:
         transport=transport,
         recorder=recorder,
         metrics=metrics,
-        request_log=RequestLog(sys.stdout.fileno()),
+        request_log=RequestLog(sys.stdout.fileno(), as_text=settings.log_format == "text"),
         stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
         request_ids=RequestIds(),
     )
@@ -120,11 +121,14 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
         await gateway.catalog.start()
         await gateway.recorder.start()
         await gateway.stream_watch.start()
+        upkeep = Upkeep(gateway)
+        await upkeep.start()
         try:
             yield
         finally:
             gateway.draining = True
             await _last_requests(gateway)
+            await upkeep.aclose()
             await gateway.stream_watch.aclose()
             await gateway.recorder.aclose(LAST_ROWS_S)
             await gateway.transport.aclose()

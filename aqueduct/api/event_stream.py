@@ -7,9 +7,11 @@ import msgspec
 from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
-from aqueduct.api.errors import WireError, encode_error, from_provider
+from aqueduct.api.disconnect import DisconnectWatch
+from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import stream_headers
+from aqueduct.errors import ErrorType, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import settled_usage
@@ -29,6 +31,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
     """
 
     __slots__ = (
+        "_abandoned",
+        "_complete",
         "_context",
         "_gateway",
         "_include_usage",
@@ -67,13 +71,18 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._last_chunk: ChunkT | None = None
         self._send: Send | None = None
         self._settled = False
+        self._complete = False
+        self._abandoned = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self.last_sent = self._loop.time()
         self.sending_since = 0.0
 
-    async def run(self, send: Send) -> None:
-        """Send the stream to its end and settle it; on cancellation only settle it."""
+    async def run(self, send: Send, watch: DisconnectWatch) -> None:
+        """Send the stream to its end and settle it.
+
+        On cancellation it is settled, and a client that `watch` has not seen leave is told why its stream ends.
+        """
         self._send = send
         context = self._context
         context.status = 200
@@ -84,7 +93,13 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             # settled before the last write: a client that has read to the end finds its usage recorded
             last = self._settle(failure)
             self._gateway.stream_watch.discard(self)
+            self._complete = True
             await send({"type": "http.response.body", "body": last, "more_body": False})
+            watch.stop()  # to the server, a complete answer looks like a client that has left
+        except asyncio.CancelledError:
+            if not (watch.gone or self._abandoned or self._complete):
+                await self._break_off(send)
+            raise
         finally:
             self._gateway.stream_watch.discard(self)
             self._settle(None)
@@ -93,12 +108,24 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
 
     async def ping(self) -> None:
         """Send a comment, so that nobody between takes the silence for an end."""
-        await self._write(PING)
+        if not self._complete:
+            await self._write(PING)
 
     def abandon(self) -> None:
-        """End the stream: its client does not read."""
+        """End the stream: its client does not read, which counts as gone."""
+        self._abandoned = True
+        self._context.error_kind = ErrorType.CALLER_DISCONNECTED
         if self._task is not None:
             self._task.cancel()
+
+    async def _break_off(self, send: Send) -> None:
+        """Settle, and end the answer with an error event: the server stops before the stream has ended."""
+        self._settle(None)
+        self._gateway.stream_watch.discard(self)
+        self._complete = True
+        last = b"data: %b\n\n" % encode_error(from_gateway(shutting_down()).body) + DONE
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _relay(self) -> ProviderError | None:
         """Send all chunks; returns what broke the stream off, if anything did."""

@@ -7,6 +7,7 @@ from litestar import Response, get
 
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response
+from aqueduct.api.upkeep import publish_gauges
 from aqueduct.observability.metrics import CONTENT_TYPE
 
 STALE_AFTER_POLLS: Final = 6
@@ -31,9 +32,7 @@ def ready(request: AnyRequest) -> Response[bytes]:
 async def metrics(request: AnyRequest) -> Response[bytes]:
     """Expose the instance's metrics in Prometheus' text format."""
     gateway = gateway_of(request.scope)
-    gateway.metrics.inflight.set(gateway.inflight)
-    gateway.metrics.spool_records.set(gateway.recorder.waiting)
-    gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
+    publish_gauges(gateway)
     return Response(await asyncio.to_thread(gateway.metrics.exposition), media_type=CONTENT_TYPE.decode())
 
 

@@ -20,7 +20,7 @@ from aqueduct.api.errors import WireError, encode_error, from_gateway, from_prov
 from aqueduct.api.event_stream import EventStream
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import client_request_id, json_headers
-from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.errors import ErrorType, GatewayError, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT
@@ -54,7 +54,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             context.principal = authenticate(gateway, scope["headers"])
             body = await self._read(scope, receive)
             watch = DisconnectWatch(receive)
-            await self._answer(body, context, send)
+            await self._answer(body, context, send, watch)
         except GatewayError as error:
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
@@ -65,10 +65,8 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         except ClientGoneError:
             context.status, context.error_kind = CLIENT_CLOSED_REQUEST, ErrorType.CALLER_DISCONNECTED
         except asyncio.CancelledError:
-            self._note_cancellation(context, watch)
-            if watch is None or not watch.gone:
-                raise
             _forgive_cancellation()
+            await self._after_cancellation(context, watch, send)
         except Exception:  # the boundary of an attempt: a defect of ours is told, counted and logged
             logger.exception("request_failed request_id=%s", context.request_id)
             await self._fail(internal_error(), context, send)
@@ -87,7 +85,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             scope, receive, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
 
-    async def _answer(self, body: bytes, context: RequestContext, send: Send) -> None:
+    async def _answer(self, body: bytes, context: RequestContext, send: Send, watch: DisconnectWatch) -> None:
         spec, gateway = self._spec, self._gateway
         request, extra_params = spec.decoder.decode(body)
         context.requested_model = request.model
@@ -100,7 +98,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
             stream = EventStream(gateway, spec, request, context, opened)
             del body, request, extra_params
-            await stream.run(send)
+            await stream.run(send, watch)
             return
         result = await execute(gateway.pipeline, spec, request, extra_params, context)
         context.status = 200
@@ -119,10 +117,15 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         await send({"type": "http.response.start", "status": wire.status, "headers": headers})
         await send({"type": "http.response.body", "body": data, "more_body": False})
 
-    def _note_cancellation(self, context: RequestContext, watch: DisconnectWatch | None) -> None:
-        gone = watch is not None and watch.gone
-        context.status = CLIENT_CLOSED_REQUEST if gone else 503
-        context.error_kind = ErrorType.CALLER_DISCONNECTED if gone else ErrorType.GATEWAY_SHUTDOWN
+    async def _after_cancellation(self, context: RequestContext, watch: DisconnectWatch | None, send: Send) -> None:
+        """Note why a request was cancelled: its client has left, or the server is about to end."""
+        if (watch is not None and watch.gone) or context.error_kind is ErrorType.CALLER_DISCONNECTED:
+            context.status, context.error_kind = CLIENT_CLOSED_REQUEST, ErrorType.CALLER_DISCONNECTED
+            return
+        begun = context.status == 200
+        await self._fail(from_gateway(shutting_down()), context, send)
+        if begun:
+            context.status = 503
 
 
 def _forgive_cancellation() -> None:

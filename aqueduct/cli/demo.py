@@ -23,6 +23,7 @@ from aqueduct.db.embedded import embedded_postgres
 from aqueduct.db.engine import create_engine
 from aqueduct.db.migrate import upgrade
 from aqueduct.db.models import Token
+from aqueduct.observability.logging import configure_logging
 
 OWNER: Final = "user:demo@example.org"
 GRACE: Final = timedelta(hours=24)
@@ -61,6 +62,7 @@ def demo(*, port: int | None) -> None:
     database that others use.
     """
     session = open_session()
+    configure_logging(session.settings)
     if port is not None:
         session = msgspec.structs.replace(session, settings=msgspec.structs.replace(session.settings, port=port))
     with orderly_exit(), bound_socket(session.settings) as listener, ExitStack() as stack:

@@ -1,6 +1,7 @@
 """`aqueduct serve`: the gateway in production."""
 
 import asyncio
+import logging
 import os
 from contextlib import ExitStack
 from socket import socket
@@ -8,12 +9,15 @@ from socket import socket
 import click
 from typing_extensions import override
 
-from aqueduct.cli.server import address, bound_socket, orderly_exit, run
+from aqueduct.cli.server import bound_socket, orderly_exit, run
 from aqueduct.cli.session import Session, explained, open_session
 from aqueduct.db.embedded import database_url
 from aqueduct.db.engine import create_engine
 from aqueduct.db.migrate import check_revision
+from aqueduct.observability.logging import configure_logging
 from aqueduct.settings import describe, unknown_variables, variable
+
+logger = logging.getLogger("aqueduct")
 
 
 class WithSettings(click.Command):
@@ -37,8 +41,9 @@ def serve() -> None:
     requests have AQUEDUCT_DRAIN_S seconds to end.
     """
     session = open_session()
+    configure_logging(session.settings)
     for sentence in unknown_variables(session.environment):
-        click.echo(f"Warning: {sentence}.", err=True)
+        logger.warning("%s.", sentence)
     with orderly_exit(), bound_socket(session.settings) as listener, ExitStack() as stack:
         with explained():
             url = stack.enter_context(database_url(session.settings))
@@ -49,7 +54,6 @@ def serve() -> None:
 def serve_on(listener: socket, session: Session, url: str) -> None:
     """Serve with the database at `url`; what `.env` holds becomes part of the environment, for worker processes."""
     os.environ.update({**session.environment, variable("database_url"): url})
-    click.echo(f"Aqueduct listens on {address(listener)}.", err=True)
     run(session.settings, listener)
 
 

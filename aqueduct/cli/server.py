@@ -6,21 +6,22 @@ exit code 0; what the caller has opened (an embedded database) is closed after t
 
 import logging
 import math
+import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 import click
-import msgspec
 import uvicorn
-from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from aqueduct.observability.logging import log_config
 from aqueduct.settings import Settings
 
 KEEP_ALIVE_S: Final = 75
@@ -28,22 +29,8 @@ KEEP_ALIVE_S: Final = 75
 BACKLOG: Final = 2048
 APPLICATION: Final = "aqueduct.app:create_app"
 PROTOCOL: Final = "aqueduct.api.http_protocol:BoundedHttpProtocol"
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per record; of an exception its traceback, which holds no values of variables."""
-
-    @override
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+logger = logging.getLogger("aqueduct")
 
 
 @contextmanager
@@ -83,7 +70,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
         http=PROTOCOL,
         ws="none",
         lifespan="on",
-        log_config=_log_config(settings),
+        log_config=log_config(settings),
         log_level=settings.log_level,
         access_log=False,
         proxy_headers=False,
@@ -91,16 +78,33 @@ def run(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.drain_s),
     )
-    if settings.workers > 1:
-        supervisor = Multiprocess(config, sockets=[listener])
-        supervisor.run()
-        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
-    else:
-        server = uvicorn.Server(config)
-        server.run(sockets=[listener])
-        started = server.started
+    logger.info("Aqueduct listens on %s", address(listener))
+    with _metrics_folder(settings.workers):
+        if settings.workers > 1:
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+        else:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            started = server.started
     if not started:
         raise click.ClickException("The gateway did not start; the reason is above.")
+
+
+@contextmanager
+def _metrics_folder(workers: int) -> Generator[None]:
+    """Give several workers a private folder to count in together; two instances in one would add up their metrics."""
+    os.environ.pop(METRICS_FOLDER, None)
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="aqueduct-metrics-", ignore_cleanup_errors=True) as folder:
+        os.environ[METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
 
 
 @contextmanager
@@ -119,19 +123,3 @@ def orderly_exit() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _log_config(settings: Settings) -> dict[str, object]:
-    formatters: dict[str, object] = {
-        "json": {"()": f"{JsonLines.__module__}.{JsonLines.__qualname__}"},
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-    }
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": formatters,
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": settings.log_format}
-        },
-        "root": {"handlers": ["stderr"], "level": settings.log_level.upper()},
-    }

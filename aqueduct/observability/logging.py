@@ -1,8 +1,8 @@
 """Logs of what is rare: start, stop, failures. Requests have their own lines (`request_log`)."""
 
 import logging
-import sys
 from datetime import UTC, datetime
+from logging.config import dictConfig
 from typing import Final
 
 import msgspec
@@ -11,12 +11,6 @@ from typing_extensions import override
 from aqueduct.settings import Settings
 
 _encode = msgspec.json.Encoder().encode
-_LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 _QUIET: Final = ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.migration")
 
 
@@ -36,15 +30,24 @@ class JsonFormatter(logging.Formatter):
         return _encode(line).decode()
 
 
+def log_config(settings: Settings) -> dict[str, object]:
+    """Return what `logging.config` makes the logs of a process from: to standard error, in the form of the settings."""
+    formatters: dict[str, object] = {
+        "json": {"()": f"{JsonFormatter.__module__}.{JsonFormatter.__qualname__}"},
+        "text": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": formatters,
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": settings.log_format}
+        },
+        "root": {"handlers": ["stderr"], "level": settings.log_level.upper()},
+        "loggers": {name: {"level": "WARNING"} for name in _QUIET},
+    }
+
+
 def configure_logging(settings: Settings) -> None:
-    """Send the process's logs to standard error in the form that the settings name."""
-    handler = logging.StreamHandler(sys.stderr)
-    if settings.log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(_LEVELS[settings.log_level])
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Send the process's logs where `log_config` says."""
+    dictConfig(log_config(settings))

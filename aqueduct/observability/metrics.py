@@ -5,6 +5,7 @@ this module is imported), so that whichever worker answers `/metrics` shows the 
 """
 
 import os
+from pathlib import Path
 from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -110,9 +111,21 @@ class Metrics:
         """Return all metrics of the instance in Prometheus' text format."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
+        forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         merged = CollectorRegistry()
         MultiProcessCollector(merged)  # type: ignore[no-untyped-call]  # the library has no annotation here
         return generate_latest(merged)
+
+
+def forget_dead_workers(folder: Path) -> None:
+    """Remove the gauges of workers that have ended; what they have counted stays, so that no counter jumps down."""
+    for path in folder.glob("gauge_live*_*.db"):
+        try:
+            os.kill(int(path.stem.rpartition("_")[2]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (PermissionError, ValueError):
+            continue
 
 
 def error_label(kind: ErrorType | None) -> str:

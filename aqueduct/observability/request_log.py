@@ -39,13 +39,14 @@ class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RequestLog:
-    """Collects lines and writes them to a file descriptor every `FLUSH_S` seconds.
+    """Collects lines and writes them to a file descriptor every `FLUSH_S` seconds, as JSON or as `name=value` text.
 
     A reader that does not keep up loses lines beyond `MAX_HELD_BYTES`, and is told how many; requests never wait.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, as_text: bool = False) -> None:
         self._fd = fd
+        self._encode = _text if as_text else _encode
         self._lines: list[bytes] = []
         self._held_bytes = 0
         self._lost = 0
@@ -54,7 +55,7 @@ class RequestLog:
 
     def put(self, line: RequestLine) -> None:
         """Take one line."""
-        data = _encode(line)
+        data = self._encode(line)
         if self._held_bytes + len(data) > MAX_HELD_BYTES:
             self._lost += 1
             return
@@ -89,10 +90,21 @@ class RequestLog:
     def _take(self) -> bytes:
         lines, self._lines, self._held_bytes = self._lines, [], 0
         if self._lost:
-            lines.append(_encode({"lost_log_lines": self._lost}))
+            lines.append(self._encode({"lost_log_lines": self._lost}))
             self._lost = 0
         lines.append(b"")
         return b"\n".join(lines)
+
+
+def _text(line: RequestLine | dict[str, int]) -> bytes:
+    """Return a line for people; what is not known is left out, and odd values are quoted as JSON strings are."""
+    values: dict[str, object] = msgspec.to_builtins(line)
+    return b" ".join(b"%b=%b" % (name.encode(), _value(value)) for name, value in values.items())
+
+
+def _value(value: object) -> bytes:
+    plain = isinstance(value, str) and value.isprintable() and " " not in value and '"' not in value
+    return value.encode() if isinstance(value, str) and plain else _encode(value)
 
 
 def _write_all(fd: int, data: bytes) -> None:
