@@ -15,7 +15,6 @@ from schemas.chat_request import (
     FunctionTool,
     JsonSchemaFormat,
     RefusalPart,
-    StreamOptions,
     TextPart,
 )
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
@@ -39,14 +38,6 @@ async def _open(adapter: object, request: ChatRequest, call: Call) -> ChunkStrea
 
 def _supporting(adapter: object) -> SupportsChat:
     return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
-
-
-def _wants_stream(request: ChatRequest) -> bool:
-    return request.stream is True
-
-
-def _stream_options(request: ChatRequest) -> StreamOptions | None:
-    return request.stream_options
 
 
 def content_chars(chunk: ChatCompletionChunk) -> int:
@@ -162,8 +153,6 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     prompt_chars=_prompt_chars,
     validate=_validate,
     stream=StreamSpec(
-        wanted=_wants_stream,
-        options=_stream_options,
         open=_open,
         content_chars=content_chars,
         mask_usage=_mask_usage,

@@ -5,7 +5,6 @@ from typing import Final
 from adapters.base import Call, ChunkStream, Result, SupportsCompletions
 from aqueduct.dialects.decode import RequestDecoder, require_one_kind
 from aqueduct.pipeline.spec import OperationSpec, StreamSpec
-from schemas.chat_request import StreamOptions
 from schemas.completions import Completion, CompletionRequest
 from schemas.usage import Usage
 
@@ -24,14 +23,6 @@ async def _open(adapter: object, request: CompletionRequest, call: Call) -> Chun
 
 def _supporting(adapter: object) -> SupportsCompletions:
     return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
-
-
-def _wants_stream(request: CompletionRequest) -> bool:
-    return request.stream is True
-
-
-def _stream_options(request: CompletionRequest) -> StreamOptions | None:
-    return request.stream_options
 
 
 def _content_chars(chunk: Completion) -> int:
@@ -85,8 +76,6 @@ COMPLETIONS: Final = OperationSpec[CompletionRequest, Completion, Completion](
     prompt_chars=_prompt_chars,
     validate=_validate,
     stream=StreamSpec(
-        wanted=_wants_stream,
-        options=_stream_options,
         open=_open,
         content_chars=_content_chars,
         mask_usage=_mask_usage,

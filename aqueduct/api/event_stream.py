@@ -15,7 +15,7 @@ from aqueduct.errors import ErrorType, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import settled_usage
-from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_usage
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"
@@ -58,14 +58,12 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context: RequestContext,
         opened: OpenStream[ChunkT],
     ) -> None:
-        stream_spec = spec.stream
-        options = None if stream_spec is None else stream_spec.options(request)
         self._gateway = gateway
         self._spec = spec
         self._context = context
         self._opened = opened
         self._model = request.model
-        self._include_usage = options is not None and options.include_usage is True
+        self._include_usage = wants_usage(request)
         self._prompt_chars = spec.prompt_chars(request)
         self._output_chars = 0
         self._last_chunk: ChunkT | None = None

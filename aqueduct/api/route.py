@@ -23,7 +23,7 @@ from aqueduct.api.headers import client_request_id, json_headers
 from aqueduct.errors import ErrorType, GatewayError, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
-from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_stream
 
 LARGE_BODY_BYTES: Final = 256 * 1024
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -93,7 +93,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         spec.validate(request)
         if len(body) > LARGE_BODY_BYTES:
             await asyncio.sleep(0)  # let others in between two long steps
-        if spec.stream is not None and spec.stream.wanted(request):
+        if spec.stream is not None and wants_stream(request):
             context.streamed = True
             opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
             stream = EventStream(gateway, spec, request, context, opened)

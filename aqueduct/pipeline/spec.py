@@ -45,12 +45,20 @@ BodyT = TypeVar("BodyT", bound=OperationBody)
 ChunkT = TypeVar("ChunkT", bound=OperationBody)
 
 
+def wants_stream(request: object) -> bool:
+    """Return whether the client asked for a stream; operations that have none have no such field."""
+    return getattr(request, "stream", None) is True
+
+
+def wants_usage(request: object) -> bool:
+    """Return whether the client asked for the usage of its stream."""
+    options: StreamOptions | None = getattr(request, "stream_options", None)
+    return options is not None and options.include_usage is True
+
+
 class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
     """How an operation streams."""
 
-    wanted: Callable[[RequestT], bool]
-    """Whether the client asked for a stream."""
-    options: Callable[[RequestT], StreamOptions | None]
     open: Callable[[object, RequestT, Call], Awaitable[ChunkStream[ChunkT]]]
     """Opens the stream on an adapter that supports the operation."""
     content_chars: Callable[[ChunkT], int]
