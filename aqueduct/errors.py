@@ -73,7 +73,8 @@ def model_not_found(model: str) -> GatewayError:
     return GatewayError(
         404,
         "model_not_found",
-        f"The model '{shown(model)}' does not exist or you do not have access to it. GET /v1/models lists what you may use.",
+        f"The model '{shown(model)}' does not exist or you do not have access to it."
+        " GET /v1/models lists what you may use.",
         kind=ErrorType.CALLER_MODEL_NOT_FOUND,
         param="model",
     )

@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope
 from aqueduct.errors import ErrorType, GatewayError
 
 _JSON: Final = b"application/json"
+MAX_LENGTH_DIGITS: Final = 20
 
 
 class ClientGoneError(Exception):
@@ -31,12 +32,12 @@ async def read_json_body(scope: Scope, receive: Receive, *, max_bytes: int, time
                 message = await receive()
                 if message["type"] != "http.request":
                     raise ClientGoneError
-                piece = message["body"]
+                piece = message.get("body", b"")
                 size += len(piece)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
                 pieces.append(piece)
-                more = message["more_body"]
+                more = message.get("more_body", False)
     except TimeoutError:
         raise GatewayError(
             408,
@@ -52,7 +53,7 @@ def _declared(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int | None, bytes
     length: int | None = None
     media_type: bytes | None = None
     for name, value in headers:
-        if name == b"content-length" and value.isdigit():
+        if name == b"content-length" and value.isdigit() and len(value) < MAX_LENGTH_DIGITS:
             length = int(value)
         elif name == b"content-type":
             media_type = value

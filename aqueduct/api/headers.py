@@ -9,6 +9,7 @@ from aqueduct.pipeline.context import RequestContext
 Headers = list[tuple[bytes, bytes]]
 OPENAI_VERSION: Final = b"2020-10-01"
 MAX_CLIENT_ID_CHARS: Final = 128
+MAX_VALUE_CHARS: Final = 2048
 _JSON: Final = (b"content-type", b"application/json")
 _STREAM: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -63,6 +64,7 @@ def _common(context: RequestContext) -> Headers:
 
 
 def _safe(text: str) -> bytes:
-    """Return a header value: what is not printable ASCII becomes `?`."""
+    """Return a header value: bounded, and what is not printable ASCII becomes `?`."""
+    text = text[:MAX_VALUE_CHARS]
     data = text.encode("ascii", "replace")
     return data if text.isprintable() else bytes(byte if 32 <= byte < 127 else 63 for byte in data)

@@ -1,34 +1,74 @@
-"""uvicorn's HTTP protocol with the bounds it lacks: on the time and size of a request's head; knows no route."""
+"""uvicorn's HTTP protocol with the bounds it lacks, on time and size; knows no route.
+
+Bounded are the time and the size of a request's head, the time of a body that nobody reads any more because its answer
+is out, and the time for which a client may leave an answer unread.
+"""
 
 import asyncio
 from typing import Final, cast
 
+from litestar import Litestar
 from typing_extensions import override
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from aqueduct.api.gateway import Gateway
+from aqueduct.ids import RequestIds
+from aqueduct.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-HEAD_TIMEOUT_S: Final = 10.0
+UNREAD_TIMEOUT_S: Final = 75.0
+"""How long an answer may wait in the socket for a client that does not read, after the streams' own bound."""
+_request_ids: Final = RequestIds()
 
 
-def _raw_error(status: bytes, code: bytes, message: bytes) -> bytes:
-    body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":"%b"}}' % (message, code)
-    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    return head % (status, len(body)) + body
+class _Refusal:
+    """An answer without a request, in the API's form."""
+
+    def __init__(self, status: bytes, code: bytes, message: bytes) -> None:
+        self._body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":"%b"}}' % (
+            message,
+            code,
+        )
+        self._head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
+            status,
+            len(self._body),
+        )
+
+    def encode(self) -> bytes:
+        """Return the answer's bytes with an id of its own."""
+        return b"%bx-request-id: %b\r\n\r\n%b" % (self._head, str(_request_ids()).encode(), self._body)
 
 
-_BAD_REQUEST: Final = _raw_error(b"400 Bad Request", b"invalid_http", b"The request is not valid HTTP/1.1.")
-_HEAD_TIMEOUT: Final = _raw_error(b"408 Request Timeout", b"request_timeout", b"The request head took too long.")
-_HEAD_TOO_LARGE: Final = _raw_error(
+_BAD_REQUEST: Final = _Refusal(b"400 Bad Request", b"invalid_http", b"The request is not valid HTTP/1.1.")
+_HEAD_TIMEOUT: Final = _Refusal(b"408 Request Timeout", b"request_timeout", b"The request head took too long.")
+_HEAD_TOO_LARGE: Final = _Refusal(
     b"431 Request Header Fields Too Large", b"headers_too_large", b"The request head is too large."
 )
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends connections whose request head is too slow, too large or no HTTP, with an error in the API's form."""
+    """Ends connections whose request head is too slow, too large or no HTTP, and those that only hold on."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _rest_timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = False
+    _in_body = False
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        settings = _settings_of(config.loaded_app)
+        self._head_timeout_s = settings.header_timeout_s
+        self._body_timeout_s = settings.body_timeout_s
 
     @override
     def connection_made(  # type: ignore[override]  # the transport's type as uvicorn has it
@@ -40,12 +80,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_rest_timer()
+        self._stop_unread_timer()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if not self._in_head:
+            if self.timeout_keep_alive_task is None and self._is_idle() and self._head_timer is None:
+                self._start_timer()  # empty lines between requests begin none, but end uvicorn's own timer
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
@@ -62,27 +106,71 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._in_body = True
         self._stop_timer()
         super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._stop_rest_timer()
+        super().on_message_complete()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._rest_timer = self.loop.call_later(self._body_timeout_s, self.transport.abort)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unread_timer is None:
+            self._unread_timer = self.loop.call_later(UNREAD_TIMEOUT_S, self.transport.abort)
+
+    @override
+    def resume_writing(self) -> None:
+        self._stop_unread_timer()
+        super().resume_writing()
 
     @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(_BAD_REQUEST)
 
+    def _is_idle(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's annotation leaves out the None
+        return cycle is not None and cycle.response_complete and not self._in_body
+
     def _start_timer(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._refuse, _HEAD_TIMEOUT)
+        self._head_timer = self.loop.call_later(self._head_timeout_s, self._refuse, _HEAD_TIMEOUT)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse(self, answer: bytes) -> None:
+    def _stop_rest_timer(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _refuse(self, refusal: _Refusal) -> None:
         self._in_head = False
         self._stop_timer()
         if self.transport.is_closing():
             return
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's annotation leaves out the None
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is None or cycle.response_complete:
-            self.transport.write(answer)  # else it would end up inside an earlier request's answer
+            self.transport.write(refusal.encode())  # else it would end up inside an earlier request's answer
         self.transport.close()
+
+
+def _settings_of(app: object) -> Settings:
+    """Return the settings of the application that is served, or the defaults where uvicorn has wrapped it."""
+    gateway: Gateway | None = app.state.get("gateway") if isinstance(app, Litestar) else None
+    return Settings() if gateway is None else gateway.settings

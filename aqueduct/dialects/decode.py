@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
-from aqueduct.errors import GatewayError, invalid_request
+from aqueduct.errors import GatewayError, invalid_request, shown
 
 MAX_EXTRA_PARAMS: Final = 64
 MAX_SHOWN_CHARS: Final = 300
@@ -53,7 +53,7 @@ class RequestDecoder(Generic[RequestT]):
         extra = {name: value for name, value in members.items() if name not in self._fields}
         if len(extra) > MAX_EXTRA_PARAMS:
             message = f"The request has {len(extra)} unknown parameters; at most {MAX_EXTRA_PARAMS} are passed on."
-            raise invalid_request("unsupported_parameter", message, next(iter(extra)))
+            raise invalid_request("unsupported_parameter", message, shown(next(iter(extra))))
         return request, extra
 
 

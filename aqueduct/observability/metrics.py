@@ -104,7 +104,7 @@ class Metrics:
         child.inc()
 
     def rows(self, result: str, count: int) -> None:
-        """Count usage rows: `written` or `duplicate`."""
+        """Count usage rows: `written`, `duplicate` or `rejected`."""
         self._rows.labels(result).inc(count)
 
     def exposition(self) -> bytes:

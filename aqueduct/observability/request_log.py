@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import select
+import threading
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 FLUSH_S: Final = 0.2
+CLOSE_S: Final = 2.0
+POLL_MS: Final = 100
 MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
@@ -52,6 +57,7 @@ class RequestLog:
         self._lost = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[None] | None = None
+        self._given_up = threading.Event()
 
     def put(self, line: RequestLine) -> None:
         """Take one line."""
@@ -65,19 +71,26 @@ class RequestLog:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
 
     async def aclose(self) -> None:
-        """Write what is left."""
+        """Write what is left, for at most `CLOSE_S`: a reader that has stopped reading stops no shutdown."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._writing is not None:
-            await self._writing
-        if self._lines:
-            _write_all(self._fd, self._take())
+        until = asyncio.get_running_loop().time() + CLOSE_S
+        while self._writing is not None or self._lines:
+            if self._writing is None:
+                self._flush()
+            if self._writing is not None:
+                left_s = until - asyncio.get_running_loop().time()
+                _, unfinished = await asyncio.wait([self._writing], timeout=max(0.0, left_s))
+                if unfinished:
+                    break
+                await asyncio.sleep(0)  # the callback of the write comes first
+        self._given_up.set()
 
     def _flush(self) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(None, _write_all, self._fd, self._take())
+        self._writing = loop.run_in_executor(None, _write_all, self._fd, self._take(), self._given_up)
         self._writing.add_done_callback(self._written)
 
     def _written(self, future: "asyncio.Future[None]") -> None:
@@ -87,13 +100,12 @@ class RequestLog:
         if self._lines and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
 
-    def _take(self) -> bytes:
+    def _take(self) -> list[bytes]:
         lines, self._lines, self._held_bytes = self._lines, [], 0
         if self._lost:
             lines.append(self._encode({"lost_log_lines": self._lost}))
             self._lost = 0
-        lines.append(b"")
-        return b"\n".join(lines)
+        return lines
 
 
 def _text(line: RequestLine | dict[str, int]) -> bytes:
@@ -107,7 +119,28 @@ def _value(value: object) -> bytes:
     return value.encode() if isinstance(value, str) and plain else _encode(value)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, lines: list[bytes], given_up: threading.Event) -> None:
+    """Write lines, each in one piece with its end; a reader that does not read is waited for until `given_up`."""
+    writable = select.poll()
+    writable.register(fd, select.POLLOUT)
+    for piece in _pieces(lines):
+        view = memoryview(piece)
+        while view:
+            if given_up.is_set():
+                return
+            if writable.poll(POLL_MS):
+                view = view[os.write(fd, view[: select.PIPE_BUF]) :]
+
+
+def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+    """Join lines up to what a pipe takes in one go: more could block, and mix with other workers' lines."""
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        if held and size + len(line) + 1 > select.PIPE_BUF:
+            yield b"\n".join(held) + b"\n"
+            held, size = [], 0
+        held.append(line)
+        size += len(line) + 1
+    if held:
+        yield b"\n".join(held) + b"\n"

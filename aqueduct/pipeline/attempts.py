@@ -4,18 +4,18 @@ The first attempt runs without tenacity, which costs 30-43 us a request; tenacit
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from adapters.base import Deployment
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import ProviderError
 
 MAX_RETRY_AFTER_S: Final = 10.0
 _BACKOFF = wait_random_exponential(multiplier=0.25, max=8.0)
-_OTHER_DEPLOYMENT_MAY_DO = frozenset({ErrorKind.CREDENTIALS, ErrorKind.MODEL_NOT_FOUND})
 ResultT = TypeVar("ResultT")
 Attempt = Callable[[Deployment, int], Awaitable[ResultT]]
 
@@ -37,15 +37,16 @@ async def run_attempts(plan: tuple[Deployment, ...], policy: AttemptPolicy, atte
 
 
 class _LaterAttempts(Generic[ResultT]):
-    """What follows a failed first attempt."""
+    """What follows a failed first attempt. The queue holds the deployments that may still do, the next one first."""
 
     def __init__(
         self, plan: tuple[Deployment, ...], policy: AttemptPolicy, attempt: Attempt[ResultT], first: ProviderError
     ) -> None:
-        self._plan = plan
+        self._queue = deque(plan)
         self._policy = policy
         self._attempt = attempt
-        self._error = first
+        self._first = first
+        self._failed_at: dict[str, _Failure] = {}
         self._made = 0
 
     async def run(self) -> ResultT:
@@ -60,28 +61,42 @@ class _LaterAttempts(Generic[ResultT]):
 
     async def _next(self) -> ResultT:
         self._made += 1
-        if self._made == 1:
-            raise self._error
         try:
-            return await self._attempt(self._plan[(self._made - 1) % len(self._plan)], self._made)
+            if self._made == 1:
+                raise self._first
+            return await self._attempt(self._queue[0], self._made)
         except ProviderError as error:
-            self._error = error
+            self._note(error)
             raise
 
+    def _note(self, error: ProviderError) -> None:
+        """Put the deployment that failed behind the others, or out where it cannot do within this request."""
+        deployment = self._queue.popleft()
+        if error.kind.is_callers_fault:
+            self._queue.clear()
+        elif error.kind.is_retryable and (error.retry_after_s or 0.0) <= MAX_RETRY_AFTER_S:
+            self._failed_at[deployment.id] = _Failure(asyncio.get_running_loop().time(), error.retry_after_s)
+            self._queue.append(deployment)
+
     def _may_go_on(self, error: BaseException) -> bool:
-        if not isinstance(error, ProviderError):
-            return False
-        untried = self._made < len(self._plan)
-        if error.kind in _OTHER_DEPLOYMENT_MAY_DO or (error.retry_after_s or 0.0) > MAX_RETRY_AFTER_S:
-            return untried
-        return error.kind.is_retryable
+        return isinstance(error, ProviderError) and bool(self._queue)
 
     def _pause_s(self, state: RetryCallState) -> float:
-        if self._made < len(self._plan):
+        failure = self._failed_at.get(self._queue[0].id)
+        if failure is None:
             return 0.0
-        return self._error.retry_after_s if self._error.retry_after_s is not None else _BACKOFF(state)
+        if failure.retry_after_s is None:
+            return _BACKOFF(state)
+        return max(0.0, failure.at + failure.retry_after_s - asyncio.get_running_loop().time())
 
     def _stops(self, state: RetryCallState) -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
         return asyncio.get_running_loop().time() + state.upcoming_sleep >= self._policy.deadline
+
+
+class _Failure(NamedTuple):
+    """When a deployment failed, in loop time, and how long it asked to be left alone."""
+
+    at: float
+    retry_after_s: float | None

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from adapters.base import Call, ChunkStream, Deployment, Result
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.catalog.snapshot import ResolvedModel, Snapshot
-from aqueduct.errors import invalid_request
+from aqueduct.errors import invalid_request, shown
 from aqueduct.pipeline.admit import Admission, Reservation
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
@@ -137,7 +137,7 @@ async def _admit(
     model = resolve(snapshot, context.principal, request.model, spec.name)
     context.model, context.catalog_model = model.name, model.catalog_name
     if extra_params and model.extra_params == "reject":
-        name = next(iter(extra_params))
+        name = shown(next(iter(extra_params)))
         message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
         raise invalid_request("unsupported_parameter", message, name)
     candidates = plan(model.deployments, pipeline.random)

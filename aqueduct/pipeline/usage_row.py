@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from aqueduct.db.usage_tables import COUNTERS
@@ -13,6 +14,7 @@ from schemas.usage import Usage
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TEXT_CHARS: Final = 256
 MAX_COUNT: Final = 2**31 - 1
+MAX_RAW_BYTES: Final = 16 * 1024
 
 
 def to_row(context: RequestContext, duration_s: float) -> Row:
@@ -30,7 +32,7 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         "streamed": context.streamed,
         "status": context.status,
         "error_kind": None if context.error_kind is None else context.error_kind.value,
-        "model": context.model,
+        "model": _text(context.model),
         "requested_model": _text(context.requested_model),
         "deployment_id": context.deployment_id,
         "provider": context.provider,
@@ -41,9 +43,9 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         "client_user": _text(context.client_user),
         "attempts": context.attempts,
         "native_finish_reason": _text(context.native_finish_reason),
-        "finish_reason": context.finish_reason,
+        "finish_reason": _text(context.finish_reason),
         "violations": [],
-        "dropped_params": [name[:MAX_TEXT_CHARS] for name in context.dropped_params],
+        "dropped_params": [_clean(name) for name in context.dropped_params],
     }
     if principal is not None:
         cells |= {
@@ -69,16 +71,28 @@ def _counters(usage: Usage) -> dict[str, Cell]:
             value = None
         cells[name] = value
     if usage.raw is not UNSET:
-        raw = bytes(usage.raw).decode("utf-8", "replace")
-        if "\\u" in raw:
-            violations.append("raw usage left out")  # an escape may stand for what `jsonb` refuses
-        else:
-            cells["raw_usage"] = raw
+        cells["raw_usage"] = _raw_json(bytes(usage.raw))
+        if cells["raw_usage"] is None:
+            violations.append("raw usage left out")
     return cells
+
+
+def _raw_json(raw: bytes) -> str | None:
+    """Return the provider's usage object as `jsonb` takes it, None where it is too long or cannot be stored."""
+    if len(raw) > MAX_RAW_BYTES:
+        return None
+    try:
+        # escapes may stand for what `jsonb` refuses: lone surrogates, which the decoder refuses too, and NUL
+        data = msgspec.json.encode(msgspec.json.decode(raw)) if b"\\u" in raw else raw
+        return None if b"\\u0000" in data else data.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _text(value: str | None) -> str | None:
     """Return a text that PostgreSQL takes: bounded, and without NUL and surrogates."""
-    if value is None:
-        return None
+    return None if value is None else _clean(value)
+
+
+def _clean(value: str) -> str:
     return value[:MAX_TEXT_CHARS].replace("\0", "").encode("utf-8", "replace").decode()

@@ -2,10 +2,12 @@
 
 `put` is synchronous, so that a request's end records it whatever happens to the request's task. Rows are removed from
 memory only after their transaction has committed; a batch that was committed without our hearing of it is not doubled,
-because the key is the server's request id.
+because the key is the server's request id. A row that PostgreSQL refuses for itself is counted as `rejected` and named
+in the log by its request id, so that it does not hold up the others.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from datetime import datetime
@@ -31,6 +33,16 @@ _INSERT: Final = (
     f"INSERT INTO usage.requests ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} FROM usage_stage "  # noqa: S608 - the columns are constants
     "ON CONFLICT DO NOTHING"
 )
+ROW_FAULTS: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+)
+"""What one row can cause when it is written, in PostgreSQL or on the way there; anything else is tried again."""
+_ID: Final = COLUMNS.index("id")
 logger = logging.getLogger("aqueduct.usage")
 
 
@@ -58,6 +70,7 @@ class Recorder:
         self._stopping = False
         self._connection: DedicatedConnection | None = None
         self._partitions_due = 0.0
+        self._batch_rows = BATCH_ROWS
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -106,7 +119,7 @@ class Recorder:
                 while self._rows:
                     await self._write_batch()
                 pause_s = 0.1
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - the boundary of the recorder: whatever it is, rows are kept
                 logger.warning("usage_write_failed error=%s rows=%d", type(error).__name__, len(self._rows))
                 await self._drop_connection()
                 await asyncio.sleep(pause_s)
@@ -116,15 +129,29 @@ class Recorder:
             self._metrics.spool_records.set(len(self._rows))
 
     async def _write_batch(self) -> None:
-        batch = [self._rows[index] for index in range(min(BATCH_ROWS, len(self._rows)))]
+        batch = list(itertools.islice(self._rows, self._batch_rows))
         async with asyncio.timeout(WRITE_TIMEOUT_S):
             connection = await self._connected()
-            written = await _write(connection, batch)
+            try:
+                written = await _write(connection, batch)
+            except ROW_FAULTS as error:
+                self._narrow_down(batch, error)
+                return
+        self._batch_rows = min(self._batch_rows * 2, BATCH_ROWS)
         for _ in batch:
             self._rows.popleft()
         self._metrics.rows("written", written)
         if written < len(batch):
             self._metrics.rows("duplicate", len(batch) - written)
+
+    def _narrow_down(self, batch: list[Row], error: Exception) -> None:
+        """Halve the batch until the row that PostgreSQL does not take stands alone, and reject that one."""
+        if len(batch) > 1:
+            self._batch_rows = len(batch) // 2
+            return
+        row = self._rows.popleft()
+        self._metrics.rows("rejected", 1)
+        logger.error("usage_row_rejected request_id=%s error=%s", row[_ID], type(error).__name__)
 
     async def _connected(self) -> DedicatedConnection:
         """Return the connection; partitions are made ahead whenever it is new, and once a day."""
