@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import UnsetType
 
+from adapters.registry import adapter_types
 from aqueduct.config import document as doc
 from aqueduct.config.problems import Problem
 from aqueduct.config.source import Source
@@ -124,6 +125,9 @@ def _providers(providers: tuple[doc.Provider, ...]) -> Iterator[Reason]:
         yield from _shape(
             f"{path}.name", provider.name, doc.PROVIDER_NAME, "letters, digits, '.', '-', '_', at most 63"
         )
+        if provider.adapter not in adapter_types():
+            known = ", ".join(sorted(adapter_types()))
+            yield f"{path}.adapter", f"there is no adapter '{provider.adapter[:60]}'; adapters here: {known}"
         yield from _base_url(f"{path}.base_url", provider.base_url)
         yield from _secret(f"{path}.secret", provider.secret)
         yield from _headers(path, provider)

@@ -51,30 +51,37 @@ def refusals(text: str) -> list[str]:
         ("models: [{name: a, deployments: [{provider: p, upstream_model: '*'}]}]", "upstream_model: may hold one '*'"),
         ("models: [{name: a, deployments: [{provider: p}, {provider: p}]}]", "duplicate deployment: 'p:a'"),
         ("providers: [{name: p}]", "providers[0]: the key 'adapter' is missing"),
-        ("providers: [{name: p, adapter: x, base_url: 'ftp://h'}]", "base_url: must be a URL that begins with http://"),
-        ("providers: [{name: p, adapter: x, base_url: 'h:80'}]", "base_url: must be a URL that begins with http://"),
-        ("providers: [{name: p, adapter: x, base_url: 'http://'}]", "base_url: must be a URL"),
-        ("providers: [{name: p, adapter: x, base_url: 'http://[::1'}]", "base_url: is no URL"),
-        ("providers: [{name: p, adapter: x, base_url: 'http://h:99999'}]", "base_url: is no URL"),
+        ("providers: [{name: p, adapter: x}]", "providers[0].adapter: there is no adapter 'x'; adapters here: "),
         (
-            "providers: [{name: p, adapter: x, base_url: 'http://u:p@h'}]",
+            "providers: [{name: p, adapter: echo, base_url: 'ftp://h'}]",
+            "base_url: must be a URL that begins with http://",
+        ),
+        ("providers: [{name: p, adapter: echo, base_url: 'h:80'}]", "base_url: must be a URL that begins with http://"),
+        ("providers: [{name: p, adapter: echo, base_url: 'http://'}]", "base_url: must be a URL"),
+        ("providers: [{name: p, adapter: echo, base_url: 'http://[::1'}]", "base_url: is no URL"),
+        ("providers: [{name: p, adapter: echo, base_url: 'http://h:99999'}]", "base_url: is no URL"),
+        (
+            "providers: [{name: p, adapter: echo, base_url: 'http://u:p@h'}]",
             "base_url: must not hold a user or a password",
         ),
-        ("providers: [{name: p, adapter: x, base_url: 'http://h/?a=b'}]", "base_url: must end with the path"),
-        ("providers: [{name: p, adapter: x, base_url: 'http://h/a b'}]", "base_url: must be printable ASCII"),
-        ("providers: [{name: p, adapter: x, secret: 'env:'}]", "secret: names no environment variable"),
-        ("providers: [{name: p, adapter: x, secret: 'env:A-B'}]", "secret: names no environment variable"),
-        ("providers: [{name: p, adapter: x, secret: ' sk'}]", "secret: is no credential"),
-        ("providers: [{name: p, adapter: x, options: {a: 1}}]", "options.a: must be a text, is a whole number"),
+        ("providers: [{name: p, adapter: echo, base_url: 'http://h/?a=b'}]", "base_url: must end with the path"),
+        ("providers: [{name: p, adapter: echo, base_url: 'http://h/a b'}]", "base_url: must be printable ASCII"),
+        ("providers: [{name: p, adapter: echo, secret: 'env:'}]", "secret: names no environment variable"),
+        ("providers: [{name: p, adapter: echo, secret: 'env:A-B'}]", "secret: names no environment variable"),
+        ("providers: [{name: p, adapter: echo, secret: ' sk'}]", "secret: is no credential"),
+        ("providers: [{name: p, adapter: echo, options: {a: 1}}]", "options.a: must be a text, is a whole number"),
         (
-            "providers: [{name: p, adapter: x, headers: {Authorization: x}}]",
+            "providers: [{name: p, adapter: echo, headers: {Authorization: x}}]",
             "headers.Authorization: holds a credential",
         ),
-        ("providers: [{name: p, adapter: x, headers: {x-goog-api-key: x}}]", "x-goog-api-key: holds a credential"),
-        ("providers: [{name: p, adapter: x, headers: {Host: x}}]", "headers.Host: is set by the gateway itself"),
-        ("providers: [{name: p, adapter: x, headers: {'a b': x}}]", "headers.a b: is no valid header name"),
-        ('providers: [{name: p, adapter: x, headers: {a: "x\\r\\nb: c"}}]', "headers.a: has a value with other than"),
-        ("providers: [{name: p, adapter: x, headers: {a: x, A: y}}]", "headers.A: duplicate header: 'a'"),
+        ("providers: [{name: p, adapter: echo, headers: {x-goog-api-key: x}}]", "x-goog-api-key: holds a credential"),
+        ("providers: [{name: p, adapter: echo, headers: {Host: x}}]", "headers.Host: is set by the gateway itself"),
+        ("providers: [{name: p, adapter: echo, headers: {'a b': x}}]", "headers.a b: is no valid header name"),
+        (
+            'providers: [{name: p, adapter: echo, headers: {a: "x\\r\\nb: c"}}]',
+            "headers.a: has a value with other than",
+        ),
+        ("providers: [{name: p, adapter: echo, headers: {a: x, A: y}}]", "headers.A: duplicate header: 'a'"),
         ("tokens: [{name: t, owner: 'user:a@b', token: sk-live-123}]", "a token itself never stands in a file"),
         ("tokens: [{name: t, owner: a@b, token: 'env:T'}]", "tokens[0].owner: 'a@b' is not allowed; it must be user:"),
         ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: soon}]", "expires: must be a date such as"),
@@ -114,13 +121,12 @@ def test_read_with_very_many_mistakes_names_some_and_counts_the_rest() -> None:
 
 def test_read_secret_never_appears_in_a_message() -> None:
     canary = "sk-canary-0123456789"
-    text = (
-        f"providers: [{{name: p, adapter: x, secret: ' {canary}', headers: {{cookie: {canary}}}, options: {{a: 1}}}}]"
-    )
+    provider = f"name: p, adapter: echo, secret: ' {canary}', headers: {{cookie: {canary}}}, options: {{a: 1}}"
+    text = f"providers: [{{{provider}}}]"
     assert canary not in "\n".join(refusals(text))
     token = f"{{name: t, owner: 'user:a@b', token: {canary}}}"
     assert canary not in "\n".join(refusals(f"tokens: [{token}, {token}]"))
-    assert "1234" not in "\n".join(refusals("providers: [{name: p, adapter: x, secret: 01234}]"))
+    assert "1234" not in "\n".join(refusals("providers: [{name: p, adapter: echo, secret: 01234}]"))
 
 
 def test_read_absent_list_differs_from_an_empty_one() -> None:
@@ -134,6 +140,6 @@ def test_read_absent_list_differs_from_an_empty_one() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "https://h/a/b/", "http://[::1]:1", "http://host"])
 def test_read_operator_may_name_any_host(url: str) -> None:
-    document, _ = read_text("f.yaml", f"providers: [{{name: p, adapter: x, base_url: '{url}'}}]".encode())
+    document, _ = read_text("f.yaml", f"providers: [{{name: p, adapter: echo, base_url: '{url}'}}]".encode())
     assert isinstance(document.providers, tuple)
     assert document.providers[0].base_url == url

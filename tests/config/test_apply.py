@@ -1,0 +1,167 @@
+"""A file against a real database: applied once, unchanged the second time, exported and found the same."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from aqueduct.catalog.secrets import SecretBox
+from aqueduct.config.apply import Request, apply
+from aqueduct.config.export import to_document, to_yaml
+from aqueduct.config.plan import Plan
+from aqueduct.config.problems import ConfigError
+from aqueduct.config.read import read_text
+from aqueduct.config.stored import load
+from aqueduct.db.engine import create_engine
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "aqueduct.yaml"
+BOX = SecretBox(base64.b64encode(b"k" * 32).decode())
+EVERYTHING = """
+orgs:
+- {slug: a, name: "Ä: #1", enabled: false, default_team: t x, teams: [{name: t x, enabled: false}, {name: u}],
+   users: [{email: Up@A.org, name: "Ü 'q'", admin: true, enabled: false}],
+   service_accounts: [{name: s, team: u, enabled: false}]}
+- {slug: 'no', users: [{email: y@no}]}
+memberships: [{team: a/u, user: up@a.org, admin: true}]
+tokens:
+- {name: one, owner: 'user:up@a.org', token: 'env:ONE', expires: 2030-01-02T03:04:05+02:00}
+- {name: two, owner: 'team:a/t x', token: 'sha256:%s', expires: 2030-12-31}
+- {name: three, owner: 'service:a/u/s', token: 'sha256:%s'}
+- {name: three, owner: 'team:a/u', token: 'sha256:%s'}
+providers:
+- {name: p, adapter: openai_compatible, base_url: 'http://127.0.0.1:1/x/', secret: sk-canary, quirks: vllm,
+   options: {'yes': 'no', n: '1'}, headers: {x-a: 'b: c'}, enabled: false}
+- {name: q, adapter: echo, secret: 'env:KEY'}
+models:
+- {name: m, aliases: [b, a], operations: [embeddings, chat], context_window: 10, max_output_tokens: 5,
+   extra_params: reject, owned_by: us, enabled: false, deployments: [
+   {provider: p, upstream_model: "x: y", priority: -1, weight: 7, enabled: false,
+    timeouts: {connect_s: 0.5, first_byte_s: 20, idle_s: 1.25}}, {provider: q}]}
+- {name: 'w/*', deployments: [{provider: q}, {provider: q, upstream_model: 'v-*'}]}
+- {name: "4.1"}
+grants:
+- {subject: 'org:a', allow: [m, 'w/*', w/x]}
+- {subject: 'team:a/u', deny: ['*']}
+- {subject: 'user:up@a.org', allow: [m], deny: [w/y]}
+- {subject: 'service:a/u/s', allow: [m]}
+- {subject: 'token:one', deny: [m]}
+- {subject: 'token:sha256:%s', deny: [m]}
+""" % tuple(hashlib.sha256(text).hexdigest() for text in (b"2", b"3", b"4", b"3"))  # noqa: UP031 - the text has braces
+ENVIRONMENT = {"ONE": "aq_one-0123456789-0123456789-0123456789"}
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url, pool_size=2)
+    yield engine
+    await engine.dispose()
+
+
+async def run(
+    engine: AsyncEngine, text: str, *, prune: bool = False, dry_run: bool = False, box: SecretBox = BOX
+) -> Plan:
+    document, source = read_text("f.yaml", text.encode())
+    request = Request(
+        document=document, source=source, secrets=box, environment=ENVIRONMENT, prune=prune, dry_run=dry_run
+    )
+    return await apply(engine, request)
+
+
+async def exported(engine: AsyncEngine) -> str:
+    async with engine.connect() as connection:
+        return to_yaml(to_document((await load(connection)).stored))
+
+
+@pytest.mark.parametrize("text", [EXAMPLE.read_text("utf-8"), EVERYTHING], ids=["example", "everything"])
+async def test_apply_twice_then_export_and_apply_changes_nothing(engine: AsyncEngine, text: str) -> None:
+    assert not (await run(engine, text)).is_empty
+    assert (await run(engine, text, prune=True)).is_empty
+    first = await exported(engine)
+    assert "sk-canary" not in first
+    assert (await run(engine, first, prune=True)).is_empty
+    assert await exported(engine) == first
+
+
+async def test_export_of_an_empty_database_can_be_applied(engine: AsyncEngine) -> None:
+    assert (await run(engine, await exported(engine), prune=True)).is_empty
+
+
+async def test_export_into_another_database_asks_for_the_stored_keys(engine: AsyncEngine) -> None:
+    await run(engine, EVERYTHING)
+    text = await exported(engine)
+    await run(engine, "providers: []\nmodels: []", prune=True)
+    with pytest.raises(ConfigError, match="no key is stored for this provider"):
+        await run(engine, text)
+
+
+async def test_apply_stores_rows_as_the_gateway_reads_them(engine: AsyncEngine, connection: asyncpg.Connection) -> None:
+    await run(engine, EVERYTHING)
+    provider = await connection.fetchrow("SELECT * FROM providers WHERE name = 'p'")
+    assert provider["secret"].startswith("enc:v1:")
+    assert BOX.decrypt(provider["secret"], provider["id"]) == "sk-canary"
+    assert provider["base_url"] == "http://127.0.0.1:1/x"
+    assert json.loads(provider["headers"]) == {"x-a": "b: c"}
+    token = await connection.fetchrow("SELECT * FROM tokens WHERE name = 'one'")
+    assert token["sha256"] == hashlib.sha256(ENVIRONMENT["ONE"].encode()).hexdigest()
+    assert token["prefix"] == ENVIRONMENT["ONE"][:10]
+    assert await connection.fetchval("SELECT t.name FROM orgs o JOIN teams t ON t.id = o.default_team_id") == "t x"
+    patterns = await connection.fetch("SELECT model_pattern FROM grants WHERE model_id IS NULL ORDER BY 1")
+    assert [row[0] for row in patterns] == ["*", "w/*", "w/x", "w/y"]
+
+
+async def test_apply_dry_run_changes_nothing(engine: AsyncEngine) -> None:
+    before = await exported(engine)
+    assert not (await run(engine, EVERYTHING, dry_run=True)).is_empty
+    assert await exported(engine) == before
+
+
+async def test_apply_refused_half_way_changes_nothing(engine: AsyncEngine) -> None:
+    before = await exported(engine)
+    with pytest.raises(ConfigError, match="there is no provider 'missing'"):
+        await run(engine, "orgs: [{slug: a}]\nmodels: [{name: m, deployments: [{provider: missing}]}]")
+    with pytest.raises(ConfigError, match=r"f.yaml:1: tokens.0..token: the environment variable NONE is not set"):
+        await run(engine, "tokens: [{name: t, owner: 'user:a@b', token: 'env:NONE'}]")
+    with pytest.raises(ConfigError, match="AQUEDUCT_SECRET_KEY is not set"):
+        await run(engine, "providers: [{name: p, adapter: echo, secret: sk-canary}]", box=SecretBox(None))
+    assert await exported(engine) == before
+
+
+async def test_apply_changed_key_is_encrypted_anew_and_other_changes_leave_it(
+    engine: AsyncEngine, connection: asyncpg.Connection
+) -> None:
+    async def secret() -> str:
+        return await connection.fetchval("SELECT secret FROM providers")
+
+    await run(engine, "providers: [{name: p, adapter: echo, secret: one-key}]")
+    first = await secret()
+    await run(engine, "providers: [{name: p, adapter: echo, secret: one-key, enabled: false}]")
+    await run(engine, "providers: [{name: p, adapter: echo, secret: <stored>}]")
+    assert await secret() == first
+    await run(engine, "providers: [{name: p, adapter: echo, secret: other-key}]")
+    row_id = await connection.fetchval("SELECT id FROM providers")
+    assert BOX.decrypt(await secret(), row_id) == "other-key"
+    await run(engine, "providers: [{name: p, adapter: echo, secret: 'env:KEY'}]")
+    assert await secret() == "env:KEY"
+
+
+async def test_apply_with_prune_revokes_tokens_and_they_stay_revoked(
+    engine: AsyncEngine, connection: asyncpg.Connection
+) -> None:
+    await run(engine, EVERYTHING)
+    await run(engine, "tokens: []", prune=True)
+    assert await connection.fetchval("SELECT count(*) FROM tokens WHERE revoked_at IS NULL") == 0
+    assert await connection.fetchval("SELECT count(*) FROM tokens") == 4
+    again = await run(engine, EVERYTHING)
+    assert len(again.notes) == 4
+    assert await connection.fetchval("SELECT count(*) FROM tokens WHERE revoked_at IS NULL") == 0
+
+
+async def test_apply_from_two_places_at_once_gives_one_result(engine: AsyncEngine) -> None:
+    plans = await asyncio.gather(run(engine, EVERYTHING), run(engine, EVERYTHING))
+    assert sorted(plan.is_empty for plan in plans) == [False, True]
