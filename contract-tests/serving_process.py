@@ -1,5 +1,7 @@
 """`aqueduct serve` and `aqueduct demo` as processes of their own, as operators and newcomers run them."""
 
+import asyncio
+import itertools
 import json
 import os
 import re
@@ -11,19 +13,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
+from gateway_fixtures import Mocks, fresh_database, providers_yaml
 from raw_http import Answer, ask, request_bytes
-from running_gateway import ENVIRONMENT, TOKEN
+from running_gateway import ENVIRONMENT, ORGANISATION, TOKEN, apply_yaml
+
+from aqueduct.db.cluster import Cluster
 
 START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 40.0
 CHAT = "/v1/chat/completions"
+_numbers = itertools.count(1)
 _LISTENS = re.compile(r"Aqueduct listens on http://127\.0\.0\.1:(\d+)")
 
 
 class ServingProcess:
     """A gateway's process. What it says goes to files in its folder, which is also where it runs."""
 
-    def __init__(self, command: str, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, command: str, folder: Path, settings: Mapping[str, str], *, own_group: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._stdout, self._stderr = folder / "stdout.log", folder / "stderr.log"
@@ -35,6 +42,7 @@ class ServingProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "aqueduct", *command.split()],
                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                start_new_session=own_group,
             )  # fmt: skip
 
     @property
@@ -108,9 +116,11 @@ class ServingProcess:
 
 
 @contextmanager
-def serving(command: str, folder: Path, *, ready: bool = True, **settings: str) -> Iterator[ServingProcess]:
+def serving(
+    command: str, folder: Path, *, ready: bool = True, own_group: bool = False, **settings: str
+) -> Iterator[ServingProcess]:
     """Start a process with `AQUEDUCT_*` settings; nothing of it is left when the block ends."""
-    started = ServingProcess(command, folder, settings)
+    started = ServingProcess(command, folder, settings, own_group=own_group)
     try:
         if ready:
             started.wait_ready()
@@ -128,6 +138,26 @@ def chat_request(text: str, model: str = "echo", *, token: str = TOKEN, **fields
     """The bytes of a chat request."""
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
     return request_bytes(CHAT, json.dumps(body).encode(), token=token)
+
+
+def prepared_database(cluster: Cluster, mocks: Mocks, folder: Path) -> str:
+    """Make a database with the standard configuration in front of the mocks; returns its URL."""
+    url = fresh_database(cluster, f"process_{next(_numbers)}")
+    apply_yaml(url, ORGANISATION + providers_yaml(mocks), folder)
+    return url
+
+
+def fetch(url: str, query: str) -> list[dict[str, object]]:
+    """Return the rows of a query."""
+
+    async def run() -> list[dict[str, object]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [dict(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close(timeout=5)
+
+    return asyncio.run(run())
 
 
 def descendants(pid: int) -> list[int]:
