@@ -67,6 +67,16 @@ def _call_chars(function: object, custom: object) -> int:
     return chars
 
 
+def _output_chars(body: ChatCompletion) -> int:
+    chars = 0
+    for choice in body.choices:
+        message = choice.message
+        chars += len(message.content or "") + len(message.reasoning_content or "") + len(message.refusal or "")
+        for call in message.tool_calls or ():
+            chars += _call_chars(getattr(call, "function", None), getattr(call, "custom", None))
+    return chars
+
+
 def _mask_usage(chunk: ChatCompletionChunk) -> None:
     chunk.usage = None
 
@@ -151,6 +161,7 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     call=_call,
     finish_reason=_finish_reason,
     prompt_chars=_prompt_chars,
+    output_chars=_output_chars,
     validate=_validate,
     stream=StreamSpec(
         open=_open,

@@ -74,6 +74,7 @@ COMPLETIONS: Final = OperationSpec[CompletionRequest, Completion, Completion](
     call=_call,
     finish_reason=_finish_reason,
     prompt_chars=_prompt_chars,
+    output_chars=_content_chars,
     validate=_validate,
     stream=StreamSpec(
         open=_open,

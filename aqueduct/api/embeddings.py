@@ -29,6 +29,11 @@ def _prompt_chars(request: EmbeddingRequest) -> int:
     return sum(len(item) if isinstance(item, str | list) else 1 for item in request.input)
 
 
+def _output_chars(body: EmbeddingResponse) -> int:
+    del body
+    return 0
+
+
 def _validate(request: EmbeddingRequest) -> None:
     if not request.input:
         raise invalid_request("invalid_value", "'input' is empty; send at least one text or token.", "input")
@@ -46,5 +51,6 @@ EMBEDDINGS: Final = OperationSpec[EmbeddingRequest, EmbeddingResponse, Embedding
     call=_call,
     finish_reason=_finish_reason,
     prompt_chars=_prompt_chars,
+    output_chars=_output_chars,
     validate=_validate,
 )

@@ -1,6 +1,7 @@
 """A streamed answer: sends it, and owns settling it, whichever way it ends."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Generic
 
 import msgspec
@@ -8,7 +9,7 @@ from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.api.disconnect import DisconnectWatch
-from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider
+from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import stream_headers
 from aqueduct.errors import ErrorType, shutting_down
@@ -32,6 +33,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
 
     __slots__ = (
         "_abandoned",
+        "_begun",
         "_complete",
         "_context",
         "_gateway",
@@ -69,6 +71,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._last_chunk: ChunkT | None = None
         self._send: Send | None = None
         self._settled = False
+        self._begun = False
         self._complete = False
         self._abandoned = False
         self._loop = asyncio.get_running_loop()
@@ -86,6 +89,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context.status = 200
         try:
             await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
+            self._begun = True
             self._gateway.stream_watch.add(self)
             failure = await self._relay()
             # settled before the last write: a client that has read to the end finds its usage recorded
@@ -95,14 +99,18 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             await send({"type": "http.response.body", "body": last, "more_body": False})
             watch.stop()  # to the server, a complete answer looks like a client that has left
         except asyncio.CancelledError:
-            if not (watch.gone or self._abandoned or self._complete):
-                await self._break_off(send)
+            if not (watch.gone or self._abandoned):
+                await self._break_off(send, from_gateway(shutting_down()))
+            raise
+        except Exception:
+            await self._break_off(send, internal_error())
             raise
         finally:
             self._gateway.stream_watch.discard(self)
             self._settle(None)
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._opened.stream.aclose()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._opened.stream.aclose()
 
     async def ping(self) -> None:
         """Send a comment, so that nobody between takes the silence for an end."""
@@ -116,14 +124,17 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         if self._task is not None:
             self._task.cancel()
 
-    async def _break_off(self, send: Send) -> None:
-        """Settle, and end the answer with an error event: the server stops before the stream has ended."""
+    async def _break_off(self, send: Send, wire: WireError) -> None:
+        """Settle, and end the answer with an error event: it is the gateway that ends the stream early."""
         self._settle(None)
         self._gateway.stream_watch.discard(self)
+        if self._complete or not self._begun:
+            return
         self._complete = True
-        last = b"data: %b\n\n" % encode_error(from_gateway(shutting_down()).body) + DONE
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+        last = b"data: %b\n\n" % encode_error(wire.body) + DONE
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _relay(self) -> ProviderError | None:
         """Send all chunks; returns what broke the stream off, if anything did."""

@@ -6,7 +6,7 @@ from typing import Final
 from litestar import Response, get
 
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response
+from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, request_id_header
 from aqueduct.api.upkeep import publish_gauges
 from aqueduct.observability.metrics import CONTENT_TYPE
 
@@ -33,7 +33,8 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     """Expose the instance's metrics in Prometheus' text format."""
     gateway = gateway_of(request.scope)
     publish_gauges(gateway)
-    return Response(await asyncio.to_thread(gateway.metrics.exposition), media_type=CONTENT_TYPE.decode())
+    exposition = await asyncio.to_thread(gateway.metrics.exposition)
+    return Response(exposition, media_type=CONTENT_TYPE.decode(), headers=request_id_header(request))
 
 
 def _reasons(gateway: Gateway) -> list[str]:

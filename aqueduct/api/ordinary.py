@@ -28,6 +28,11 @@ def gateway_of(scope: Scope) -> Gateway:
     return gateway
 
 
+def request_id_header(request: AnyRequest) -> dict[str, str]:
+    """Return the header that every answer has."""
+    return {"x-request-id": str(gateway_of(request.scope).request_ids())}
+
+
 def principal_of(request: AnyRequest) -> Principal:
     """Return the caller; raises `GatewayError` 401 or 403."""
     return authenticate(gateway_of(request.scope), request.scope["headers"])
@@ -35,12 +40,12 @@ def principal_of(request: AnyRequest) -> Principal:
 
 def json_response(request: AnyRequest, body: object, status: int = 200) -> Response[bytes]:
     """Return a JSON answer."""
-    return Response(_encode(body), status_code=status, media_type=JSON, headers=_headers(request))
+    return Response(_encode(body), status_code=status, media_type=JSON, headers=request_id_header(request))
 
 
 def error_response(request: AnyRequest, wire: WireError) -> Response[bytes]:
     """Return an error in the one form."""
-    headers = _headers(request) | {name.decode(): value.decode() for name, value in wire.headers()}
+    headers = request_id_header(request) | {name.decode(): value.decode() for name, value in wire.headers()}
     return Response(encode_error(wire.body), status_code=wire.status, media_type=JSON, headers=headers)
 
 
@@ -67,7 +72,3 @@ def on_defect(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Tell a defect of the gateway without its details, which go to the log."""
     logger.error("request_failed", exc_info=error)
     return error_response(request, internal_error())
-
-
-def _headers(request: AnyRequest) -> dict[str, str]:
-    return {"x-request-id": str(gateway_of(request.scope).request_ids())}

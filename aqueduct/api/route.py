@@ -58,7 +58,8 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         except GatewayError as error:
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
-            reason = error.message
+            # what is said of the caller's own request may quote it
+            reason = error.code if error.kind.is_callers_fault else error.message
             context.upstream_status = error.status
             context.upstream_request_id = error.upstream_request_id
             await self._fail(from_provider(error), context, send)

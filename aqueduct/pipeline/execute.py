@@ -15,6 +15,7 @@ from aqueduct.errors import invalid_request, shown
 from aqueduct.pipeline.admit import Admission, Reservation
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.resolve import no_deployment, resolve
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationRequest, OperationSpec, RequestT
 from aqueduct.routing.plan import plan
@@ -81,7 +82,7 @@ async def execute(
 
     try:
         result = await run_attempts(admitted.plan, admitted.policy, attempt)
-        usage = context.usage = result.usage
+        usage = context.usage = _usage(spec, request, result)
     finally:
         if admitted.reservation is not None:
             admitted.reservation.settle(usage)
@@ -122,6 +123,16 @@ async def execute_stream(
     context.dropped_params = stream.dropped_params
     context.first_content = time.perf_counter()
     return OpenStream(held, stream, admitted.reservation)
+
+
+def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, result: Result[BodyT]) -> Usage:
+    """Return what is booked for a whole answer: as the provider reported it, estimated where it reported nothing."""
+    usage = result.usage
+    if usage.prompt_tokens is not None or usage.completion_tokens is not None:
+        return usage
+    return settled_usage(
+        usage, finished=True, prompt_chars=spec.prompt_chars(request), output_chars=spec.output_chars(result.body)
+    )
 
 
 async def _admit(

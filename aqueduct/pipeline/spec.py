@@ -86,6 +86,8 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     finish_reason: Callable[[BodyT], str | None]
     prompt_chars: Callable[[RequestT], int]
     """Characters of text in a request, for estimates."""
+    output_chars: Callable[[BodyT], int]
+    """Characters of text in an answer, for estimates."""
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
     stream: StreamSpec[RequestT, ChunkT] | None = None
