@@ -15,7 +15,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
 from adapters.google.names import ToolNames
-from adapters.openai.tool_ids import is_legal, minted
+from adapters.tool_ids import is_legal, minted
 from schemas.chat_request import ExtraContent, GoogleExtra, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, TokenLogprob, TopLogprob
 from schemas.google.response import (

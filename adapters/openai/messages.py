@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from adapters import tool_ids
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
-from adapters.openai import tool_ids
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
 from schemas.chat_request import (
