@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from adapters import tool_ids
 from adapters.base import Result
 from adapters.errors import ErrorKind, ProviderError
-from adapters.openai import parts, tool_ids
+from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
 from adapters.openai.finish import to_finish_reason
 from adapters.openai.usage import to_usage

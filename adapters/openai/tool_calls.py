@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from adapters.openai import parts, tool_ids
+from adapters import tool_ids
+from adapters.openai import parts
 from schemas.chat_response import CustomDelta, FunctionDelta, ToolCallDelta
 from schemas.openai import WireToolCall
 
