@@ -1,0 +1,305 @@
+"""The recorder on a real PostgreSQL: each row once, whatever happens to the database in between."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from aqueduct.db.cluster import Cluster
+from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.ids import RequestIds
+from aqueduct.observability.metrics import Metrics
+from aqueduct.usage import recorder as recorder_module
+from aqueduct.usage.recorder import COLUMNS, Cell, Recorder, Row
+
+new_id = RequestIds()
+
+
+class Database:
+    """Gives connections; the next ones may be told to fail or to lose the answer to a COMMIT."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.refusals = 0
+        self.opened: list[DedicatedConnection] = []
+
+    async def connect(self) -> DedicatedConnection:
+        if self.refusals:
+            self.refusals -= 1
+            raise ConnectionRefusedError
+        connection = await connect(self.url, application_name="test-usage")
+        self.opened.append(connection)
+        return connection
+
+
+def row(**values: Cell) -> Row:
+    cells: dict[str, Cell] = {
+        "id": new_id(),
+        "started_at": datetime.now(UTC),
+        "duration_ms": 5,
+        "endpoint": "/v1/chat/completions",
+        "operation": "chat",
+        "streamed": False,
+        "status": 200,
+        "attempts": 1,
+        "violations": [],
+        "dropped_params": [],
+    }
+    cells |= values
+    return tuple(cells.get(name) for name in COLUMNS)
+
+
+def recorder(database: Database, metrics: Metrics, *, max_rows: int = 1000) -> Recorder:
+    return Recorder(database, metrics, flush_s=0.02, flush_rows=100, max_rows=max_rows)
+
+
+def ids(rows: list[Row]) -> list[UUID]:
+    place = COLUMNS.index("id")
+    found = [one[place] for one in rows]
+    return sorted(value for value in found if isinstance(value, UUID))
+
+
+async def stored(connection: asyncpg.Connection) -> list[UUID]:
+    return [found["id"] for found in await connection.fetch("SELECT id FROM usage.requests ORDER BY id")]
+
+
+async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while True:
+            met = condition()
+            if met if isinstance(met, bool) else await met:
+                return
+            await asyncio.sleep(0.01)
+
+
+def counted(metrics: Metrics, result: str) -> float:
+    return metrics.registry.get_sample_value("aqueduct_usage_rows_total", {"result": result}) or 0.0
+
+
+async def test_recorder_writes_each_row_once(database_url: str, connection: asyncpg.Connection) -> None:
+    metrics = Metrics()
+    unit = recorder(Database(database_url), metrics)
+    await unit.start()
+    rows = [row() for _ in range(250)]
+
+    for one in rows:
+        unit.put(one)
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+    assert counted(metrics, "written") == 250
+
+
+async def test_recorder_close_writes_what_still_waits(database_url: str, connection: asyncpg.Connection) -> None:
+    unit = Recorder(Database(database_url), Metrics(), flush_s=60.0, flush_rows=10_000, max_rows=10_000)
+    await unit.start()
+    rows = [row() for _ in range(2500)]
+    for one in rows:
+        unit.put(one)
+
+    await unit.aclose(10.0)
+
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_database_unreachable_at_first_keeps_rows_and_writes_them_later(
+    database_url: str, connection: asyncpg.Connection
+) -> None:
+    database = Database(database_url)
+    database.refusals = 3
+    unit = recorder(database, Metrics())
+    await unit.start()
+    rows = [row()]
+
+    unit.put(rows[0])
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_connection_lost_between_batches_is_replaced(
+    database_url: str, connection: asyncpg.Connection
+) -> None:
+    database = Database(database_url)
+    unit = recorder(database, Metrics())
+    await unit.start()
+    rows = [row(), row()]
+    unit.put(rows[0])
+    await until(lambda: unit.waiting == 0)
+
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test-usage'"
+    )
+    unit.put(rows[1])
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+    assert len(database.opened) == 2
+
+
+async def test_recorder_answer_to_commit_lost_does_not_double_rows(
+    database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    real, lost = recorder_module._write, []
+
+    async def write(connection: DedicatedConnection, batch: list[Row]) -> int:
+        written = await real(connection, batch)
+        if not lost:
+            lost.append(written)
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError
+        return written
+
+    monkeypatch.setattr(recorder_module, "_write", write)
+    unit = recorder(Database(database_url), metrics)
+    await unit.start()
+    rows = [row() for _ in range(5)]
+
+    for one in rows:
+        unit.put(one)
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+    assert (counted(metrics, "written"), counted(metrics, "duplicate")) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"requested_model": "a\0b"},
+        {"requested_model": "\ud800"},
+        {"raw_usage": "{no json"},
+        {"raw_usage": '"\\u0000"'},
+        {"prompt_tokens": 2**40},
+        {"status": "two hundred"},
+        {"endpoint": None},
+        {"started_at": datetime(1990, 1, 1, tzinfo=UTC)},
+        {"id": "no uuid"},
+    ],
+    ids=lambda cells: next(iter(cells)),
+)
+async def test_recorder_row_that_postgres_refuses_is_rejected_and_holds_up_no_other(
+    database_url: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture, poison: dict[str, Cell]
+) -> None:
+    metrics = Metrics()
+    unit = recorder(Database(database_url), metrics)
+    rows = [row() for _ in range(40)]
+    for one in rows[:17]:
+        unit.put(one)
+    unit.put(row(**poison, client_user="a-secret-text"))
+    for one in rows[17:]:
+        unit.put(one)
+
+    with caplog.at_level(logging.INFO):
+        await unit.start()
+        await until(lambda: unit.waiting == 0)
+        await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+    assert (counted(metrics, "written"), counted(metrics, "rejected")) == (40, 1)
+    assert [record.getMessage().partition(" ")[0] for record in caplog.records] == ["usage_row_rejected"]
+    assert "a-secret-text" not in caplog.text
+    assert "no json" not in caplog.text
+
+
+async def test_recorder_fault_of_another_kind_loses_nothing(
+    database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect in the writer is not the rows' fault: its task lives on and tries again."""
+    real, failures = recorder_module._write, [RuntimeError("one"), asyncpg.InsufficientPrivilegeError("two")]
+
+    async def write(connection: DedicatedConnection, batch: list[Row]) -> int:
+        if failures:
+            raise failures.pop()
+        return await real(connection, batch)
+
+    monkeypatch.setattr(recorder_module, "_write", write)
+    unit = recorder(Database(database_url), Metrics())
+    await unit.start()
+    rows = [row()]
+    unit.put(rows[0])
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_makes_the_partitions_it_needs(database_url: str, connection: asyncpg.Connection) -> None:
+    partitions = await connection.fetch(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'usage.requests'::regclass"
+    )
+    for found in partitions:
+        await connection.execute(f"DROP TABLE {found['name']}")
+    unit = recorder(Database(database_url), Metrics())
+    rows = [row()]
+    unit.put(rows[0])
+    await unit.start()
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_is_full_at_its_bound_and_still_takes_requests_in_work() -> None:
+    database = Database("postgresql://nowhere.invalid/x")
+    database.refusals = 10**6
+    unit = recorder(database, Metrics(), max_rows=3)
+
+    fullness = []
+    for _ in range(4):
+        fullness.append(unit.is_full)
+        unit.put(row())
+
+    assert fullness == [False, False, False, True]
+    assert unit.waiting == 4
+
+
+async def test_recorder_close_without_database_ends_in_time_and_says_what_is_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database("postgresql://nowhere.invalid/x")
+    database.refusals = 10**6
+    unit = recorder(database, Metrics())
+    await unit.start()
+    unit.put(row())
+
+    begun = asyncio.get_running_loop().time()
+    await unit.aclose(0.3)
+
+    assert asyncio.get_running_loop().time() - begun < 2.0
+    assert "usage_rows_lost rows=1" in caplog.text
+
+
+async def test_recorder_survives_a_database_that_stops_and_starts(
+    database_url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "MAX_PAUSE_S", 0.2)
+    unit = recorder(Database(database_url), Metrics())
+    await unit.start()
+    rows = [row() for _ in range(20)]
+    for one in rows[:10]:
+        unit.put(one)
+    await until(lambda: unit.waiting == 0)
+
+    await asyncio.to_thread(postgres.stop)
+    for one in rows[10:]:
+        unit.put(one)
+    await asyncio.sleep(0.3)
+    assert unit.waiting == 10
+    await asyncio.to_thread(postgres.start)
+    await until(lambda: unit.waiting == 0, 20.0)
+    await unit.aclose(5.0)
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await stored(connection) == ids(rows)
+    finally:
+        await connection.close()
