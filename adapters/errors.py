@@ -88,8 +88,8 @@ class ProviderError(Exception):
         super().__init__(self.message)
         self.kind = kind
         self.status = status
-        self.code = code
-        self.param = param
+        self.code = None if code is None else redact(code)  # a provider may say anything in any place
+        self.param = None if param is None else redact(param)
         self.retry_after_s = retry_after_s
         self.upstream_request_id = upstream_request_id
 

@@ -96,7 +96,13 @@ def test_sigterm_cuts_what_outlives_the_drain_time_and_books_what_was_sent(
         pending = Connection(process.port)
         pending.send(chat_request(LONG, "gemini"))
         mocks.google.wait_for(lambda: len(mocks.google.ledger) == 1)
-        wait_until(lambda: all(mock.exchanges and mock.exchanges[0].events_sent >= 9 for mock in (mocks.anthropic, mocks.openai)), 5.0, "the streams")
+        wait_until(
+            lambda: all(
+                mock.exchanges and mock.exchanges[0].events_sent >= 9 for mock in (mocks.anthropic, mocks.openai)
+            ),
+            5.0,
+            "the streams",
+        )
         time.sleep(0.2)
         process.send(signal.SIGTERM)
         begun = time.monotonic()

@@ -89,11 +89,15 @@ def established(pid: int, port: int) -> list[str]:
     inodes = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            inodes.add(os.readlink(entry))
+            inodes.add(str(entry.readlink()))
         except FileNotFoundError:
             continue
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return [line[9] for line in lines if line[3] == "01" and int(line[1][-4:], 16) == port and f"socket:[{line[9]}]" in inodes]
+    return [
+        line[9]
+        for line in lines
+        if line[3] == "01" and int(line[1][-4:], 16) == port and f"socket:[{line[9]}]" in inodes
+    ]
 
 
 def test_killed_worker_is_replaced_and_no_counter_jumps_down(two_workers: ServingProcess) -> None:

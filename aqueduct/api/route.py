@@ -11,7 +11,7 @@ from typing import Final, Generic, cast
 import msgspec
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from adapters.errors import ProviderError
+from adapters.errors import ErrorKind, ProviderError
 from aqueduct.api.authentication import authenticate
 from aqueduct.api.body import ClientGoneError, read_json_body
 from aqueduct.api.closing import close_request
@@ -58,8 +58,8 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         except GatewayError as error:
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
-            # what is said of the caller's own request may quote it
-            reason = error.code if error.kind.is_callers_fault else error.message
+            quotes_caller = error.kind.is_callers_fault or error.kind is ErrorKind.SERVER_ERROR
+            reason = error.code if quotes_caller else error.message
             context.upstream_status = error.status
             context.upstream_request_id = error.upstream_request_id
             await self._fail(from_provider(error), context, send)
