@@ -3,7 +3,6 @@
 Knows no provider: status, headers and body of a failure go to the adapter's own `errors.py`.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final, Generic, Protocol, Self, TypeVar
@@ -18,6 +17,7 @@ from adapters.transport import Header, Request, Transport, UpstreamResponse
 from schemas.usage import Usage
 
 MAX_ERROR_BYTES: Final = 64 * 1024
+MAX_RETRY_AFTER_S: Final = 1e9
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of a provider can raise: wrong JSON or types, wrong UTF-8, nesting without end."""
 ChunkT = TypeVar("ChunkT")
@@ -40,7 +40,7 @@ class Failure(Struct, frozen=True):
                 seconds = float(self.headers[name]) / scale
             except (KeyError, ValueError):
                 continue
-            if math.isfinite(seconds):
+            if seconds <= MAX_RETRY_AFTER_S:  # no wait, and not even a header, has room for more
                 return max(0.0, seconds)
         try:
             wait = parsedate_to_datetime(self.headers["retry-after"]) - parsedate_to_datetime(self.headers["date"])
