@@ -16,8 +16,13 @@ class ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_json_body(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the body; raises `GatewayError` 413, 415 or 408, or `ClientGoneError`."""
+async def read_json_body(
+    scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float
+) -> tuple[list[bytes], int]:
+    """Return the body in the pieces in which it came, and its size in bytes.
+
+    Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
+    """
     length, media_type = _declared(scope["headers"])
     if media_type is not None and not _is_json(media_type):
         raise _unsupported("Send the request as JSON, with 'content-type: application/json'.")
@@ -45,7 +50,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, max_bytes: int, time
             f"The request body did not arrive within {timeout_s:g} seconds.",
             kind=ErrorType.CALLER_INVALID_REQUEST,
         ) from None
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return pieces, size
 
 
 def _declared(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int | None, bytes | None]:

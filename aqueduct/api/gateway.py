@@ -1,9 +1,10 @@
 """Everything that routes work with, built once per process and injected; knows no operation."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.transport import Transport
 from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.api.turnstile import Turnstile
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
@@ -25,5 +26,6 @@ class Gateway(Struct, kw_only=True):
     request_log: RequestLog
     stream_watch: StreamWatch
     request_ids: RequestIds
+    turnstile: Turnstile = field(default_factory=Turnstile)
     inflight: int = 0
     draining: bool = False

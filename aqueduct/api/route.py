@@ -20,12 +20,12 @@ from aqueduct.api.errors import WireError, encode_error, from_gateway, from_prov
 from aqueduct.api.event_stream import EventStream
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import client_request_id, json_headers
+from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_stream
 
-LARGE_BODY_BYTES: Final = 256 * 1024
 CLIENT_CLOSED_REQUEST: Final = 499
 logger = logging.getLogger("aqueduct.api")
 _encode = msgspec.json.Encoder().encode
@@ -82,18 +82,26 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         if gateway.recorder.is_full or gateway.draining:
             raise _busy()
         settings = gateway.settings
-        return await read_json_body(
+        pieces, size = await read_json_body(
             scope, receive, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
+        if len(pieces) == 1:
+            return pieces[0]
+        if size >= LARGE_BYTES:
+            await gateway.turnstile.turn()
+        return b"".join(pieces)
 
     async def _answer(self, body: bytes, context: RequestContext, send: Send, watch: DisconnectWatch) -> None:
         spec, gateway = self._spec, self._gateway
+        is_large = len(body) >= LARGE_BYTES
+        if is_large:
+            await gateway.turnstile.turn()
         request, extra_params = spec.decoder.decode(body)
         context.requested_model = request.model
         context.client_user = request.user
         spec.validate(request)
-        if len(body) > LARGE_BODY_BYTES:
-            await asyncio.sleep(0)  # let others in between two long steps
+        if is_large:
+            await gateway.turnstile.turn()
         if spec.stream is not None and wants_stream(request):
             context.streamed = True
             opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
@@ -102,8 +110,8 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             await stream.run(send, watch)
             return
         result = await execute(gateway.pipeline, spec, request, extra_params, context)
-        context.status = 200
         data = _encode(result.body)
+        context.status = 200
         await send({"type": "http.response.start", "status": 200, "headers": json_headers(context, len(data))})
         await send({"type": "http.response.body", "body": data, "more_body": False})
 
