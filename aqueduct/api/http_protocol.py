@@ -18,6 +18,7 @@ from aqueduct.ids import RequestIds
 from aqueduct.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+LINGER_S: Final = 1.0
 UNREAD_TIMEOUT_S: Final = 75.0
 """How long an answer may wait in the socket for a client that does not read, after the streams' own bound."""
 _request_ids: Final = RequestIds()
@@ -57,6 +58,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = False
     _in_body = False
+    _refused = False
 
     def __init__(
         self,
@@ -86,6 +88,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         super().data_received(data)
         if not self._in_head:
             if self.timeout_keep_alive_task is None and self._is_idle() and self._head_timer is None:
@@ -162,12 +166,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: _Refusal) -> None:
         self._in_head = False
         self._stop_timer()
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
+        self._stop_rest_timer()
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is None or cycle.response_complete:
-            self.transport.write(refusal.encode())  # else it would end up inside an earlier request's answer
-        self.transport.close()
+        if cycle is not None and not cycle.response_complete:
+            self.transport.close()  # an answer would end up inside the earlier request's
+            return
+        self._refused = True
+        self.transport.write(refusal.encode())
+        self.transport.write_eof()
+        # closing with bytes unread would reset the connection, and the client might never see the answer
+        self._rest_timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
 
 def _settings_of(app: object) -> Settings:
