@@ -1,0 +1,1 @@
+"""The benchmark: CPU per request and per stream of Aqueduct and of other gateways, side by side."""

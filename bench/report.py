@@ -1,0 +1,38 @@
+"""Makes docs/benchmark.md from measurements; must not measure."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+Costs = Mapping[str, Mapping[str, Sequence[float]]]
+"""Microseconds of CPU by gateway, then by workload, one per round."""
+
+REFERENCE: Final = "TensorZero"
+WORKLOADS: Final = {
+    "plain": "unstreamed, us a request",
+    "paced": "50 chunks paced at 20 ms, us a stream",
+    "burst": "50 chunks in one burst, us a stream",
+}
+
+
+def cell(values: Sequence[float], reference: Sequence[float]) -> str:
+    """Return median, range and the ratio to the reference's median."""
+    if not values:
+        return "-"
+    median = statistics.median(values)
+    text = f"{median:,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+    return f"{text}, x{median / statistics.median(reference):.2f}" if reference else text
+
+
+def table(costs: Costs, absent: Mapping[str, str]) -> str:
+    """Return the table of results; a gateway without results has the reason instead."""
+    lines = ["| gateway | " + " | ".join(WORKLOADS.values()) + " |", "|---" * (len(WORKLOADS) + 1) + "|"]
+    reference = costs.get(REFERENCE, {})
+    for name, measured in costs.items():
+        cells = (cell(measured.get(kind, ()), reference.get(kind, ())) for kind in WORKLOADS)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    empty = "| " * (len(WORKLOADS) - 1)
+    lines += [
+        f"| {name} | not measured: {' '.join(why.split()).replace('|', '/')} {empty}|" for name, why in absent.items()
+    ]
+    return "\n".join(lines)
