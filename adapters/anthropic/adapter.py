@@ -41,10 +41,10 @@ class AnthropicAdapter:
 
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """See `SupportsChat`. A turn that the provider pauses is continued, at most `MAX_ROUNDS` rounds in all."""
-        translation = to_messages_request(request, call, stream=False)
+        translation = self.translate(request, call, stream=False)
         answer = Answer(translation)
         for _ in range(MAX_ROUNDS):
-            response = await self._post(translation, call)
+            response = await self.post(translation, call)
             try:
                 data = await response.read()
             finally:
@@ -57,8 +57,8 @@ class AnthropicAdapter:
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
-        translation = to_messages_request(request, call, stream=True)
-        response = await self._post(translation, call)
+        translation = self.translate(request, call, stream=True)
+        response = await self.post(translation, call)
         builder = ChunkBuilder(chunk_id=_answer_id(call), model=request.model, created=int(self._clock()))
         if not translation.may_pause:
             return SseChunkStream(response, MessagesToChunks(translation, builder), translation.dropped)
@@ -66,7 +66,7 @@ class AnthropicAdapter:
         translator = MessagesToChunks(translation, builder, recorder)
 
         async def go_on(current: Translation) -> UpstreamResponse:
-            return await self._post(current, call)
+            return await self.post(current, call)
 
         return PausedStream(response, translator, recorder, translation, go_on)
 
@@ -85,7 +85,12 @@ class AnthropicAdapter:
             cursor = page.last_id
         return tuple(sorted(found))
 
-    async def _post(self, translation: Translation, call: Call) -> UpstreamResponse:
+    def translate(self, request: ChatRequest, call: Call, *, stream: bool) -> Translation:
+        """Return what to send; for platforms that take it in another form."""
+        return to_messages_request(request, call, stream=stream)
+
+    async def post(self, translation: Translation, call: Call) -> UpstreamResponse:
+        """Send a request; for platforms with other URLs and credentials."""
         headers = [(b"content-type", b"application/json"), *_headers(call, translation.betas)]
         url = f"{_base_url(call)}/v1/messages"
         return await send(self._transport, call, ("POST", url, headers, translation.encode()), to_error)
@@ -104,12 +109,17 @@ def _headers(call: Call, betas: tuple[str, ...]) -> list[Header]:
         headers["x-api-key"] = deployment.credential.value
     elif not deployment.base_url:
         raise ProviderError(ErrorKind.CREDENTIALS, "The deployment has no credential.")
-    own = {name.lower(): value for name, value in deployment.headers.items()}
+    headers |= own_headers(call, betas)
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def own_headers(call: Call, betas: tuple[str, ...]) -> dict[str, str]:
+    """Return the operator's headers, their names in lower case, with the betas that the request needs."""
+    own = {name.lower(): value for name, value in call.deployment.headers.items()}
     named = [*betas, *(beta.strip() for beta in own.pop("anthropic-beta", "").split(",") if beta.strip())]
     if named:
-        headers["anthropic-beta"] = ",".join(dict.fromkeys(named))
-    headers |= own
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+        own["anthropic-beta"] = ",".join(dict.fromkeys(named))
+    return own
 
 
 def _answer_id(call: Call) -> str:

@@ -18,6 +18,7 @@ from adapters.exchange import SseChunkStream, read_json, send
 from adapters.google import embeddings
 from adapters.google.errors import to_error
 from adapters.google.list_response import ListResponse
+from adapters.google.models import ModelFacts, facts_of
 from adapters.google.request import Translated, to_generate_content
 from adapters.google.response import Expected, to_chat_completion
 from adapters.google.stream import ChunkTranslator
@@ -31,7 +32,7 @@ from schemas.usage import Usage
 BASE_URL: Final = "https://generativelanguage.googleapis.com/v1beta"
 MAX_PAGES: Final = 50
 _PAGE_SIZE: Final = 1000
-_JSON: Final[Header] = (b"content-type", b"application/json")
+JSON_TYPE: Final[Header] = (b"content-type", b"application/json")
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*$")
 _MODEL: Final = re.compile(r"(?:(models|tunedModels)/)?([^/]+)")
 _SERVED: Final = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
@@ -50,22 +51,21 @@ class GoogleAdapter:
 
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """See `SupportsChat`."""
-        translated, body, dropped = _translate(request, call)
-        response = await self._post(f"{_resource(call)}:generateContent", body, call)
-        return to_chat_completion(await _read(response), _expected(request, call, translated), dropped)
+        translated, body, dropped = self._translate(request, call)
+        response = await self.post("generateContent", body, call)
+        return to_chat_completion(await read_body(response), _expected(request, call, translated), dropped)
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
-        translated, body, dropped = _translate(request, call)
-        response = await self._post(f"{_resource(call)}:streamGenerateContent?alt=sse", body, call)
+        translated, body, dropped = self._translate(request, call)
+        response = await self.post("streamGenerateContent?alt=sse", body, call)
         if response.headers.get("content-type", "").startswith("application/json"):
             response = ListResponse(response)
         return SseChunkStream(response, ChunkTranslator(_expected(request, call, translated)), dropped)
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`. More than 100 texts take several requests, one after the other."""
-        losses = _losses(call)
-        resource = _resource(call)
+        losses = losses_of(call)
         wanted = embeddings.to_embed_requests(request, _name_of(call), losses)
         texts = embeddings.texts_of(request)
         vectors: list[list[float]] = []
@@ -74,9 +74,9 @@ class GoogleAdapter:
             batch = wanted[start : start + embeddings.MAX_BATCH]
             method = "embedContent" if len(wanted) == 1 else "batchEmbedContents"
             body = batch[0] if len(wanted) == 1 else BatchEmbedContentsRequest(requests=batch)
-            data = _with_extra(_ENCODER.encode(body), call, losses)
-            response = await self._post(f"{resource}:{method}", data, call)
-            found, usage = embeddings.read_vectors(await _read(response), texts[start : start + len(batch)])
+            data = with_extra(_ENCODER.encode(body), call, losses)
+            response = await self.post(method, data, call)
+            found, usage = embeddings.read_vectors(await read_body(response), texts[start : start + len(batch)])
             vectors += found
             usages.append(usage)
         usage = embeddings.sum_usage(usages)
@@ -104,19 +104,24 @@ class GoogleAdapter:
                 return tuple(sorted(found))
         raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's model list does not end.")
 
-    async def _post(self, operation: str, body: bytes, call: Call) -> UpstreamResponse:
-        url = f"{_base_url(call)}/{operation}"
-        return await send(self._transport, call, ("POST", url, [_JSON, *_headers(call)], body), to_error)
+    def facts(self, call: Call) -> ModelFacts:
+        """Return what the model takes here; for platforms that serve the same models differently."""
+        return facts_of(call.deployment.upstream_model, call.deployment.options)
+
+    async def post(self, method: str, body: bytes, call: Call) -> UpstreamResponse:
+        """Call a method of the model; for platforms with other URLs and credentials."""
+        url = f"{_base_url(call)}/{_resource(call)}:{method}"
+        return await send(self._transport, call, ("POST", url, [JSON_TYPE, *_headers(call)], body), to_error)
+
+    def _translate(self, request: ChatRequest, call: Call) -> tuple[Translated, bytes, tuple[str, ...]]:
+        losses = losses_of(call)
+        translated = to_generate_content(request, call.deployment, losses, self.facts(call))
+        body = with_extra(_ENCODER.encode(translated.body), call, losses)
+        return translated, body, losses.dropped
 
 
-def _translate(request: ChatRequest, call: Call) -> tuple[Translated, bytes, tuple[str, ...]]:
-    losses = _losses(call)
-    translated = to_generate_content(request, call.deployment, losses)
-    body = _with_extra(_ENCODER.encode(translated.body), call, losses)
-    return translated, body, losses.dropped
-
-
-def _losses(call: Call) -> Losses:
+def losses_of(call: Call) -> Losses:
+    """Return the losses that the client's unknown fields are, where the operator does not forward them."""
     losses = Losses(call.deployment.extra_params)
     for name in call.extra_params:
         if call.deployment.extra_params != "forward" or name in _TAKEN:
@@ -124,7 +129,7 @@ def _losses(call: Call) -> Losses:
     return losses
 
 
-def _with_extra(body: bytes, call: Call, losses: Losses) -> bytes:
+def with_extra(body: bytes, call: Call, losses: Losses) -> bytes:
     """Add the client's unknown fields where the operator forwards them; what the translation writes is not replaced."""
     if call.deployment.extra_params != "forward":
         return body
@@ -164,7 +169,8 @@ def _resource(call: Call) -> str:
     return f"{collection}/{quote(name, safe='')}"
 
 
-async def _read(response: UpstreamResponse) -> bytes:
+async def read_body(response: UpstreamResponse) -> bytes:
+    """Return the whole body and release the connection."""
     try:
         return await response.read()
     finally:

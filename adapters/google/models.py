@@ -23,7 +23,11 @@ _NEVER_THINKS: Final = re.compile(r"-(?:image|tts|live|native-audio|embedding)\b
 
 
 class ModelFacts(Struct, frozen=True, kw_only=True):
-    """What a model takes. Budgets are in tokens; a `least_budget` above 0 means that thinking cannot be turned off."""
+    """What a model takes. Budgets are in tokens; a `least_budget` above 0 means that thinking cannot be turned off.
+
+    The last three are the platform's: whether a request names its service tier, whether it says that functions stand
+    beside Google's own tools, and whether a file needs its media type even where the address does not tell it.
+    """
 
     generation: float
     thinking: Thinking
@@ -37,6 +41,9 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     mixed_tools: bool = False
     system_instruction: bool = True
     fetches_urls: bool = False
+    service_tiers: bool = True
+    declares_mixed_tools: bool = True
+    needs_media_types: bool = False
 
 
 def facts_of(upstream_model: str, options: Mapping[str, str]) -> ModelFacts:

@@ -29,6 +29,8 @@ _OWN_URL: Final = re.compile(
     r"gs://.|https://generativelanguage\.googleapis\.com/|https?://(?:(?:www|m)\.)?youtube\.com/|https?://youtu\.be/"
 )
 _YOUTUBE: Final = re.compile(r"https?://(?:(?:www|m)\.)?youtu")
+# What a file is taken for where neither its address nor the platform says it.
+_ASSUMED_TYPES: Final = {"image": "image/jpeg", "video": "video/mp4", "file": "application/pdf"}
 _AUDIO_TYPES: Final = {"mp3": "audio/mp3", "wav": "audio/wav", "pcm16": "audio/pcm", "m4a": "audio/mp4"}
 _FILE_TYPES: Final = {
     "aac": "audio/aac",
@@ -83,19 +85,19 @@ class PartWriter:
             case TextPart(text=text) | RefusalPart(refusal=text):
                 return Part(text=text) if text else None
             case ImagePart(image_url=image):
-                return self._linked(image, f"{path}.image_url")
+                return self._linked(image, f"{path}.image_url", "image")
             case VideoPart(video_url=video):
-                return self._linked(video, f"{path}.video_url")
+                return self._linked(video, f"{path}.video_url", "video")
             case AudioPart(input_audio=audio):
                 mime_type = _AUDIO_TYPES.get(audio.format.lower(), f"audio/{audio.format.lower()}")
                 return Part(inline_data=Blob(mime_type=mime_type, data=audio.data))
             case FilePart():
                 return self._file(part, f"{path}.file")
 
-    def _linked(self, link: ImageURL, path: str) -> Part:
+    def _linked(self, link: ImageURL, path: str, kind: str) -> Part:
         if link.detail not in {None, "auto"}:
             self._losses.drop(f"{path}.detail")
-        return self._from_url(link.url, f"{path}.url")
+        return self._from_url(link.url, f"{path}.url", kind)
 
     def _file(self, part: FilePart, path: str) -> Part:
         file = part.file
@@ -109,7 +111,7 @@ class PartWriter:
             return self._from_url(uri, f"{path}.file_id")
         raise _refusal("A file needs 'file_data' or 'file_id'.", path)
 
-    def _from_url(self, url: str, path: str) -> Part:
+    def _from_url(self, url: str, path: str, kind: str = "file") -> Part:
         if url[:5].lower() == "data:":
             return Part(inline_data=_inline(url, path))
         is_web = url.startswith(("https://", "http://"))
@@ -119,7 +121,10 @@ class PartWriter:
                 "API. Send the content itself as a data: URL with base64.",
                 path,
             )
-        mime_type = None if _YOUTUBE.match(url) else _type_of(url.partition("?")[0])
+        is_video = _YOUTUBE.match(url) is not None
+        mime_type = None if is_video else _type_of(url.partition("?")[0])
+        if mime_type is None and self._facts.needs_media_types:
+            mime_type = _ASSUMED_TYPES["video" if is_video else kind]
         return Part(file_data=FileData(file_uri=url, mime_type=mime_type))
 
 

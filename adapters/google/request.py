@@ -50,9 +50,14 @@ class Translated(Struct, frozen=True, kw_only=True):
     names: ToolNames
 
 
-def to_generate_content(request: ChatRequest, deployment: Deployment, losses: Losses) -> Translated:
-    """Return the body; raises `ProviderError` for what cannot be sent, with its JSON path."""
-    facts = facts_of(deployment.upstream_model, deployment.options)
+def to_generate_content(
+    request: ChatRequest, deployment: Deployment, losses: Losses, facts: ModelFacts | None = None
+) -> Translated:
+    """Return the body; raises `ProviderError` for what cannot be sent, with its JSON path.
+
+    `facts` are those of the Gemini API where none are given.
+    """
+    facts = facts or facts_of(deployment.upstream_model, deployment.options)
     names = ToolNames()
     _note_losses(request, losses)
     tools = to_tools(request, names, losses)
@@ -66,7 +71,7 @@ def to_generate_content(request: ChatRequest, deployment: Deployment, losses: Lo
         tools=tools,
         tool_config=to_tool_config(request, tools, names, facts, losses),
         generation_config=None if config == GenerationConfig() else config,
-        service_tier=_service_tier(request.service_tier, losses),
+        service_tier=_service_tier(request.service_tier, facts, losses),
     )
     return Translated(body=body, names=names)
 
@@ -80,13 +85,13 @@ def _note_losses(request: ChatRequest, losses: Losses) -> None:
         losses.drop("store")
 
 
-def _service_tier(tier: ServiceTier | None, losses: Losses) -> Tier | None:
+def _service_tier(tier: ServiceTier | None, facts: ModelFacts, losses: Losses) -> Tier | None:
     match tier:
         case None | "auto":
             return None
         case "default":
-            return "standard"
-        case "flex" | "priority":
+            return "standard" if facts.service_tiers else None
+        case "flex" | "priority" if facts.service_tiers:
             return tier
         case _:
             losses.drop("service_tier")

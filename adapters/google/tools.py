@@ -91,7 +91,7 @@ def to_tool_config(
 ) -> ToolConfig | None:
     """Return how tools may be called, None where the model decides by itself."""
     has_functions = any(tool.function_declarations for tool in tools or ())
-    is_mixed = facts.mixed_tools and has_functions and len(tools or ()) > 1
+    is_mixed = facts.mixed_tools and facts.declares_mixed_tools and has_functions and len(tools or ()) > 1
     calling = _calling(request, names)
     if calling is not None and not has_functions:
         if calling.mode == "ANY":

@@ -185,9 +185,9 @@ class Metadata(WireStruct, frozen=True, kw_only=True):
 
 
 class MessagesRequest(WireStruct, frozen=True, kw_only=True):
-    """`POST /v1/messages`."""
+    """`POST /v1/messages`. `model` is left out where the URL names it."""
 
-    model: str
+    model: str = ""
     max_tokens: int
     messages: list[Message]
     system: list[TextBlock] | None = None
