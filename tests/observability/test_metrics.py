@@ -1,0 +1,43 @@
+"""Metrics have the names of the wire description, bounded labels, and parse."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from aqueduct.errors import ErrorType
+from aqueduct.observability.metrics import Metrics, error_label
+
+NAMES = {
+    "aqueduct_requests",
+    "aqueduct_request_duration_seconds",
+    "aqueduct_time_to_first_token_seconds",
+    "aqueduct_overhead_seconds",
+    "aqueduct_tokens",
+    "aqueduct_upstream_attempts",
+    "aqueduct_inflight",
+    "aqueduct_usage_spool_records",
+    "aqueduct_usage_rows",
+    "aqueduct_usage_source",
+    "aqueduct_policy_staleness_seconds",
+}
+
+
+def test_metrics_exposition_parses_and_has_the_documented_names() -> None:
+    metrics = Metrics()
+    metrics.request(("/v1/x", "m", "p", "200", ""), 0.5, 0.1, 0.001)
+    metrics.tokens("m", (10, 2, 0, 5, 0), "provider")
+    metrics.attempt("d", "ok")
+    metrics.rows("written", 3)
+
+    families = {family.name: family for family in text_string_to_metric_families(metrics.exposition().decode())}
+
+    assert set(families) >= NAMES
+    tokens = {sample.labels["type"]: sample.value for sample in families["aqueduct_tokens"].samples
+              if sample.name == "aqueduct_tokens_total"}  # fmt: skip
+    assert (tokens["input"], tokens["cached"], tokens["output"]) == (10, 2, 5)
+    for family in families.values():
+        for sample in family.samples:
+            assert not {"user", "token", "token_id", "org"} & set(sample.labels)
+
+
+def test_error_label_is_empty_for_success_and_closed_otherwise() -> None:
+    assert error_label(None) == ""
+    assert {error_label(kind).split("_")[0] for kind in ErrorType} == {"caller", "policy", "provider", "gateway", ""}
