@@ -77,12 +77,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_format: Annotated[
         Literal["json", "text"], Meta(description="One JSON object per line, or text for people.")
     ] = "json"
-    db_pool_size: Annotated[int, Meta(ge=1, le=100, description="Database connections per worker.")] = 5
     catalog_poll_s: Annotated[
         Seconds, Meta(description="How often the catalog's version is checked behind the notifications.")
     ] = 5.0
     usage_flush_s: Annotated[Seconds, Meta(description="Longest time that a usage record waits to be written.")] = 2.0
-    usage_flush_records: Annotated[Count, Meta(description="Usage records per write.")] = 1_000
+    usage_flush_records: Annotated[
+        Count, Meta(description="Usage records that are written without waiting for that time.")
+    ] = 1_000
     usage_queue_records: Annotated[Count, Meta(description="Usage records that may wait in memory.")] = 100_000
     keepalive_ping_s: Annotated[Seconds, Meta(description="Silence in a stream after which a comment is sent.")] = 15.0
     metrics: Annotated[bool, Meta(description="Serve Prometheus metrics on `/metrics`.")] = True

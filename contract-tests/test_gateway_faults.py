@@ -240,3 +240,46 @@ def test_stream_means_the_same_however_the_bytes_arrive(
     first, second = gateway.rows(2)
     for counter in ("prompt_tokens", "completion_tokens", "usage_source"):
         assert first[counter] == second[counter]
+
+
+def test_client_that_leaves_before_an_answer_is_booked_with_its_prompt(gateway: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.script(None, fault=Fault(first_byte_delay_s=30.0))
+    body = json.dumps({"model": "gpt", "messages": HELLO}).encode()
+
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        mocks.openai.wait_for(lambda: bool(mocks.openai.ledger))
+
+    row = gateway.rows(1)[0]
+    assert (row["status"], row["usage_source"], row["completion_tokens"]) == (499, "estimated", 0)
+    assert isinstance(row["prompt_tokens"], int)
+    assert row["prompt_tokens"] > 0
+
+
+def test_refused_credentials_tell_the_client_not_to_try_again(client: openai.OpenAI, mocks: Mocks) -> None:
+    mocks.openai.always(None, Fault(error=401))
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.with_options(max_retries=2).chat.completions.create(model="gpt", messages=HELLO)
+
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert len(mocks.openai.ledger) == 1
+
+
+def test_overloaded_provider_without_a_hint_still_says_when_to_come_back(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks
+) -> None:
+    del gateway
+    mocks.anthropic.always(None, Fault(error=529))
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="claude", messages=HELLO)
+
+    assert caught.value.response.headers["retry-after"] == "5"
+
+
+def test_deployment_that_cannot_do_the_operation_is_left_out(client: openai.OpenAI, gateway: RunningGateway) -> None:
+    for _ in range(4):  # `two` has an Anthropic deployment, which has no legacy completions
+        assert client.completions.create(model="two", prompt="Once upon", max_tokens=5).choices[0].text
+
+    assert {row["provider"] for row in gateway.rows(4)} == {"openai"}

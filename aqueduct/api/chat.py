@@ -53,7 +53,7 @@ def content_chars(chunk: ChatCompletionChunk) -> int:
             chars += sum(_call_chars(call.function, call.custom) for call in delta.tool_calls)
         if delta.refusal:
             chars += len(delta.refusal)
-        if delta.reasoning_details or delta.audio or delta.function_call:
+        if delta.reasoning_details or delta.audio or delta.images or delta.function_call:
             chars += 1
     return chars
 

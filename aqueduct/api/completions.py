@@ -4,6 +4,7 @@ from typing import Final
 
 from adapters.base import Call, ChunkStream, Result, SupportsCompletions
 from aqueduct.dialects.decode import RequestDecoder, require_one_kind
+from aqueduct.pipeline.meter import chars_of
 from aqueduct.pipeline.spec import OperationSpec, StreamSpec
 from schemas.completions import Completion, CompletionRequest
 from schemas.usage import Usage
@@ -52,10 +53,7 @@ def _finish_reason(body: Completion) -> str | None:
 
 
 def _prompt_chars(request: CompletionRequest) -> int:
-    prompt = request.prompt
-    if prompt is None or isinstance(prompt, str):
-        return len(prompt or "")
-    return sum(len(item) if isinstance(item, str | list) else 1 for item in prompt)
+    return chars_of(request.prompt)
 
 
 def _validate(request: CompletionRequest) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from adapters.base import Call, Result, SupportsEmbeddings
 from aqueduct.dialects.decode import RequestDecoder, require_one_kind
 from aqueduct.errors import invalid_request
+from aqueduct.pipeline.meter import chars_of
 from aqueduct.pipeline.spec import OperationSpec
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 
@@ -24,9 +25,7 @@ def _finish_reason(body: EmbeddingResponse) -> str | None:
 
 
 def _prompt_chars(request: EmbeddingRequest) -> int:
-    if isinstance(request.input, str):
-        return len(request.input)
-    return sum(len(item) if isinstance(item, str | list) else 1 for item in request.input)
+    return chars_of(request.input)
 
 
 def _output_chars(body: EmbeddingResponse) -> int:

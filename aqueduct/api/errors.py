@@ -1,6 +1,7 @@
 """The only place that knows how failures look on the wire: status, headers and the one body of `schemas.errors`."""
 
 import math
+import re
 from typing import Final
 
 import msgspec
@@ -21,10 +22,12 @@ class WireError(Struct, frozen=True, kw_only=True):
     body: ErrorBody
     kind: ErrorType
     retry_after_s: float | None = None
+    is_final: bool = False
+    """Whether trying again is of no use although the status says otherwise."""
 
     def headers(self) -> Headers:
         """Return the headers that tell SDKs when, and whether, to try again."""
-        headers: Headers = []
+        headers: Headers = [(b"x-should-retry", b"false")] if self.is_final else []
         if self.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
             headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(self.retry_after_s * 1000))))
@@ -40,8 +43,13 @@ class _Row(Struct, frozen=True):
     kind: ErrorType
     message: str | None = None
     param: str | None = None
+    retry_after_s: float | None = None
 
 
+DEFAULT_RETRY_AFTER_S: Final = 5.0
+"""Where a provider that is limited or overloaded does not say how long: what a cooldown lasts at least."""
+_SLUG: Final = re.compile(r"(?!invalid_request_error)[a-z][a-z0-9_]{2,63}")
+"""Codes in OpenAI's form; other providers' own would make the answer depend on who served it."""
 _INVALID = "invalid_request_error"
 _ROWS: Final[dict[ErrorKind, _Row]] = {
     ErrorKind.INVALID_REQUEST: _Row(400, _INVALID, "invalid_request", ErrorType.CALLER_INVALID_REQUEST),
@@ -73,6 +81,7 @@ _ROWS: Final[dict[ErrorKind, _Row]] = {
         "upstream_rate_limited",
         ErrorType.PROVIDER_RATE_LIMIT,
         "The provider is limiting the gateway's requests. Try again later.",
+        retry_after_s=DEFAULT_RETRY_AFTER_S,
     ),
     ErrorKind.OVERLOADED: _Row(
         503,
@@ -80,6 +89,7 @@ _ROWS: Final[dict[ErrorKind, _Row]] = {
         "upstream_overloaded",
         ErrorType.PROVIDER_OVERLOADED,
         "The provider is overloaded. Try again later.",
+        retry_after_s=DEFAULT_RETRY_AFTER_S,
     ),
     ErrorKind.SERVER_ERROR: _Row(
         502, "server_error", "upstream_error", ErrorType.PROVIDER_ERROR, "The provider failed to answer."
@@ -106,10 +116,16 @@ def from_provider(error: ProviderError) -> WireError:
     code = row.code
     if error.kind is ErrorKind.CONTENT_POLICY and error.code == "content_filter":
         code = "content_filter"
-    elif error.kind is ErrorKind.INVALID_REQUEST and error.code:
+    elif error.kind is ErrorKind.INVALID_REQUEST and error.code and _SLUG.fullmatch(error.code):
         code = error.code
     detail = ErrorDetail(message=row.message or error.message, type=row.type, param=error.param or row.param, code=code)
-    return WireError(status=row.status, body=ErrorBody(error=detail), kind=row.kind, retry_after_s=error.retry_after_s)
+    return WireError(
+        status=row.status,
+        body=ErrorBody(error=detail),
+        kind=row.kind,
+        retry_after_s=row.retry_after_s if error.retry_after_s is None else error.retry_after_s,
+        is_final=error.kind is ErrorKind.CREDENTIALS,
+    )
 
 
 def from_gateway(error: GatewayError) -> WireError:

@@ -1,14 +1,20 @@
-"""What a process does for itself once a second: brings its gauges up to date; knows no request.
+"""What a process does for itself once a second: current gauges, and freed memory given back; knows no request.
 
 Each worker keeps its own gauges current, because any one of them answers `/metrics` for all.
 """
 
 import asyncio
-from typing import Final
+import ctypes
+import gc
+import sys
+from collections.abc import Callable
+from typing import Final, cast
 
 from aqueduct.api.gateway import Gateway
 
 TICK_S: Final = 1.0
+WORTH_TRIMMING: Final = 200
+"""So many requests must have ended before memory is given back: it takes some milliseconds."""
 
 
 class Upkeep:
@@ -17,6 +23,8 @@ class Upkeep:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._task: asyncio.Task[None] | None = None
+        self._trim = _malloc_trim()
+        self._peak = 0
 
     async def start(self) -> None:
         """Start it."""
@@ -31,7 +39,18 @@ class Upkeep:
     async def _run(self) -> None:
         while True:
             publish_gauges(self._gateway)
+            self._give_back()
             await asyncio.sleep(TICK_S)
+
+    def _give_back(self) -> None:
+        """After a peak of open requests, let the C library return to the system what they have freed."""
+        inflight = self._gateway.inflight
+        self._peak = max(self._peak, inflight)
+        if self._trim is None or inflight > self._peak // 4 or self._peak < WORTH_TRIMMING:
+            return
+        self._peak = inflight
+        gc.collect()
+        self._trim(0)
 
 
 def publish_gauges(gateway: Gateway) -> None:
@@ -39,3 +58,13 @@ def publish_gauges(gateway: Gateway) -> None:
     gateway.metrics.inflight.set(gateway.inflight)
     gateway.metrics.spool_records.set(gateway.recorder.waiting)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
+
+
+def _malloc_trim() -> Callable[[int], int] | None:
+    """Return glibc's function, None where the C library is another."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return cast("Callable[[int], int]", ctypes.CDLL(None).malloc_trim)
+    except (OSError, AttributeError):
+        return None

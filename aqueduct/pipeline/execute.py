@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Final, Generic, Protocol, TypeVar
 
+import msgspec
 from msgspec import Raw, Struct
 
 from adapters.base import Call, ChunkStream, Deployment, Result
 from adapters.errors import ErrorKind, ProviderError
-from aqueduct.catalog.snapshot import ResolvedModel, Snapshot
+from aqueduct.catalog.snapshot import ResolvedModel, RoutedDeployment, Snapshot
 from aqueduct.errors import invalid_request, shown
 from aqueduct.pipeline.admit import Admission, Reservation
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
@@ -22,6 +23,8 @@ from aqueduct.routing.plan import plan
 from schemas.usage import Usage
 
 MAX_HELD_CHUNKS: Final = 64
+MAX_HELD_BYTES: Final = 256 * 1024
+_encode = msgspec.json.Encoder().encode
 AttemptT = TypeVar("AttemptT")
 HeldT = TypeVar("HeldT", bound=OperationBody)
 
@@ -76,13 +79,16 @@ async def execute(
     usage: Usage | None = None
 
     async def attempt(deployment: Deployment, number: int) -> Result[BodyT]:
-        adapter = _adapter(pipeline, spec, deployment)
+        adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         return await _observed(pipeline, context, spec.call(adapter, request, call))
 
     try:
         result = await run_attempts(admitted.plan, admitted.policy, attempt)
         usage = context.usage = _usage(spec, request, result)
+    except asyncio.CancelledError:
+        usage = context.usage = _abandoned(spec, request, None)
+        raise
     finally:
         if admitted.reservation is not None:
             admitted.reservation.settle(usage)
@@ -110,16 +116,20 @@ async def execute_stream(
     opened = False
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
-        adapter = _adapter(pipeline, spec, deployment)
+        adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        return await _observed(pipeline, context, _open(spec, adapter, request, call))
+        return await _observed(pipeline, context, _open(spec, adapter, request, call, context))
 
     try:
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
         opened = True
+    except asyncio.CancelledError:
+        context.usage = _abandoned(spec, request, context.usage)
+        raise
     finally:
         if not opened and admitted.reservation is not None:
-            admitted.reservation.settle(None)
+            admitted.reservation.settle(context.usage)
+    context.usage = None
     context.dropped_params = stream.dropped_params
     context.first_content = time.perf_counter()
     return OpenStream(held, stream, admitted.reservation)
@@ -151,9 +161,7 @@ async def _admit(
         name = shown(next(iter(extra_params)))
         message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
         raise invalid_request("unsupported_parameter", message, name)
-    candidates = plan(model.deployments, pipeline.random)
-    if not candidates:
-        raise no_deployment(request.model)
+    candidates = plan(_capable(pipeline, spec, model), pipeline.random)
     reservation = await pipeline.admission.admit(context)
     deadline = asyncio.get_running_loop().time() + pipeline.request_timeout_s
     policy = AttemptPolicy(max_attempts=pipeline.max_attempts, deadline=deadline)
@@ -176,12 +184,26 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
     return result
 
 
-def _adapter(pipeline: Pipeline, spec: OperationSpec[RequestT, BodyT, ChunkT], deployment: Deployment) -> object:
-    adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
-    if adapter is None:
-        message = f"The model '{deployment.model}' does not support {spec.name}."
+def _abandoned(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, reported: Usage | None) -> Usage:
+    """Return what is booked where nobody waited for the answer: the provider has taken the prompt all the same."""
+    return settled_usage(reported, finished=False, prompt_chars=spec.prompt_chars(request), output_chars=0)
+
+
+def _capable(
+    pipeline: Pipeline, spec: OperationSpec[RequestT, BodyT, ChunkT], model: ResolvedModel
+) -> tuple[RoutedDeployment, ...]:
+    """Return the deployments whose adapter has the operation; raises `GatewayError` where there is none."""
+    if not model.deployments:
+        raise no_deployment(model.name)
+    capable = tuple(
+        routed
+        for routed in model.deployments
+        if pipeline.adapters.supporting(routed.deployment.adapter, spec.supports) is not None
+    )
+    if not capable:
+        message = f"The model '{model.name}' does not support {spec.name}."
         raise invalid_request("unsupported_operation", message, "model")
-    return adapter
+    return capable
 
 
 def _call(
@@ -205,18 +227,30 @@ def _call(
 
 
 async def _open(
-    spec: OperationSpec[RequestT, BodyT, ChunkT], adapter: object, request: RequestT, call: Call
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    adapter: object,
+    request: RequestT,
+    call: Call,
+    context: RequestContext,
 ) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
-    """Open a stream and read up to its first content; a stream that fails before is closed."""
+    """Open a stream and read up to its first content; a stream that fails before is closed.
+
+    What is held back is bounded by `MAX_HELD_CHUNKS` and `MAX_HELD_BYTES`: beyond them it counts as content.
+    """
     if spec.stream is None:
         raise TypeError
     stream = await spec.stream.open(adapter, request, call)
     held: list[ChunkT] = []
+    held_bytes = 0
     reached = False
     try:
         async for chunks in stream:
             held += chunks
-            if len(held) > MAX_HELD_CHUNKS or any(map(spec.stream.content_chars, chunks)):
+            if any(map(spec.stream.content_chars, chunks)):
+                reached = True
+                break
+            held_bytes += sum(len(_encode(chunk)) for chunk in chunks)
+            if len(held) > MAX_HELD_CHUNKS or held_bytes > MAX_HELD_BYTES:
                 reached = True
                 break
         if not reached and not stream.finished:
@@ -224,5 +258,6 @@ async def _open(
         reached = True
     finally:
         if not reached:
+            context.usage = stream.usage
             await stream.aclose()
     return tuple(held), stream

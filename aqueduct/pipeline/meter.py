@@ -1,5 +1,6 @@
 """What a request consumed where the provider did not say so to the end: estimates from character counts."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -7,6 +8,15 @@ import msgspec
 from schemas.usage import Usage
 
 CHARS_PER_TOKEN: Final = 3.2
+
+
+def chars_of(items: str | list[str | int | list[int]] | None) -> int:
+    """Return the characters of a prompt or input; a token counts as `CHARS_PER_TOKEN`, rounded up."""
+    if items is None or isinstance(items, str):
+        return len(items or "")
+    texts = sum(len(item) for item in items if isinstance(item, str))
+    tokens = sum(len(item) if isinstance(item, list) else 1 for item in items if not isinstance(item, str))
+    return texts + math.ceil(tokens * CHARS_PER_TOKEN)
 
 
 def settled_usage(reported: Usage | None, *, finished: bool, prompt_chars: int, output_chars: int) -> Usage:

@@ -25,4 +25,5 @@ def no_deployment(name: str) -> GatewayError:
         f"No deployment of the model '{name}' is available right now.",
         kind=ErrorType.GATEWAY_OVERLOADED,
         error_type="server_error",
+        retry_after_s=5.0,
     )
