@@ -16,6 +16,7 @@ from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.extra_params import forwardable
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
@@ -251,7 +252,7 @@ def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> dict[str, Ra
         if not isinstance(getattr(request, name), UnsetType):
             losses.drop(name)
     if call.deployment.extra_params == "forward":
-        return dict(call.extra_params)
+        return forwardable(call, losses)
     for name in call.extra_params:
         losses.drop(name)
     return {}

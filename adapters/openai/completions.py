@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
+from adapters.extra_params import forwardable
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
 from adapters.openai.finish import to_finish_reason
@@ -33,7 +34,7 @@ def to_completion_body(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return the JSON body and the request fields that were dropped."""
     losses = Losses(call.deployment.extra_params)
-    extra = dict(call.extra_params)
+    extra = forwardable(call, losses)
     changes: dict[str, object] = {
         "model": call.deployment.upstream_model,
         "stream": True if stream else None,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
+from adapters.extra_params import forwardable
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
 from adapters.openai.quirks import Quirks
@@ -31,7 +32,7 @@ BAD: Final = "The provider's answer is not what its API promises."
 def to_embedding_body(request: EmbeddingRequest, call: Call, quirks: Quirks) -> tuple[bytes, tuple[str, ...]]:
     """Return the JSON body and the request fields that were dropped."""
     losses = Losses(call.deployment.extra_params)
-    extra = dict(call.extra_params)
+    extra = forwardable(call, losses)
     changes: dict[str, object] = {"model": call.deployment.upstream_model}
     drop_unknown(request, quirks, changes, losses)
     rename(request, quirks, changes, extra)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.extra_params import forwardable
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
@@ -30,7 +31,7 @@ def to_chat_body(request: ChatRequest, call: Call, quirks: Quirks, *, stream: bo
         ProviderError: the server cannot be asked for this, or the model's policy rejects a loss.
     """
     losses = Losses(call.deployment.extra_params)
-    extra = dict(call.extra_params)
+    extra = forwardable(call, losses)
     changes: _CHANGES = {
         "model": call.deployment.upstream_model,
         "messages": to_messages(request.messages, quirks, losses),

@@ -118,10 +118,10 @@ def test_request_json_schema_passes_byte_for_byte() -> None:
 
 
 def test_request_unknown_fields_are_merged_byte_for_byte() -> None:
-    call = call_of(provider=b'{"order": ["x"]}', **{'odd "name"': b"1e0"})
+    call = call_of(guided_json=b'{"order": ["x"]}', **{'odd "name"': b"1e0"})
     request = ChatRequest(model="m", messages=[])
     body, dropped = to_chat_body(request, call, OPENAI, stream=False)
-    assert b'"provider":{"order": ["x"]}' in body
+    assert b'"guided_json":{"order": ["x"]}' in body
     assert msgspec.json.decode(body)['odd "name"'] == 1
     assert dropped == ()
 
