@@ -119,15 +119,15 @@ class CompletionTranslator:
         return self._end()
 
     def _takes(self, choice: WireChoice) -> bool:
-        """Note what a piece does to its choice; an empty one and a second end are left out."""
+        """Note what a piece does to its choice; an empty one and all that follows an end are left out."""
         index = choice.index or 0
-        is_open = self._open.setdefault(index, True)
-        if choice.finish_reason and is_open:
+        if not self._open.setdefault(index, True):
+            return False
+        if choice.finish_reason:
             if not index or self.native_finish_reason is None:  # the first choice's, as in a whole answer
                 self.native_finish_reason = choice.finish_reason
             self._open[index] = False
             return True
-        choice.finish_reason = None
         return bool(choice.text) or parts.is_given(choice.logprobs)
 
     def _end(self) -> list[Completion]:

@@ -161,7 +161,8 @@ class ChunkTranslator:
             or choice.usage is not UNSET
             or wire.citations is not UNSET
             or len(choices) > 1
-            or index not in self._choices
+            or (state := self._choices.get(index)) is None
+            or state.finished
             or not _has_text_only(delta)
         ):
             return None
@@ -181,6 +182,10 @@ class ChunkTranslator:
         state = self._choices.get(choice.index or 0)
         if state is None:
             state = self._start(chunks, wire, choice)
+        if choice.usage is not UNSET:
+            self._take_usage(WireCompletion(usage=choice.usage))
+        if state.finished:
+            return  # nothing may follow the end
         message = choice.delta or choice.message or _NO_MESSAGE
         delta = _to_delta(message)
         logprobs = UNSET if choice.logprobs is UNSET else parts.to_logprobs(choice.logprobs)
@@ -191,8 +196,6 @@ class ChunkTranslator:
         if message.tool_calls:
             calls = state.tools.feed(message.tool_calls)
             chunks.extend(self._chunk(wire, state, ChoiceDelta(tool_calls=[call])) for call in calls)
-        if choice.usage is not UNSET:
-            self._take_usage(WireCompletion(usage=choice.usage))
         if choice.finish_reason:
             if not choice.index or self.native_finish_reason is None:  # the first choice's, as in a whole answer
                 self.native_finish_reason = choice.native_finish_reason or choice.finish_reason
@@ -211,8 +214,6 @@ class ChunkTranslator:
     def _finish(
         self, chunks: list[ChatCompletionChunk], state: _Choice, wire: WireCompletion, native: str | None
     ) -> None:
-        if state.finished:
-            return
         state.finished = True
         chunks.extend(self._chunk(wire, state, ChoiceDelta(tool_calls=[call])) for call in state.tools.flush())
         reason = to_finish_reason(native, called_tools=state.tools.count > 0, keep_stop=self._keep_stop)
@@ -226,8 +227,6 @@ class ChunkTranslator:
         if results is UNSET and stop_reason is UNSET:
             return
         if not chunks or chunks[-1].choices[0].index != state.index:
-            if state.finished:
-                return  # nothing may follow the end
             chunks.append(self._chunk(wire, state, ChoiceDelta()))
         chunks[-1].choices[0].content_filter_results = results
         chunks[-1].choices[0].stop_reason = stop_reason

@@ -219,6 +219,15 @@ def test_completion_stream_ends_each_choice_once() -> None:
     assert translator.usage.total_tokens == 8
 
 
+def test_completion_stream_nothing_but_usage_is_taken_after_the_finish() -> None:
+    found, translator = run_completion(
+        text("a", "stop"), text("late"), text("late", "length", usage=USAGE), {**HEAD, "choices": []}
+    )
+    assert [(one.choices[0].text, one.choices[0].finish_reason) for one in found] == [("a", "stop")]
+    assert translator.native_finish_reason == "stop"
+    assert translator.usage is not None
+
+
 def test_completion_stream_without_finish_reason_stops_at_the_end_mark() -> None:
     assert run_completion(text("a"))[0][-1].choices[0].finish_reason == "stop"
 

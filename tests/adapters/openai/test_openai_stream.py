@@ -250,6 +250,27 @@ def test_stream_second_finish_is_left_out() -> None:
     assert translator.usage.total_tokens == 8
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        piece({"content": "late"}, usage=USAGE),
+        piece({"reasoning_content": "late"}, usage=USAGE),
+        piece({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]}, usage=USAGE),
+        piece({"refusal": "late"}, "content_filter", usage=USAGE),
+        item(choices=[{"index": 0, "delta": {"content": "late"}, "usage": USAGE}]),
+        item(choices=[{"index": 0, "delta": {}, "logprobs": {"content": []}}], usage=USAGE),
+    ],
+)
+def test_stream_nothing_but_usage_is_taken_after_the_finish(late: bytes) -> None:
+    """Trap 1: clients stop reading a choice at its finish chunk, or count it twice."""
+    translator = new_translator()
+    chunks = run(piece({"content": "a"}), piece({}, "stop"), late, translator=translator)
+    assert deltas(chunks) == [ROLE, {"content": "a"}, ({}, "stop")]
+    assert translator.native_finish_reason == "stop"
+    assert translator.usage is not None
+    assert translator.usage.total_tokens == 8
+
+
 @pytest.mark.parametrize("called", [False, True])
 def test_stream_end_mark_without_finish_reason_finishes_the_choice(*, called: bool) -> None:
     delta = {"tool_calls": [call("{}", index=0, id="a", name="f")]} if called else {"content": "a"}
