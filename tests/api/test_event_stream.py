@@ -14,7 +14,7 @@ from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
-from schemas.chat_response import ChatCompletionChunk, ChunkChoice, ChoiceDelta
+from schemas.chat_response import ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
 
 
