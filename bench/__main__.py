@@ -55,7 +55,7 @@ def start(stack: ExitStack, place: Place, names: list[str]) -> tuple[dict[str, R
                 uvloop.run(load.run(one.target, kind, connections=CONNECTIONS, seconds=WARM_UP_S))
             running[name] = one
         except (StartError, BadAnswerError, TimeoutError, OSError) as error:
-            absent[name] = str(error)[:200]
+            absent[name] = str(error)[:120]
             print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
     return running, absent
 

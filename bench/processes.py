@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,10 +62,8 @@ def _wait_for(child: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         child.wait(END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        pass
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
