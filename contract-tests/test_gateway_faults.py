@@ -278,6 +278,38 @@ def test_overloaded_provider_without_a_hint_still_says_when_to_come_back(
     assert caught.value.response.headers["retry-after"] == "5"
 
 
+def test_provider_that_is_silent_before_its_first_content_is_covered_by_comments(
+    gateway: RunningGateway, mocks: Mocks, model: str
+) -> None:
+    upstream_of(mocks, model).script(None, fault=Fault(first_byte_delay_s=2.5))
+    body = json.dumps({"model": model, "messages": HELLO, "stream": True}).encode()
+
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        begun = time.monotonic()
+        connection.read_until(b": ping\n\n")
+        waited = time.monotonic() - begun
+        rest = connection.read_until(b"data: [DONE]")
+
+    assert waited < 2.0, "the comment came with the answer"
+    assert rest.count(b'"role":"assistant"') == 1
+    row = gateway.rows(1)[0]
+    assert (row["status"], row["usage_source"], row["attempts"]) == (200, "provider", 1)
+
+
+def test_failure_after_silence_is_told_as_an_event(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks
+) -> None:
+    mocks.openai.always(None, Fault(error=401, first_byte_delay_s=1.5))
+
+    with pytest.raises(openai.APIError) as caught:
+        list(client.chat.completions.create(model="gpt", messages=HELLO, stream=True))
+
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["code"] == "upstream_credentials"
+    assert gateway.rows(1)[0]["error_kind"] == "provider_credentials"
+
+
 def test_deployment_that_cannot_do_the_operation_is_left_out(client: openai.OpenAI, gateway: RunningGateway) -> None:
     for _ in range(4):  # `two` has an Anthropic deployment, which has no legacy completions
         assert client.completions.create(model="two", prompt="Once upon", max_tokens=5).choices[0].text

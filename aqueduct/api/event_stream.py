@@ -24,6 +24,11 @@ CLOSE_TIMEOUT_S: Final = 2.0
 _encode = msgspec.json.Encoder().encode
 
 
+def last_events(wire: WireError) -> bytes:
+    """Return how a failure ends a stream."""
+    return b"data: %b\n\n" % encode_error(wire.body) + DONE
+
+
 class EventStream(Generic[RequestT, BodyT, ChunkT]):
     """One open stream.
 
@@ -88,7 +93,10 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context = self._context
         context.status = 200
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
+            if context.begun_early:
+                context.begun_early = False  # from here on the stream tells its failures itself
+            else:
+                await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
             self._begun = True
             self._gateway.stream_watch.add(self)
             failure = await self._relay()
@@ -131,7 +139,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         if self._complete or not self._begun:
             return
         self._complete = True
-        last = b"data: %b\n\n" % encode_error(wire.body) + DONE
+        last = last_events(wire)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": last, "more_body": False})
@@ -195,7 +203,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._context.error_kind = wire.kind
         self._context.upstream_request_id = failure.upstream_request_id
         self._gateway.metrics.attempt(self._context.deployment_id or "", ErrorKind(failure.kind).value)
-        return b"data: %b\n\n" % encode_error(wire.body) + DONE
+        return last_events(wire)
 
     def _usage_bytes(self) -> bytes:
         usage, like = self._context.usage, self._last_chunk

@@ -16,8 +16,9 @@ from aqueduct.api.authentication import authenticate
 from aqueduct.api.body import ClientGoneError, read_json_body
 from aqueduct.api.closing import close_request
 from aqueduct.api.disconnect import DisconnectWatch
+from aqueduct.api.early_head import EarlyHead
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
-from aqueduct.api.event_stream import EventStream
+from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import client_request_id, json_headers
 from aqueduct.api.turnstile import LARGE_BYTES
@@ -104,7 +105,11 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             await gateway.turnstile.turn()
         if spec.stream is not None and wants_stream(request):
             context.streamed = True
-            opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
+            early = EarlyHead(send, context, gateway.settings.keepalive_ping_s)
+            try:
+                opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
+            finally:
+                await early.stop()
             stream = EventStream(gateway, spec, request, context, opened)
             del body, request, extra_params
             await stream.run(send, watch)
@@ -119,7 +124,9 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         begun = context.status == 200
         context.error_kind = wire.kind
         if begun:
-            return  # the head is out; the connection is closed by the server
+            if context.begun_early:
+                await send({"type": "http.response.body", "body": last_events(wire), "more_body": False})
+            return  # else the head is out, and the connection is closed by the server
         context.status = wire.status
         data = encode_error(wire.body)
         headers = [*json_headers(context, len(data)), *wire.headers()]

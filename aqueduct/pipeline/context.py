@@ -12,10 +12,12 @@ class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
+    `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
     """
 
     __slots__ = (
         "attempts",
+        "begun_early",
         "catalog_model",
         "client_request_id",
         "client_user",
@@ -57,6 +59,7 @@ class RequestContext:
         self.model: str | None = None
         self.catalog_model: str | None = None
         self.streamed = False
+        self.begun_early = False
         self.deployment_id: str | None = None
         self.provider: str | None = None
         self.upstream_model: str | None = None
