@@ -13,6 +13,8 @@ from adapters.http1.request import Origin, encode_head, split_url
 from adapters.transport import Request, Transport, UpstreamResponse
 
 WATCH_INTERVAL_S: Final = 0.1
+RESEND_WITHIN_S: Final = 1.0
+"""A kept connection that closes this soon after a request, without a byte, was closed before the provider saw it."""
 
 
 class Http1Transport(Transport):
@@ -48,19 +50,20 @@ class Http1Transport(Transport):
             if connection is None:
                 connection = await self._connect(origin, request)
             reused, connection.used = connection.used, True
+            resend_until = connection.loop.time() + RESEND_WITHIN_S
             exchange = connection.start(request, head)
             try:
                 await exchange.wait_head()
             except ProviderError as error:
-                # A kept connection that closes before the first byte was closed by the server while idle.
-                if reused and error.kind is ErrorKind.CONNECTION and not exchange.first_byte_seen:
-                    connection = None  # once more, on a new one
-                    continue
-                raise
+                was_stale = reused and error.kind is ErrorKind.CONNECTION and not exchange.first_byte_seen
+                if not was_stale or connection.loop.time() > resend_until:
+                    raise
+                connection = None  # once more, on a new one
             except asyncio.CancelledError:
                 connection.release(exchange)
                 raise
-            return exchange
+            else:
+                return exchange
 
     @override
     async def aclose(self) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from adapters.errors import ErrorKind, ProviderError
-from adapters.http1 import Http1Transport
+from adapters.http1 import Http1Transport, pool
 from adapters.transport import Request, Timeouts
 from tests.adapters.raw_server import RawServer, always, answer, read_request
 
@@ -138,6 +138,26 @@ async def test_pool_stale_connections_are_retried_once_on_a_new_one(transport: H
         await asyncio.gather(*tasks)
         assert await fetch(transport, server.url) == b"3"
         assert (server.connections, server.ended) == (4, 1)
+
+
+async def test_pool_kept_connection_that_closes_after_working_is_not_retried(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider may have worked, and charged, all that time: only the caller may decide to pay again."""
+    monkeypatch.setattr(pool, "RESEND_WITHIN_S", 0.1)
+
+    async def script(reader, writer, number) -> None:
+        await read_request(reader)
+        writer.write(answer())
+        await read_request(reader)
+        await asyncio.sleep(0.3)
+
+    async with RawServer(script) as server:
+        await fetch(transport, server.url)
+        with pytest.raises(ProviderError) as caught:
+            await fetch(transport, server.url)
+        assert caught.value.kind is ErrorKind.CONNECTION
+        assert server.connections == 1
 
 
 async def test_pool_new_connection_that_closes_is_not_retried(transport: Http1Transport) -> None:
