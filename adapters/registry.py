@@ -26,6 +26,7 @@ _BUILT_IN: Final = {
     "google": "adapters.google:GoogleAdapter",
     "openai": "adapters.openai:OpenAIAdapter",
     "openai_compatible": "adapters.openai_compatible:OpenAICompatibleAdapter",
+    "vertex": "adapters.vertex:VertexAdapter",
 }
 _OPERATIONS: Final[dict[str, type]] = {
     "chat": SupportsChat,

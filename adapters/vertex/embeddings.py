@@ -1,0 +1,106 @@
+"""Embeddings on Vertex AI; knows no URL and no credential.
+
+Source: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, checked 2026-11-24,
+and recorded answers. Texts that are too long are refused by Google, not cut: `autoTruncate` is always off.
+
+| Model                               | Method         | Texts in one request        |
+|-------------------------------------|----------------|-----------------------------|
+| `gemini-embedding-2` and later      | `embedContent` | 1                           |
+| `gemini-embedding-001`, `-exp-...`  | `predict`      | 1                           |
+| `text-embedding-...` and others     | `predict`      | 100, `MAX_BATCH_BYTES` long |
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from adapters.base import Call, Result
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import UNREADABLE
+from adapters.google import embeddings as google
+from adapters.google.adapter import losses_of, read_body, with_extra
+from adapters.google.errors import holds_error, to_error, to_error_inside
+from adapters.google.usage import estimated_usage
+from adapters.vertex.sender import Sender
+from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.google.request import Content, Part
+from schemas.usage import Usage
+from schemas.vertex import EmbedContentRequest, Instance, PredictParameters, PredictRequest, PredictResponse
+
+MAX_BATCH: Final = 100
+MAX_BATCH_BYTES: Final = 40_000  # 20,000 tokens are the limit of one request
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(PredictResponse)
+
+
+async def embed(request: EmbeddingRequest, call: Call, sender: Sender) -> Result[EmbeddingResponse]:
+    """Return the vectors; requests go out one after the other. Raises `ProviderError`."""
+    losses = losses_of(call)
+    if request.user is not None:
+        losses.drop("user")
+    name = call.deployment.upstream_model.rpartition("/")[2]
+    method = method_of(name)
+    parameters = PredictParameters(auto_truncate=False, output_dimensionality=request.dimensions)
+    vectors: list[google.Vector] = []
+    usages: list[Usage] = []
+    for texts in _batches(google.texts_of(request), 1 if name.startswith("gemini") else MAX_BATCH):
+        data = with_extra(_ENCODER.encode(to_body(method, texts, parameters)), call, losses)
+        response = await sender.post(method, data, call, call.deployment.headers, to_error)
+        answer = await read_body(response)
+        found, usage = (google.read_vectors if method == "embedContent" else read_predictions)(answer, texts)
+        vectors += found
+        usages.append(usage)
+    usage = google.sum_usage(usages)
+    body = google.to_embedding_response(vectors, usage, request)
+    return Result(body=body, usage=usage, dropped_params=losses.dropped)
+
+
+def method_of(name: str) -> str:
+    """Return the method that serves a model."""
+    is_content = name.startswith("gemini") and not name.startswith(("gemini-embedding-001", "gemini-embedding-exp"))
+    return "embedContent" if is_content else "predict"
+
+
+def to_body(method: str, texts: Sequence[str], parameters: PredictParameters) -> EmbedContentRequest | PredictRequest:
+    """Return the body for a batch of texts, which is one text for `embedContent`."""
+    if method == "embedContent":
+        content = Content(role="user", parts=[Part(text=text) for text in texts])
+        return EmbedContentRequest(content=content, embed_content_config=parameters)
+    return PredictRequest(instances=[Instance(content=text) for text in texts], parameters=parameters)
+
+
+def read_predictions(body: bytes, texts: Sequence[str]) -> tuple[list[google.Vector], Usage]:
+    """Return the vectors of one answer of `predict` and its usage, estimated where it reports none."""
+    try:
+        response = _DECODER.decode(body)
+    except UNREADABLE:
+        if holds_error(body):
+            raise to_error_inside(body) from None
+        raise _bad_answer() from None
+    if response.error:
+        raise to_error_inside(bytes(response.error))
+    found = [prediction.embeddings for prediction in response.predictions or ()]
+    if len(found) != len(texts):
+        raise _bad_answer()
+    counts = [one.statistics.token_count for one in found if one.statistics is not None]
+    tokens = [int(count) for count in counts if count is not None and 0 <= count < 1e9]
+    usage = Usage(prompt_tokens=sum(tokens)) if len(tokens) == len(found) else estimated_usage(texts)
+    return [one.values for one in found], usage
+
+
+def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        length = len(text.encode("utf-8", "surrogatepass"))
+        if batch and (len(batch) == most or size + length > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += length
+    yield batch
+
+
+def _bad_answer() -> ProviderError:
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")
