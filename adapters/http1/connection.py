@@ -156,6 +156,11 @@ class Connection(asyncio.Protocol):
 
     # --- use
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a request can still be sent."""
+        return not self.closed and not self._transport.is_closing()
+
     def start(self, request: Request, head: bytes) -> Exchange:
         """Send a request whose head is `head`."""
         exchange = Exchange(self)

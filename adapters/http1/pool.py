@@ -106,7 +106,7 @@ class Http1Transport(Transport):
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if not connection.closed:
+            if connection.is_open:
                 return connection
         return None
 
@@ -131,6 +131,8 @@ class Http1Transport(Transport):
             raise ProviderError(ErrorKind.CONNECTION, "The provider could not be reached.") from None
         finally:
             self._connecting -= 1
+        if not connection.is_open:
+            raise ProviderError(ErrorKind.CONNECTION, "The provider closed the connection too early.")
         return connection
 
     def _make_room(self) -> None:

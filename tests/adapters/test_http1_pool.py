@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport, pool
+from adapters.http1.connection import Connection
 from adapters.transport import Request, Timeouts
 from tests.adapters.raw_server import RawServer, always, answer, read_request
 
@@ -184,6 +186,21 @@ async def test_pool_kept_connection_that_fails_after_the_first_byte_is_not_retri
             await fetch(transport, server.url)
         assert caught.value.kind is ErrorKind.CONNECTION
         assert server.connections == 1
+
+
+async def test_pool_connection_lost_right_after_it_was_made_is_a_connection_error(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Connection.connection_made
+
+    def made_and_lost(self: Connection, line: asyncio.BaseTransport) -> None:
+        made(self, line)
+        line.abort()
+
+    monkeypatch.setattr(Connection, "connection_made", made_and_lost)
+    async with RawServer(silent) as server, asyncio.timeout(5):
+        assert await kind_of(transport, server.url) is ErrorKind.CONNECTION
+        assert not transport._active
 
 
 async def test_pool_server_that_closes_idle_connections_is_noticed(transport: Http1Transport) -> None:
@@ -449,3 +466,22 @@ async def test_pool_tls_with_a_trusted_authority_works_and_without_it_fails(tmp_
         assert "certificate" in caught.value.message
         await trusting.aclose()
         await distrusting.aclose()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_pool_tls_server_that_closes_after_the_handshake_is_a_connection_error(tmp_path: Path, run) -> None:
+    certificate_file, key_file = write_certificate(tmp_path, "test authority")
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(certificate_file, key_file)
+
+    async def hang_up(reader, writer, number) -> None:
+        return
+
+    async def scenario() -> None:
+        transport = Http1Transport(tls=ssl.create_default_context(cafile=certificate_file))
+        async with RawServer(hang_up, tls=server_tls) as server, asyncio.timeout(10):
+            for _ in range(10):
+                assert await kind_of(transport, server.url, body=b"x" * 200_000) is ErrorKind.CONNECTION
+        await transport.aclose()
+
+    run(scenario())
