@@ -5,7 +5,6 @@ Each worker keeps its own gauges current, because any one of them answers `/metr
 
 import asyncio
 import ctypes
-import gc
 import sys
 from collections.abc import Callable
 from typing import Final, cast
@@ -49,7 +48,6 @@ class Upkeep:
         if self._trim is None or inflight > self._peak // 4 or self._peak < WORTH_TRIMMING:
             return
         self._peak = inflight
-        gc.collect()
         self._trim(0)
 
 
