@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
+from functools import lru_cache
 from typing import Final
 
 from typing_extensions import override
@@ -38,7 +39,7 @@ class Http1Transport(Transport):
         self._active: set[Connection] = set()
         self._connecting = 0
         self._watcher: asyncio.TimerHandle | None = None
-        self._tls = tls
+        self._tls = _system_tls() if tls is None else tls
         self._closed = False
 
     @override
@@ -120,7 +121,7 @@ class Http1Transport(Transport):
                     lambda: Connection(self, origin),
                     origin.host,
                     origin.port,
-                    ssl=self._tls_context() if origin.tls else None,
+                    ssl=self._tls if origin.tls else None,
                 )
         except TimeoutError:
             raise ProviderError(ErrorKind.TIMEOUT, "The provider could not be reached in time.") from None
@@ -146,12 +147,6 @@ class Http1Transport(Transport):
             raise ProviderError(ErrorKind.OVERLOADED, "Too many requests to providers are open.")
         min(waiting, key=lambda idle: idle[0].idle_since).popleft().close()
 
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
-        return self._tls
-
     def _check_time(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for connection in [c for c in self._active if c.expires_at <= now]:
@@ -163,3 +158,11 @@ class Http1Transport(Transport):
             self._watcher = loop.call_later(WATCH_INTERVAL_S, self._check_time, loop)
         else:
             self._watcher = None
+
+
+@lru_cache(maxsize=1)
+def _system_tls() -> ssl.SSLContext:
+    """Return the context that trusts the system's authorities; reading them takes some 50 ms, so at start-up."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

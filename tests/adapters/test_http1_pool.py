@@ -485,3 +485,17 @@ def test_pool_tls_server_that_closes_after_the_handshake_is_a_connection_error(t
         await transport.aclose()
 
     run(scenario())
+
+
+async def test_pool_tls_authorities_are_not_read_while_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes some 50 ms, in which nobody else would be served."""
+    transport = Http1Transport()
+
+    def read_again(*args: object, **fields: object) -> ssl.SSLContext:
+        raise AssertionError
+
+    monkeypatch.setattr(ssl, "create_default_context", read_again)
+    async with RawServer(silent) as server:
+        url = server.url.replace("http:", "https:")
+        assert await kind_of(transport, url, timeouts=Timeouts(connect_s=0.1)) in {"timeout", "connection"}
+    await transport.aclose()
