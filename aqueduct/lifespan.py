@@ -15,6 +15,7 @@ from litestar import Litestar
 from adapters.http1 import Http1Transport
 from adapters.registry import AdapterUnavailableError, adapter_types, build
 from adapters.transport import Transport
+from aqueduct.api.body_budget import BodyBudget
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.stream_watch import StreamWatch
 from aqueduct.api.upkeep import Upkeep
@@ -110,6 +111,7 @@ def build_gateway(settings: Settings) -> Gateway:
         request_log=RequestLog(sys.stdout.fileno(), as_text=settings.log_format == "text"),
         stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
         request_ids=RequestIds(),
+        bodies=BodyBudget(settings.max_bodies_bytes),
     )
 
 

@@ -18,7 +18,7 @@ PREFIX = "AQUEDUCT_"
 OTHER_VARIABLES = frozenset({"AQUEDUCT_CONFIG", "AQUEDUCT_RECORDINGS", "AQUEDUCT_GOLDEN", "AQUEDUCT_TOKEN"})
 """Variables with the prefix that are not settings of the gateway."""
 
-Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -53,6 +53,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="Older secret keys, comma separated, that may still be read.")
     ] = ()
     max_body_bytes: Annotated[Count, Meta(description="Largest request body; larger ones get 413.")] = 64 * 1024 * 1024
+    max_bodies_bytes: Annotated[
+        Count, Meta(description="Request bodies that one worker holds at once; beyond it new ones get 503.")
+    ] = 1024 * 1024 * 1024
     header_timeout_s: Annotated[Seconds, Meta(description="Time a client has to send a request's head.")] = 10.0
     body_timeout_s: Annotated[Seconds, Meta(description="Time a client has to send a request's body.")] = 60.0
     drain_s: Annotated[float, Meta(ge=0, le=3600, description="Time that open requests have to end after SIGTERM.")] = (

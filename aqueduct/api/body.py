@@ -6,6 +6,7 @@ from typing import Final
 
 from litestar.types import Receive, Scope
 
+from aqueduct.api.body_budget import BodyLease
 from aqueduct.errors import ErrorType, GatewayError
 
 _JSON: Final = b"application/json"
@@ -17,7 +18,7 @@ class ClientGoneError(Exception):
 
 
 async def read_json_body(
-    scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float
+    scope: Scope, receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
 ) -> tuple[list[bytes], int]:
     """Return the body in the pieces in which it came, and its size in bytes.
 
@@ -41,6 +42,7 @@ async def read_json_body(
                 size += len(piece)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
+                lease.take(len(piece))
                 pieces.append(piece)
                 more = message.get("more_body", False)
     except TimeoutError:

@@ -3,6 +3,7 @@
 from msgspec import Struct, field
 
 from adapters.transport import Transport
+from aqueduct.api.body_budget import BodyBudget
 from aqueduct.api.stream_watch import StreamWatch
 from aqueduct.api.turnstile import Turnstile
 from aqueduct.catalog.watcher import Catalog
@@ -26,6 +27,7 @@ class Gateway(Struct, kw_only=True):
     request_log: RequestLog
     stream_watch: StreamWatch
     request_ids: RequestIds
+    bodies: BodyBudget = field(default_factory=BodyBudget)
     turnstile: Turnstile = field(default_factory=Turnstile)
     inflight: int = 0
     draining: bool = False

@@ -14,6 +14,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.api.authentication import authenticate
 from aqueduct.api.body import ClientGoneError, read_json_body
+from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.closing import close_request
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.early_head import EarlyHead
@@ -48,14 +49,15 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         gateway.inflight += 1
         reason: str | None = None
         watch: DisconnectWatch | None = None
+        lease = BodyLease(gateway.bodies)
         try:
             if http["method"] != "POST":
                 raise _method_not_allowed()
             context.client_request_id = client_request_id(scope["headers"])
             context.principal = authenticate(gateway, scope["headers"])
-            body = await self._read(scope, receive)
+            body = await self._read(scope, receive, lease)
             watch = DisconnectWatch(receive)
-            await self._answer(body, context, send, watch)
+            await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
@@ -73,18 +75,19 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             logger.exception("request_failed request_id=%s", context.request_id)
             await self._fail(internal_error(), context, send)
         finally:
+            lease.release()
             if watch is not None:
                 watch.stop()
             gateway.inflight -= 1
             close_request(gateway, context, reason)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, receive: Receive, lease: BodyLease) -> bytes:
         gateway = self._gateway
         if gateway.recorder.is_full or gateway.draining:
             raise _busy()
         settings = gateway.settings
         pieces, size = await read_json_body(
-            scope, receive, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
+            scope, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
         if len(pieces) == 1:
             return pieces[0]
@@ -92,7 +95,9 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             await gateway.turnstile.turn()
         return b"".join(pieces)
 
-    async def _answer(self, body: bytes, context: RequestContext, send: Send, watch: DisconnectWatch) -> None:
+    async def _answer(
+        self, body: bytes, context: RequestContext, send: Send, watch: DisconnectWatch, lease: BodyLease
+    ) -> None:
         spec, gateway = self._spec, self._gateway
         is_large = len(body) >= LARGE_BYTES
         if is_large:
@@ -112,6 +117,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
                 await early.stop()
             stream = EventStream(gateway, spec, request, context, opened)
             del body, request, extra_params
+            lease.release()
             await stream.run(send, watch)
             return
         result = await execute(gateway.pipeline, spec, request, extra_params, context)

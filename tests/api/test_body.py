@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from aqueduct.api.body import ClientGoneError, read_json_body
+from aqueduct.api.body_budget import BodyBudget, BodyLease
 from aqueduct.errors import GatewayError
 
 Message = dict[str, object]
@@ -20,7 +21,8 @@ async def read(messages: list[Message], *, headers: list[tuple[bytes, bytes]] | 
             raise AssertionError
         return message
 
-    pieces, size = await read_json_body({"headers": headers or []}, receive, max_bytes=most, timeout_s=0.1)  # type: ignore[arg-type]  # only what is read
+    lease = BodyLease(BodyBudget())
+    pieces, size = await read_json_body({"headers": headers or []}, receive, lease, max_bytes=most, timeout_s=0.1)  # type: ignore[arg-type]  # only what is read
     assert sum(map(len, pieces)) == size
     return b"".join(pieces)
 
