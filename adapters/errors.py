@@ -141,14 +141,16 @@ def is_context_overflow(code: str | None, message: str) -> bool:
     return any(mark in lowered for mark in _CONTEXT_MARKS)
 
 
+# Bounded and possessive wherever a repeated beginning would have the rest of the text read again and again.
 _SECRETS = re.compile(
     r"""(?x)
     \b(?i:https?|wss?)://[^\s"'<>)\]]+                                   # URLs
     | \b(?:sk|pk|rk|gsk|csk|xai|hf|r8|pplx|nvapi|fw|tgp|aq|gh[opsu])[-_]    # keys by their prefixes,
       (?=[A-Za-z_.\-]{0,64}[0-9*])[A-Za-z0-9_.*\-]{8,}                         #   which hold a digit or are masked
-    | \bAIza[A-Za-z0-9_\-*]{12,} | \bAKIA[A-Z0-9]{12,} | \bya29\.\S+ | \beyJ[A-Za-z0-9_\-]{8,}\.\S+
+    | \bAIza[A-Za-z0-9_\-*]{12,} | \bAKIA[A-Z0-9]{12,} | \bya29\.\S+ | \beyJ[A-Za-z0-9_\-]{8,1024}+\.\S+
     | (?i:\b(?:bearer|basic)\s+) (?=\S*[0-9])\S{12,}
-    | (?i:\b(?:api[-_ ]?key|token|secret|password|authorization)) ["']?\s*[:=]\s*["']? (?=[^\s"',]*[0-9])[^\s"',]{8,}
+    | (?i:\b(?:api[-_ ]?key|token|secret|password|authorization)) ["']?\s*[:=]\s*["']?
+      (?=[^\s"',0-9]{0,256}+[0-9])[^\s"',]{8,}
     | \b(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}\b            # keys without a prefix
     | (?<![A-Za-z0-9_.\-])[A-Za-z0-9_.\-]{0,64}\*{4,}[A-Za-z0-9_.*\-]*     # masked keys
     """

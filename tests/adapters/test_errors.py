@@ -1,6 +1,6 @@
 """The table of kinds, and what `redact` hides and leaves."""
 
-import time
+import timeit
 
 import pytest
 from hypothesis import given
@@ -97,12 +97,16 @@ def test_redact_long_text_is_cut_without_leaving_half_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "sk-", "sk-a-", "-.", "eyJ", "eyJa.", "*", "1a", "bearer ", "api_key: ", "http://"]
-)
+    "piece",
+    [
+        "a", "1a", "*", "***x", "-.", "_", "http://", "https", "sk-", "sk-a-", "gsk_", "hf_a_", "r8_.", "ghp_", "AIza",
+        "AIza-", "AKIA", "AKIAA", "ya29.", "ya29", "eyJ", "eyJ-", "eyJ_", "eyJa.", "eyJabcdefgh", "bearer ", "basic x",
+        "token=", "token:", "api_key: ", "api-key='", "secret=x", "password ", "authorization: bearer ",
+    ],
+)  # fmt: skip
 def test_redact_takes_no_longer_for_hostile_texts(piece: str) -> None:
-    started = time.perf_counter()
-    redact(piece * 4000)
-    assert time.perf_counter() - started < 0.1
+    text = (piece * 4000)[: 4 * MAX_MESSAGE_CHARS]
+    assert min(timeit.repeat(lambda: redact(text), number=1, repeat=5)) < 0.02  # generous: it takes 1 to 5 ms
 
 
 def test_provider_error_shows_a_secret_in_none_of_its_texts() -> None:
