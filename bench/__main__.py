@@ -16,7 +16,7 @@ from bench.environments import ENVIRONMENTS, VERSIONS, install
 from bench.gateways import GATEWAYS, OTHER_CORE, Place, Running
 from bench.load import BadAnswerError, Kind
 from bench.processes import StartError, cpu_s, free_port, process
-from bench.report import table
+from bench.report import Costs, table
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REPORT: Final = ROOT / "docs" / "benchmark.md"
@@ -33,31 +33,46 @@ def measure(running: Running, kind: Kind, seconds: float) -> float:
     return (cpu_s(running.pid) - before) / count * 1e6
 
 
-def rounds(running: dict[str, Running], count: int, seconds: float) -> dict[str, dict[str, list[float]]]:
+def rounds(running: dict[str, Running], kinds: dict[str, list[Kind]], count: int, seconds: float) -> Costs:
     """Measure every gateway once in each round, one after another."""
-    costs: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in KINDS} for name in running}
+    costs = {name: {kind: list[float]() for kind in kinds[name]} for name in running}
     for number in range(count):
         for kind in KINDS:
-            for name, one in running.items():
-                costs[name][kind].append(measure(one, kind, seconds))
+            for name in (name for name in running if kind in kinds[name]):
+                costs[name][kind].append(measure(running[name], kind, seconds))
                 print(f"round {number + 1} {kind:6} {name:10} {costs[name][kind][-1]:10,.0f} us", flush=True)  # noqa: T201
     return costs
 
 
-def start(stack: ExitStack, place: Place, names: list[str]) -> tuple[dict[str, Running], dict[str, str]]:
-    """Start and warm up the gateways; returns those that answer rightly, and why others do not."""
+def warm_up(running: Running) -> list[Kind]:
+    """Return the workloads that a gateway answers rightly; raises the first failure where there are none."""
+    good: list[Kind] = []
+    for kind in KINDS:
+        try:
+            uvloop.run(load.run(running.target, kind, connections=CONNECTIONS, seconds=WARM_UP_S))
+            good.append(kind)
+        except (BadAnswerError, TimeoutError, OSError):
+            if kind == KINDS[-1] and not good:
+                raise
+    return good
+
+
+def start(
+    stack: ExitStack, place: Place, names: list[str]
+) -> tuple[dict[str, Running], dict[str, list[Kind]], dict[str, str]]:
+    """Start and warm up the gateways; returns them, the workloads that they answer, and why others are absent."""
     running: dict[str, Running] = {}
+    kinds: dict[str, list[Kind]] = {}
     absent: dict[str, str] = {}
     for name in names:
         try:
             one = stack.enter_context(GATEWAYS[name](place))
-            for kind in KINDS:
-                uvloop.run(load.run(one.target, kind, connections=CONNECTIONS, seconds=WARM_UP_S))
+            kinds[name] = warm_up(one)
             running[name] = one
         except (StartError, BadAnswerError, TimeoutError, OSError) as error:
             absent[name] = str(error)[:120]
             print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
-    return running, absent
+    return running, kinds, absent
 
 
 def main() -> None:
@@ -72,8 +87,8 @@ def main() -> None:
         port = free_port()
         command = (sys.executable, "-m", "bench.upstream", str(port))
         stack.enter_context(process(command, core=OTHER_CORE, port=port, log=folder / "upstream.log"))
-        running, absent = start(stack, Place(ROOT / ENVIRONMENTS, folder, port), names)
-        costs = rounds(running, count, seconds)
+        running, kinds, absent = start(stack, Place(ROOT / ENVIRONMENTS, folder, port), names)
+        costs = rounds(running, kinds, count, seconds)
     result = table(costs, absent)
     print(result)  # noqa: T201
     if not only:

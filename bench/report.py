@@ -18,7 +18,7 @@ WORKLOADS: Final = {
 def cell(values: Sequence[float], reference: Sequence[float]) -> str:
     """Return median, range and the ratio to the reference's median."""
     if not values:
-        return "-"
+        return "did not answer rightly"
     median = statistics.median(values)
     text = f"{median:,.0f} ({min(values):,.0f}-{max(values):,.0f})"
     return f"{text}, x{median / statistics.median(reference):.2f}" if reference else text
