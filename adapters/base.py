@@ -57,6 +57,15 @@ class Deployment(Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     timeouts: Timeouts = Timeouts()
 
+    @override
+    def __repr__(self) -> str:
+        """Show no value that may be a key: operators put them in headers, options and even URLs."""
+        return (
+            f"Deployment(id={self.id!r}, model={self.model!r}, provider={self.provider!r}, adapter={self.adapter!r}, "
+            f"upstream_model={self.upstream_model!r}, quirks={self.quirks!r}, options={sorted(self.options)}, "
+            f"headers={sorted(self.headers)})"
+        )
+
 
 class Call(Struct, frozen=True, kw_only=True):
     """All that one attempt may know.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from typing_extensions import override
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 Header = tuple[bytes, bytes]
@@ -30,6 +31,12 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     timeouts: Timeouts
     deadline: float
+
+    @override
+    def __repr__(self) -> str:
+        """Show neither credentials nor what the client said."""
+        names = [name.decode("ascii", "replace") for name, _ in self.headers]
+        return f"Request(method={self.method!r}, headers={names}, body={len(self.body)} bytes)"
 
 
 class UpstreamResponse(Protocol):

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.base import Deployment, Losses, Secret
+from adapters.base import Call, Deployment, Losses, Secret
 from adapters.chunks import ChunkBuilder
 from adapters.conformance.fold import said_chunks, said_violations, stream_violations
 from adapters.errors import ErrorKind, ProviderError
+from adapters.transport import Request, Timeouts
 
 
 def test_secret_is_shown_by_no_text_of_itself_or_its_deployment() -> None:
@@ -17,6 +18,34 @@ def test_secret_is_shown_by_no_text_of_itself_or_its_deployment() -> None:
     deployment = Deployment(id="d", model="m", provider="p", adapter="a", upstream_model="u", credential=secret)
     assert "canary" not in f"{secret} {secret!r} {deployment} {deployment!r} {[secret]}"
     assert secret.value == "canary"
+
+
+def test_deployment_shows_the_names_of_its_headers_and_never_their_values() -> None:
+    """TRAPS 24: operators put keys there too."""
+    deployment = Deployment(
+        id="d",
+        model="m",
+        provider="p",
+        adapter="a",
+        upstream_model="u",
+        base_url="https://user:canary@upstream.example",
+        options={"api_version": "1", "session_token": "canary"},
+        headers={"x-key": "canary"},
+    )
+    call = Call(deployment=deployment, request_id="r", deadline=1.0)
+    assert "canary" not in f"{deployment} {deployment!r} {[deployment]} {call!r}"
+    assert "x-key" in repr(deployment)
+    assert "'d'" in repr(deployment)
+    assert deployment.headers["x-key"] == "canary"
+
+
+def test_request_shows_neither_its_headers_values_nor_its_body() -> None:
+    """TRAPS 24."""
+    headers = [(b"authorization", b"Bearer canary")]
+    url = "https://upstream.example/?key=canary"
+    request = Request(method="POST", url=url, headers=headers, body=b"canary", timeouts=Timeouts(), deadline=1.0)
+    assert "canary" not in f"{request} {request!r}"
+    assert "POST" in repr(request)
 
 
 @pytest.mark.parametrize("policy", ["drop", "forward"])
