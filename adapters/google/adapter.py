@@ -15,6 +15,7 @@ from msgspec import Raw
 from adapters.base import Call, ChunkStream, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
+from adapters.extra_params import folded
 from adapters.google import embeddings
 from adapters.google.errors import to_error
 from adapters.google.list_response import ListResponse
@@ -38,8 +39,25 @@ _MODEL: Final = re.compile(r"(?:(models|tunedModels)/)?([^/]+)")
 _SERVED: Final = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
 _ENCODER: Final = msgspec.json.Encoder()
 _MODELS_DECODER: Final = msgspec.json.Decoder(ListModelsResponse)
+# What the translation writes, as `folded` has it: Google reads names in snake case too. And cached content, which is
+# the whole account's: it holds what other callers said.
 _TAKEN: Final = frozenset(
-    {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "serviceTier", "model"}
+    {
+        "cachedcontent",
+        "content",
+        "contents",
+        "embedcontentconfig",
+        "generationconfig",
+        "instances",
+        "model",
+        "outputdimensionality",
+        "parameters",
+        "requests",
+        "servicetier",
+        "systeminstruction",
+        "toolconfig",
+        "tools",
+    }
 )
 
 
@@ -124,7 +142,7 @@ def losses_of(call: Call) -> Losses:
     """Return the losses that the client's unknown fields are, where the operator does not forward them."""
     losses = Losses(call.deployment.extra_params)
     for name in call.extra_params:
-        if call.deployment.extra_params != "forward" or name in _TAKEN:
+        if call.deployment.extra_params != "forward" or folded(name) in _TAKEN:
             losses.drop(name)
     return losses
 

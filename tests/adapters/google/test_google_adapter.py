@@ -89,9 +89,34 @@ async def test_adapter_unknown_fields_are_dropped_or_forwarded_as_configured() -
     forwarded = json.loads((await chatted(deployment(extra_params="forward"), extra_params=extra)).body)
     assert forwarded["safetySettings"] == [{"category": "c"}]
     assert forwarded["contents"] != []
+    snake = {"system_instruction": msgspec.Raw(b"{}"), "tool_config": msgspec.Raw(b"{}")}
+    sent = json.loads((await chatted(deployment(extra_params="forward"), extra_params=snake)).body)
+    assert not {"system_instruction", "tool_config"} & set(sent)
     assert "safetySettings" not in json.loads((await chatted(deployment(), extra_params=extra)).body)
     with pytest.raises(ProviderError):
         await chatted(deployment(extra_params="reject"), extra_params=extra)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cachedContent", "cached_content", "CachedContent", "system_instruction", "generation_config",
+        "generationconfig", "tool_config", "service_tier", "Model", "Contents",
+    ],
+)  # fmt: skip
+async def test_adapter_fields_that_replace_the_translation_are_never_forwarded(name: str) -> None:
+    """Cached content is the account's: it holds other callers' prompts, and instructions that nobody here has seen."""
+    plain = json.loads((await chatted(deployment(extra_params="forward"))).body)
+    extra = {name: msgspec.Raw(b'"cachedContents/1"')}
+    assert json.loads((await chatted(deployment(extra_params="forward"), extra_params=extra)).body) == plain
+    with pytest.raises(ProviderError):
+        await chatted(deployment(extra_params="reject"), extra_params=extra)
+
+
+async def test_adapter_safety_settings_are_forwarded_in_either_spelling() -> None:
+    for name in ("safetySettings", "safety_settings"):
+        extra = {name: msgspec.Raw(b"[]")}
+        assert json.loads((await chatted(deployment(extra_params="forward"), extra_params=extra)).body)[name] == []
 
 
 async def test_adapter_stream_that_came_as_a_list_is_read() -> None:
