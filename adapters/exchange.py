@@ -3,7 +3,7 @@
 Knows no provider: status, headers and body of a failure go to the adapter's own `errors.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final, Generic, Protocol, Self, TypeVar
 
@@ -110,16 +110,33 @@ class Translator(Protocol[ChunkT_co]):
         ...
 
 
+class EventParser(Protocol):
+    """Splits a byte stream into events, wherever the reads cut it."""
+
+    def feed(self, data: bytes) -> Iterable[Event]:
+        """Return or yield the events that `data` completes; raises `ProviderError` for what is no stream."""
+        ...
+
+    def flush(self) -> Iterable[Event]:
+        """Return the events that the end of the stream completes."""
+        ...
+
+
 class SseChunkStream(Generic[ChunkT]):
-    """A `ChunkStream` over a server-sent event stream."""
+    """A `ChunkStream` over a server-sent event stream, or over another framing of events that `parser` knows."""
 
     def __init__(
-        self, response: UpstreamResponse, translator: Translator[ChunkT], dropped_params: tuple[str, ...] = ()
+        self,
+        response: UpstreamResponse,
+        translator: Translator[ChunkT],
+        dropped_params: tuple[str, ...] = (),
+        *,
+        parser: EventParser | None = None,
     ) -> None:
         self.dropped_params = dropped_params
         self._response = response
         self._translator = translator
-        self._parser = SseParser()
+        self._parser: EventParser = SseParser() if parser is None else parser
         self._ended = False
         self._error: ProviderError | None = None
 
