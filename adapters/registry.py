@@ -22,6 +22,7 @@ ENTRY_POINT_GROUP: Final = "aqueduct.adapters"
 _BUILT_IN: Final = {
     "anthropic": "adapters.anthropic:AnthropicAdapter",
     "azure_openai": "adapters.azure_openai:AzureOpenAIAdapter",
+    "bedrock": "adapters.bedrock:BedrockAdapter",
     "echo": "adapters.echo:EchoAdapter",
     "google": "adapters.google:GoogleAdapter",
     "openai": "adapters.openai:OpenAIAdapter",

@@ -1,0 +1,120 @@
+"""Bedrock's Converse API over HTTP: URLs, credentials and the order of steps; knows no field of any body.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api.html and .../api-keys-use.html, checked
+2026-11-24.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from adapters.base import Call, ChunkStream, Result
+from adapters.bedrock.errors import to_error
+from adapters.bedrock.event_stream import EventStreamParser
+from adapters.bedrock.request import Translation, to_converse
+from adapters.bedrock.response import Head, to_result
+from adapters.bedrock.signing import Scope, parse_credentials, sign
+from adapters.bedrock.stream import ConverseToChunks
+from adapters.chunks import ChunkBuilder
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import SseChunkStream, send
+from adapters.transport import Transport, UpstreamResponse
+from schemas.chat_request import ChatRequest
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+
+BASE_URL: Final = "https://bedrock-runtime.{region}.amazonaws.com"
+SERVICE: Final = "bedrock"
+_MAX_MODEL_CHARS: Final = 2048
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_REGION_OF_HOST: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
+
+
+class BedrockAdapter:
+    """Chat. `clock` gives Unix seconds; signatures are good for five minutes around the provider's own."""
+
+    def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.time) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+        """See `SupportsChat`."""
+        translation = to_converse(request, call)
+        response = await self._post("converse", translation, call)
+        try:
+            data = await response.read()
+        finally:
+            await response.aclose()
+        head = Head(answer_id=_answer_id(call), model=request.model, created=int(self._clock()))
+        return to_result(data, response.headers, translation, head)
+
+    async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+        """See `SupportsChat`."""
+        translation = to_converse(request, call)
+        response = await self._post("converse-stream", translation, call)
+        builder = ChunkBuilder(chunk_id=_answer_id(call), model=request.model, created=int(self._clock()))
+        translator = ConverseToChunks(translation, builder, response.headers.get("x-amzn-requestid"))
+        return SseChunkStream(response, translator, translation.dropped, parser=EventStreamParser())
+
+    async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
+        url = f"{_base_url(call)}/model/{_model_path(call)}/{operation}"
+        body = translation.encode()
+        headers = {"content-type": "application/json"}
+        headers |= {name.lower(): value for name, value in call.deployment.headers.items()}
+        headers |= self._authorization(url, body, call)
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return await send(self._transport, call, ("POST", url, sent, body), to_error)
+
+    def _authorization(self, url: str, body: bytes, call: Call) -> dict[str, str]:
+        """Return the headers that authorise a request: a signature, or the API key."""
+        credential = call.deployment.credential
+        if credential is None:
+            raise ProviderError(ErrorKind.CREDENTIALS, "The deployment has no credential.")
+        credentials = parse_credentials(credential.value)
+        if credentials is None:
+            return {"authorization": f"Bearer {credential.value}"}
+        region = _region(call)
+        if region is None:
+            raise ProviderError(ErrorKind.CREDENTIALS, "The deployment needs the option 'region' to sign requests.")
+        scope = Scope(region=region, service=SERVICE)
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        return sign("POST", url, body, credentials=credentials, scope=scope, at=at)
+
+
+def _region(call: Call) -> str | None:
+    """Return the region that the operator names, else the one in the host's name; None where neither says it."""
+    region = call.deployment.options.get("region")
+    if region is None:
+        found = _REGION_OF_HOST.match(urlsplit(call.deployment.base_url).hostname or "")
+        return found[1] if found is not None else None
+    if not _REGION.fullmatch(region):
+        raise ProviderError(ErrorKind.SERVER_ERROR, "The deployment's option 'region' is no AWS region.")
+    return region
+
+
+def _base_url(call: Call) -> str:
+    if call.deployment.base_url:
+        return call.deployment.base_url
+    region = _region(call)
+    if region is None:
+        raise ProviderError(ErrorKind.SERVER_ERROR, "The deployment needs the option 'region', or a base URL.")
+    return BASE_URL.format(region=region)
+
+
+def _model_path(call: Call) -> str:
+    """Return the model id or ARN as one segment of a path; raises `ProviderError` where it cannot be one."""
+    model = call.deployment.upstream_model
+    if not model or len(model) > _MAX_MODEL_CHARS or model in {".", ".."}:
+        raise ProviderError(ErrorKind.MODEL_NOT_FOUND, "The provider has no model of this name.", param="model")
+    try:
+        return quote(model, safe="")
+    except UnicodeEncodeError:
+        raise ProviderError(
+            ErrorKind.MODEL_NOT_FOUND, "The provider has no model of this name.", param="model"
+        ) from None
+
+
+def _answer_id(call: Call) -> str:
+    return f"chatcmpl-{call.request_id}"

@@ -1,0 +1,208 @@
+"""The conversation: hub messages to system blocks and alternating turns; knows no parameter.
+
+What the API demands: turns alternate and begin with the user, every tool call is answered in the next user turn,
+reasoning comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing whitespace.
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html, checked 2026-11-24.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from adapters.anthropic.names import CallIds, ToolNames
+from adapters.anthropic.reasoning import to_thinking_blocks
+from adapters.base import Losses
+from adapters.bedrock.models import CLAUDE_FORMAT, Traits
+from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
+from adapters.errors import ErrorKind, ProviderError
+from schemas import bedrock as wire
+from schemas import chat_request as hub
+from schemas.anthropic.request import ThinkingBlock
+
+_OPENING: Final = "(start of the conversation)"
+_EMPTY_RESULT: Final = "(no output)"
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Conversation:
+    """Collects one request's turns."""
+
+    def __init__(self, names: ToolNames, traits: Traits, losses: Losses, *, keep_reasoning: bool) -> None:
+        self.system: list[wire.Block] = []
+        self.tools_called: dict[str, None] = {}
+        self._names = names
+        self._traits = traits
+        self._losses = losses
+        self._keep_reasoning = keep_reasoning
+        self._caches = traits.caches != "none"
+        self._knows_status = traits.family in {"claude", "nova", "nova2"}
+        self._ids = CallIds()
+        self._turns: list[tuple[str, list[wire.Block]]] = []
+
+    def add(self, message: hub.Message, path: str) -> None:
+        """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
+        match message:
+            case hub.SystemMessage() | hub.DeveloperMessage():
+                self._add_system(message, path)
+            case hub.UserMessage():
+                self._add_user(message, path)
+            case hub.AssistantMessage():
+                self._add_assistant(message, path)
+            case hub.ToolMessage():
+                call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
+                blocks = self._blocks(message.content, path)
+                self._add_result(call_id, blocks, is_error=message.is_error)
+                self._turn("user").extend(self._cache_points(message.cache_control))
+            case hub.FunctionMessage():
+                call_id = self._ids.result(_function_id(message.name), f"{path}.name")
+                self._add_result(call_id, self._blocks(message.content, path), is_error=None)
+
+    def finish(self) -> list[wire.Message]:
+        """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
+        self._ids.expect_none()
+        turns = [turn for turn in self._turns if turn[1]]
+        if not turns and self.system:
+            turns = [("user", self.system)]  # instructions alone are what is asked
+            self.system = []
+        if not turns:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, "The messages have no content.", param="messages")
+        if turns[0][0] == "assistant":
+            turns.insert(0, ("user", [wire.Block(text=_OPENING)]))
+        if turns[-1][0] == "assistant":
+            last = turns[-1][1][-1]
+            if last.text is not None:
+                turns[-1][1][-1] = replace(last, text=last.text.rstrip())
+        return [wire.Message(role="user" if role == "user" else "assistant", content=made) for role, made in turns]
+
+    def _blocks(self, content: hub.Content | None, path: str) -> list[wire.Block]:
+        return to_blocks(content, f"{path}.content", self._losses, caches=self._caches)
+
+    def _cache_points(self, cache: hub.CacheControl | None) -> list[wire.Block]:
+        return to_cache_points(cache, self._losses, caches=self._caches)
+
+    def _add_system(self, message: hub.SystemMessage | hub.DeveloperMessage, path: str) -> None:
+        content: hub.Content = message.content if isinstance(message.content, str) else [*message.content]
+        blocks = self._blocks(content, path)
+        self.system += blocks
+        if blocks:
+            self.system += self._cache_points(message.cache_control)
+
+    def _add_user(self, message: hub.UserMessage, path: str) -> None:
+        self._ids.expect_none()
+        if message.name is not None:
+            self._losses.drop("messages[].name")
+        blocks = self._blocks(message.content, path)
+        if blocks:
+            self._turn("user").extend([*blocks, *self._cache_points(message.cache_control)])
+
+    def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
+        if self._turns and self._turns[-1][0] != "assistant":
+            self._ids.expect_none()
+        if message.audio is not None:
+            self._losses.drop("messages[].audio")
+        blocks = self._reasoning(message) if self._keep_reasoning else []
+        blocks += self._assistant_text(message, path)
+        for index, call in enumerate(message.tool_calls or ()):
+            blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
+        if (called := message.function_call) is not None:
+            arguments = _arguments(called.arguments, f"{path}.function_call.arguments")
+            call_id = self._ids.call(_function_id(called.name), f"{path}.function_call")
+            blocks.append(self._tool_use(call_id, called.name, arguments))
+        if blocks:
+            self._turn("assistant").extend([*blocks, *self._cache_points(message.cache_control)])
+
+    def _reasoning(self, message: hub.AssistantMessage) -> list[wire.Block]:
+        """Return the model family's own signed reasoning, and nothing else: models refuse what is not theirs."""
+        if self._traits.reasoning_format != CLAUDE_FORMAT:
+            return _own_reasoning(message, self._traits.reasoning_format)
+        blocks: list[wire.Block] = []
+        for thought in to_thinking_blocks(message):
+            if isinstance(thought, ThinkingBlock):
+                text = wire.ReasoningText(text=thought.thinking, signature=thought.signature)
+                blocks.append(wire.Block(reasoning_content=wire.ReasoningContent(reasoning_text=text)))
+            else:
+                redacted = wire.ReasoningContent(redacted_content=from_encrypted(thought.data))
+                blocks.append(wire.Block(reasoning_content=redacted))
+        return blocks
+
+    def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.Block]:
+        blocks = self._blocks(message.content, path)
+        if any(block.text is None and block.cache_point is None for block in blocks):
+            text = "Assistant messages can only hold text."
+            raise ProviderError(ErrorKind.INVALID_REQUEST, text, param=f"{path}.content")
+        if not blocks and message.refusal and message.refusal.strip():
+            blocks.append(wire.Block(text=message.refusal))
+        return blocks
+
+    def _call(self, call: hub.ToolCall, path: str) -> wire.Block:
+        if isinstance(call, hub.CustomToolCall):
+            name, arguments = call.custom.name, Raw(_ENCODER.encode({"input": call.custom.input}))
+        else:
+            name = call.function.name
+            arguments = _arguments(call.function.arguments, f"{path}.function.arguments")
+        return self._tool_use(self._ids.call(call.id, path), name, arguments)
+
+    def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.Block:
+        upstream = self._names.upstream(name)
+        self.tools_called[upstream] = None
+        return wire.Block(tool_use=wire.ToolUse(tool_use_id=call_id, name=upstream, input=arguments))
+
+    def _add_result(self, call_id: str, blocks: list[wire.Block], *, is_error: bool | None) -> None:
+        contents: list[wire.ToolResultContent] = []
+        after: list[wire.Block] = []
+        for block in blocks:
+            if block.cache_point is not None or block.audio is not None:
+                after.append(block)  # has no place inside a result
+            else:
+                contents.append(
+                    wire.ToolResultContent(
+                        text=block.text, image=block.image, video=block.video, document=block.document
+                    )
+                )
+        result = wire.ToolResult(
+            tool_use_id=call_id,
+            content=contents or [wire.ToolResultContent(text=_EMPTY_RESULT)],
+            status="error" if is_error and self._knows_status else None,
+        )
+        if is_error and not self._knows_status:
+            self._losses.drop("messages[].is_error")
+        self._turn("user").extend([wire.Block(tool_result=result), *after])
+
+    def _turn(self, role: str) -> list[wire.Block]:
+        """Return the blocks of the turn that the next message of this role belongs to."""
+        if not self._turns or self._turns[-1][0] != role:
+            self._turns.append((role, []))
+        return self._turns[-1][1]
+
+
+def _own_reasoning(message: hub.AssistantMessage, reasoning_format: str) -> list[wire.Block]:
+    blocks: list[wire.Block] = []
+    for detail in message.reasoning_details or ():
+        if detail.format != reasoning_format:
+            continue
+        if detail.type == "reasoning.encrypted" and detail.data:
+            blocks.append(wire.Block(reasoning_content=wire.ReasoningContent(redacted_content=detail.data)))
+        elif detail.signature:
+            text = wire.ReasoningText(text=detail.text or "", signature=detail.signature)
+            blocks.append(wire.Block(reasoning_content=wire.ReasoningContent(reasoning_text=text)))
+    return blocks
+
+
+def _function_id(name: str) -> str:
+    """The id of a deprecated function call, which has none: at most one is open at a time."""
+    return f"function:{name}"
+
+
+def _arguments(text: str, path: str) -> Raw:
+    if not text.strip():
+        return Raw(b"{}")
+    data = text.encode("utf-8", "replace")
+    try:
+        _OBJECT.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        message = "The arguments of a tool call must be a JSON object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
+    return Raw(data)

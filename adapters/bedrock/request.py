@@ -1,0 +1,299 @@
+"""A chat request to a Converse request, with what was lost on the way; knows no endpoint and no credential.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, checked 2026-11-24.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct, UnsetType
+
+from adapters.anthropic import reasoning
+from adapters.anthropic.messages import lacks_thinking
+from adapters.base import Call, Losses
+from adapters.bedrock.forms import Forms
+from adapters.bedrock.messages import Conversation
+from adapters.bedrock.models import Traits, traits_of
+from adapters.bedrock.names import ShortToolNames
+from adapters.errors import ErrorKind, ProviderError
+from schemas import bedrock as wire
+from schemas import chat_request as hub
+
+ENCODER: Final = msgspec.json.Encoder()
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_ADDITIONAL: Final = "additionalModelRequestFields"
+_OWN_FIELDS: Final = frozenset(
+    {"guardrailConfig", "performanceConfig", "promptVariables", "requestMetadata", "serviceTier", "outputConfig"}
+)
+_METADATA: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.\-]{0,256}")
+_MAX_METADATA: Final = 16
+# Fields without an equivalent, and the values of them that ask for nothing.
+_NO_EQUIVALENT: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
+    ("frequency_penalty", (0,)),
+    ("presence_penalty", (0,)),
+    ("logit_bias", ({},)),
+    ("logprobs", (False,)),
+    ("top_logprobs", (0,)),
+    ("prediction", ()),
+    ("prompt_cache_key", ()),
+    ("prompt_cache_retention", ("in_memory",)),
+    ("safety_identifier", ()),
+    ("seed", ()),
+    ("store", (False,)),
+    ("user", ()),
+    ("verbosity", ("medium",)),
+)
+
+
+class Translation(Struct, frozen=True, kw_only=True):
+    """A request ready to be sent, and what its answer is read with.
+
+    `extra` are further top-level fields, `additional` further ones for the model. `answers_by_tool` says that a call of
+    the JSON tool is the answer's content. `legacy` says that the client knows functions, not tools.
+    """
+
+    body: wire.ConverseRequest
+    names: ShortToolNames
+    reasoning_format: str
+    dropped: tuple[str, ...] = ()
+    extra: Mapping[str, Raw] = {}
+    additional: Mapping[str, Raw] = {}
+    answers_by_tool: bool = False
+    legacy: bool = False
+
+    def encode(self) -> bytes:
+        """Return the body as JSON."""
+        data = ENCODER.encode(self.body)
+        if not self.extra and not self.additional:
+            return data
+        fields = {**_FIELDS.decode(data), **self.extra}
+        if self.additional:
+            own = _FIELDS.decode(fields[_ADDITIONAL]) if _ADDITIONAL in fields else {}
+            fields[_ADDITIONAL] = Raw(ENCODER.encode({**own, **self.additional}))
+        return ENCODER.encode(fields)
+
+
+def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
+    """Return the request in the provider's form; raises `ProviderError` where its meaning would change."""
+    losses = Losses(call.deployment.extra_params)
+    traits = traits_of(call.deployment)
+    _refuse(request)
+    forms = Forms(request, traits, losses)
+    asked = request.max_completion_tokens or request.max_tokens or call.deployment.max_output_tokens
+    plan = _plan(request, traits, asked or traits.facts.max_output_tokens, forms, losses)
+    keep = plan.active or traits.family != "claude"
+    conversation = Conversation(forms.names, traits, losses, keep_reasoning=keep)
+    for index, message in enumerate(request.messages):
+        conversation.add(message, f"messages[{index}]")
+    messages = conversation.finish()
+    tool_config = forms.to_tool_config(list(conversation.tools_called))
+    system = [*conversation.system, *(wire.Block(text=text) for text in forms.instructions)]
+    if asked is None and plan.has_budget:
+        asked = traits.facts.max_output_tokens  # the budget is a part of it
+    text_format = forms.to_text_format(request)
+    stop_paths = ["/stop_sequence"] if request.stop is not None and traits.family == "claude" else None
+    claude_effort = plan.effort if traits.family == "claude" else None
+    has_output = text_format is not None or claude_effort is not None
+    body = wire.ConverseRequest(
+        messages=messages,
+        system=system or None,
+        inference_config=_inference(request, traits, plan, asked, losses),
+        tool_config=tool_config,
+        guardrail_config=_guardrail(call),
+        additional_model_request_fields=_additional(request, traits, plan, losses),
+        additional_model_response_field_paths=stop_paths,
+        request_metadata=_metadata(request, losses),
+        service_tier=_service_tier(request, losses),
+        output_config=wire.OutputConfig(text_format=text_format, effort=claude_effort) if has_output else None,
+    )
+    extra, additional = _extra(request, call, losses)
+    return Translation(
+        body=body,
+        names=forms.names,
+        reasoning_format=traits.reasoning_format,
+        dropped=losses.dropped,
+        extra=extra,
+        additional=additional,
+        answers_by_tool=forms.answers_by_tool,
+        legacy=bool(request.functions) and not request.tools,
+    )
+
+
+def _refuse(request: hub.ChatRequest) -> None:
+    """Raise for what no answer of this provider can satisfy."""
+    if request.n is not None and request.n != 1:
+        message = "This model gives one answer at a time: leave 'n' out or set it to 1."
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="n")
+    if request.audio is not None or "audio" in (request.modalities or ()):
+        param = "audio" if request.audio is not None else "modalities"
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param=param)
+    for name in ("max_completion_tokens", "max_tokens"):
+        value: int | None = getattr(request, name)
+        if value is not None and value < 1:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, f"'{name}' must be at least 1.", param=name)
+
+
+def _plan(request: hub.ChatRequest, traits: Traits, max_tokens: int, forms: Forms, losses: Losses) -> reasoning.Plan:
+    """Let thinking with a budget give way to a forced tool, and to a tool loop whose thinking the client has lost."""
+    plan, source = reasoning.to_plan(request, traits.facts, max_tokens, losses)
+    if plan.has_budget and (forms.demands_call or lacks_thinking(request.messages)):
+        losses.drop(source)
+        return reasoning.without(traits.facts)
+    return plan
+
+
+def _inference(
+    request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, max_tokens: int | None, losses: Losses
+) -> wire.InferenceConfig | None:
+    temperature, top_p = _sampling(request, traits, plan, losses)
+    if traits.family == "nova2" and plan.effort == "high":  # this level takes no parameter at all
+        for name, value in (("temperature", temperature), ("top_p", top_p), ("max_tokens", max_tokens)):
+            if value is not None:
+                losses.drop(name)
+        temperature = top_p = max_tokens = None
+    made = wire.InferenceConfig(
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop_sequences=_stop_sequences(request, losses)
+    )
+    return made if made != wire.InferenceConfig() else None
+
+
+def _sampling(
+    request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, losses: Losses
+) -> tuple[float | None, float | None]:
+    """Return temperature and `top_p` as far as model and thinking allow them; defaults are not worth a report."""
+    temperature, top_p = request.temperature, request.top_p
+    if temperature is not None and not 0 <= temperature <= 1:
+        losses.drop("temperature")
+        temperature = min(max(temperature, 0.0), 1.0)
+    if traits.family != "claude":
+        return temperature, top_p
+    closed = traits.facts.sampling == "none"
+    if temperature is not None and (closed or plan.active):
+        if temperature != 1:
+            losses.drop("temperature")
+        temperature = None
+    alone = traits.facts.sampling == "one_of" and temperature is not None
+    if top_p is not None and (closed or (plan.active and top_p < 0.95) or alone):
+        if top_p != 1:
+            losses.drop("top_p")
+        top_p = None
+    return temperature, top_p
+
+
+def _stop_sequences(request: hub.ChatRequest, losses: Losses) -> list[str] | None:
+    if request.stop is None:
+        return None
+    given = [request.stop] if isinstance(request.stop, str) else request.stop
+    kept = [stop for stop in given if stop.strip()]
+    if len(kept) < len(given):
+        losses.drop("stop")
+    return kept or None
+
+
+def _additional(
+    request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, losses: Losses
+) -> wire.AdditionalFields | None:
+    """Return what the model's family takes beyond the shared parameters."""
+    top_k = request.top_k
+    closed = traits.family == "claude" and (plan.active or traits.facts.sampling == "none")
+    if top_k is not None and (closed or traits.family in {"gpt_oss", "other"}):
+        losses.drop("top_k")
+        top_k = None
+    made = wire.AdditionalFields(top_k=top_k)
+    match traits.family:
+        case "claude" if plan.thinking is not None:
+            asked = plan.thinking
+            budget = plan.has_budget
+            config = wire.ThinkingConfig(
+                type=asked.type, budget_tokens=asked.budget_tokens, display=None if budget else asked.display
+            )
+            made = wire.AdditionalFields(
+                reasoning_config=config if budget else None, thinking=None if budget else config, top_k=top_k
+            )
+        case "nova" | "nova2":
+            made = wire.AdditionalFields(
+                nova_reasoning=_nova_reasoning(plan),
+                nova_inference=wire.NovaInference(top_k=top_k) if top_k is not None else None,
+            )
+        case "gpt_oss" if plan.active:
+            made = wire.AdditionalFields(reasoning_effort=plan.effort or "medium")
+        case _:
+            pass
+    return made if made != wire.AdditionalFields() else None
+
+
+def _nova_reasoning(plan: reasoning.Plan) -> wire.NovaReasoning | None:
+    if plan.thinking is None:
+        return None
+    if not plan.active:
+        return wire.NovaReasoning(type="disabled")
+    return wire.NovaReasoning(type="enabled", max_reasoning_effort=plan.effort or "medium")
+
+
+def _guardrail(call: Call) -> wire.GuardrailConfig | None:
+    options = call.deployment.options
+    identifier = options.get("guardrail_identifier")
+    if not identifier:
+        return None
+    return wire.GuardrailConfig(
+        guardrail_identifier=identifier,
+        guardrail_version=options.get("guardrail_version", "DRAFT"),
+        trace=options.get("guardrail_trace"),
+    )
+
+
+def _metadata(request: hub.ChatRequest, losses: Losses) -> dict[str, str] | None:
+    metadata = request.metadata
+    if not metadata:
+        return None
+    fits = len(metadata) <= _MAX_METADATA and all(
+        name and _METADATA.fullmatch(name) and _METADATA.fullmatch(value) for name, value in metadata.items()
+    )
+    if not fits:
+        losses.drop("metadata")
+        return None
+    return metadata
+
+
+def _service_tier(request: hub.ChatRequest, losses: Losses) -> wire.ServiceTier | None:
+    match request.service_tier:
+        case None | "auto":
+            return None
+        case "default" | "flex" | "priority":
+            return wire.ServiceTier(type=request.service_tier)
+        case _:
+            losses.drop("service_tier")
+            return None
+
+
+def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
+    """Return the client's unknown fields where the operator forwards them: Converse's own, and the model's."""
+    for name, neutral in _NO_EQUIVALENT:
+        value: object = getattr(request, name)
+        if value is not None and value not in neutral:
+            losses.drop(name)
+    for name in ("moderation", "prompt_cache_options"):
+        if not isinstance(getattr(request, name), UnsetType):
+            losses.drop(name)
+    extra: dict[str, Raw] = {}
+    additional: dict[str, Raw] = {}
+    for name, value in call.extra_params.items():
+        if call.deployment.extra_params != "forward":
+            losses.drop(name)
+        elif name in _OWN_FIELDS:
+            extra[name] = value
+        elif name == _ADDITIONAL:
+            additional |= _object(value)
+        else:
+            additional[name] = value
+    return extra, additional
+
+
+def _object(value: Raw) -> dict[str, Raw]:
+    try:
+        return _FIELDS.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        message = f"'{_ADDITIONAL}' must be an object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=_ADDITIONAL) from None
