@@ -23,6 +23,7 @@ _BUILT_IN: Final = {
     "anthropic": "adapters.anthropic:AnthropicAdapter",
     "azure_openai": "adapters.azure_openai:AzureOpenAIAdapter",
     "bedrock": "adapters.bedrock:BedrockAdapter",
+    "cohere": "adapters.cohere:CohereAdapter",
     "echo": "adapters.echo:EchoAdapter",
     "google": "adapters.google:GoogleAdapter",
     "openai": "adapters.openai:OpenAIAdapter",

@@ -1,0 +1,112 @@
+"""Embedding requests and answers; knows no transport.
+
+Source: https://docs.cohere.com/v2/reference/embed. Vectors are always asked for as numbers: only for these does the API
+say which type they have, and OpenAI's base64 is of float32.
+"""
+
+import base64
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from adapters.base import Call, Losses
+from adapters.cohere.errors import error_message, to_error_inside
+from adapters.cohere.usage import estimated_usage, to_usage
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import UNREADABLE
+from schemas.cohere import EmbedRequest, EmbedResponse
+from schemas.embeddings import Embedding, EmbeddingRequest, EmbeddingResponse, EmbeddingUsage
+from schemas.usage import Usage
+
+MAX_BATCH: Final = 96
+MAX_INPUTS: Final = 2048
+DEFAULT_INPUT_TYPE: Final = "search_document"
+FORWARDED: Final = frozenset({"input_type", "truncate"})
+"""The client's fields that stand in for the deployment's options, where its policy forwards unknown fields."""
+_DECODER: Final = msgspec.json.Decoder(EmbedResponse)
+_TEXT: Final = msgspec.json.Decoder(str)
+Vector = list[float]
+
+
+def to_embed_requests(request: EmbeddingRequest, call: Call, losses: Losses) -> list[EmbedRequest]:
+    """Return the bodies for `/v2/embed`, of at most `MAX_BATCH` texts each."""
+    if request.user is not None:
+        losses.drop("user")
+    texts = texts_of(request)
+    return [
+        EmbedRequest(
+            model=call.deployment.upstream_model,
+            texts=texts[start : start + MAX_BATCH],
+            input_type=_option("input_type", call) or DEFAULT_INPUT_TYPE,
+            embedding_types=["float"],
+            output_dimension=request.dimensions,
+            truncate=_option("truncate", call),
+        )
+        for start in range(0, len(texts), MAX_BATCH)
+    ]
+
+
+def texts_of(request: EmbeddingRequest) -> list[str]:
+    """Return the inputs; raises `ProviderError` for tokens and for too many or none."""
+    given = [request.input] if isinstance(request.input, str) else request.input
+    texts = [item for item in given if isinstance(item, str)]
+    if len(texts) < len(given):
+        message = "This model embeds texts only, no tokens."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="input")
+    if not 1 <= len(texts) <= MAX_INPUTS:
+        message = f"'input' must hold between 1 and {MAX_INPUTS} texts."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="input")
+    return texts
+
+
+def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage]:
+    """Return the vectors of one answer and its usage, estimated where the provider reports none."""
+    try:
+        response = _DECODER.decode(body)
+        usage = to_usage(response.meta)
+    except UNREADABLE:
+        if (message := error_message(body)) is not None:
+            raise to_error_inside(message) from None
+        raise _bad_answer() from None
+    vectors = response.embeddings.floats or []
+    if len(vectors) != len(texts):
+        raise _bad_answer()
+    return vectors, usage or estimated_usage(texts)
+
+
+def to_embedding_response(vectors: Sequence[Vector], usage: Usage, request: EmbeddingRequest) -> EmbeddingResponse:
+    """Return the vectors in OpenAI's form, in base64 where the client asked for it."""
+    in_base64 = request.encoding_format == "base64"
+    total = usage.prompt_tokens or 0
+    return EmbeddingResponse(
+        data=[
+            Embedding(embedding=_base64(vector) if in_base64 else vector, index=index)
+            for index, vector in enumerate(vectors)
+        ],
+        model=request.model,
+        usage=EmbeddingUsage(prompt_tokens=total, total_tokens=total),
+    )
+
+
+def _option(name: str, call: Call) -> str | None:
+    given: Raw | None = call.extra_params.get(name) if call.deployment.extra_params == "forward" else None
+    if given is None or bytes(given) == b"null":
+        return call.deployment.options.get(name)
+    try:
+        return _TEXT.decode(given)
+    except UNREADABLE:
+        raise ProviderError(ErrorKind.INVALID_REQUEST, f"'{name}' must be a text.", param=name) from None
+
+
+def _base64(vector: Vector) -> str:
+    try:
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
+    except (struct.error, OverflowError):
+        raise _bad_answer() from None
+
+
+def _bad_answer() -> ProviderError:
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")

@@ -1,0 +1,131 @@
+"""A chat request to the body of `/v2/chat`; knows no transport.
+
+Source: https://docs.cohere.com/v2/reference/chat. What Cohere has no equivalent for is dropped and named; what would
+change the meaning of the answer is refused.
+"""
+
+from typing import Final, TypeVar
+
+from msgspec import UNSET, Struct
+
+from adapters.base import Deployment, Losses
+from adapters.cohere.messages import Conversation
+from adapters.cohere.names import ToolNames
+from adapters.cohere.thinking import thinks, to_thinking
+from adapters.cohere.tools import to_tools
+from adapters.errors import ErrorKind, ProviderError
+from schemas import chat_request as hub
+from schemas import cohere as wire
+
+NumberT = TypeVar("NumberT", int, float)
+_MOST_K: Final = 500
+_LEAST_P: Final = 0.01
+_MOST_P: Final = 0.99
+_UINT64: Final = 2**64
+_NO_EQUIVALENT: Final = (
+    "logit_bias",
+    "metadata",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "user",
+    "verbosity",
+    "web_search_options",
+)
+
+
+class Translated(Struct, frozen=True, kw_only=True):
+    """The body, and the tool names that the answer needs to find its way back."""
+
+    body: wire.ChatRequest
+    names: ToolNames
+
+
+def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Losses, *, stream: bool) -> Translated:
+    """Return the body; raises `ProviderError` for what cannot be sent, with its JSON path."""
+    _refuse(request)
+    _note_losses(request, losses)
+    options = deployment.options
+    can_think = thinks(deployment.upstream_model, options)
+    names = ToolNames()
+    tools = to_tools(request, names, losses)
+    conversation = Conversation(names, losses, thinks=can_think)
+    for index, message in enumerate(request.messages):
+        conversation.add(message, f"messages[{index}]")
+    citation_mode = options.get("citation_mode")
+    body = wire.ChatRequest(
+        model=deployment.upstream_model,
+        messages=conversation.finish(),
+        tools=tools.tools,
+        strict_tools=tools.strict,
+        tool_choice=tools.choice,
+        documents=conversation.documents or None,
+        citation_options=wire.CitationOptions(mode=citation_mode) if citation_mode else None,
+        response_format=_response_format(request.response_format),
+        safety_mode=options.get("safety_mode"),
+        max_tokens=request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens,
+        stop_sequences=[request.stop] if isinstance(request.stop, str) else request.stop or None,
+        temperature=_within(request.temperature, 0.0, 1.0, "temperature", losses),
+        seed=_seed(request.seed, losses),
+        frequency_penalty=_penalty(request.frequency_penalty, "frequency_penalty", losses),
+        presence_penalty=_penalty(request.presence_penalty, "presence_penalty", losses),
+        k=_within(request.top_k, 0, _MOST_K, "top_k", losses),
+        p=_within(request.top_p, _LEAST_P, _MOST_P, "top_p", losses),
+        logprobs=request.logprobs or None,
+        thinking=to_thinking(request, losses, can_think=can_think),
+        stream=stream,
+    )
+    return Translated(body=body, names=names)
+
+
+def _refuse(request: hub.ChatRequest) -> None:
+    if request.n is not None and request.n != 1:
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model gives one answer at a time.", param="n")
+    if "audio" in (request.modalities or ()):
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param="modalities")
+
+
+def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:
+    for name in _NO_EQUIVALENT:
+        value: object = getattr(request, name)
+        if value is not None and value is not UNSET:
+            losses.drop(name)
+    if request.store:
+        losses.drop("store")
+    if request.top_logprobs:
+        losses.drop("top_logprobs")
+    if request.service_tier not in {None, "auto", "default"}:
+        losses.drop("service_tier")
+
+
+def _response_format(wanted: hub.ResponseFormat | None) -> wire.JsonObjectFormat | None:
+    match wanted:
+        case hub.JsonObjectFormat():
+            return wire.JsonObjectFormat()
+        case hub.JsonSchemaFormat(json_schema=given):
+            return wire.JsonObjectFormat(json_schema=given.schema)
+        case hub.TextFormat() | None:
+            return None
+
+
+def _within(value: NumberT | None, least: NumberT, most: NumberT, param: str, losses: Losses) -> NumberT | None:
+    """Return the nearest value that Cohere takes; names the parameter where that is another one."""
+    if value is None or least <= value <= most:
+        return value
+    losses.drop(param)
+    return min(max(value, least), most)
+
+
+def _penalty(value: float | None, param: str, losses: Losses) -> float | None:
+    """Return the penalty, None for the default of 0: some models refuse both penalties in one request."""
+    return _within(value, 0.0, 1.0, param, losses) or None
+
+
+def _seed(seed: int | None, losses: Losses) -> int | None:
+    if seed is not None and not 0 <= seed < _UINT64:
+        losses.drop("seed")
+        return None
+    return seed

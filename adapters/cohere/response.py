@@ -1,0 +1,108 @@
+"""A whole chat answer to a chat completion; knows no transport and no clock."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from adapters.base import Result
+from adapters.cohere.calls import to_tool_call
+from adapters.cohere.citations import to_annotations
+from adapters.cohere.errors import error_message, to_error_inside
+from adapters.cohere.finish import refuse_failures, to_finish_reason
+from adapters.cohere.logprobs import to_logprobs
+from adapters.cohere.names import AnswerIds, ToolNames
+from adapters.cohere.usage import to_usage
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import UNREADABLE
+from schemas.chat_response import Annotation, AssistantResponse, ChatCompletion, Choice, MessageToolCall
+from schemas.cohere import ChatResponse, ReceivedMessage
+from schemas.usage import Usage
+
+_DECODER: Final = msgspec.json.Decoder(ChatResponse)
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for."""
+
+    model: str
+    request_id: str
+    created: int
+    names: ToolNames
+    billed: bool = False
+
+    @property
+    def answer_id(self) -> str:
+        """The id of the completion and of each of its chunks."""
+        return f"chatcmpl-{self.request_id}"
+
+
+def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:
+    """Return the answer; raises `ProviderError` for an error inside it and for anything but Cohere's JSON."""
+    try:
+        response = _DECODER.decode(body)
+        usage = to_usage(response.usage, billed=expected.billed)
+        annotations = _annotations(response.message)
+    except UNREADABLE:
+        if (message := error_message(body)) is not None:
+            raise to_error_inside(message) from None
+        text = "The provider's answer is not what its API promises."
+        raise ProviderError(ErrorKind.BAD_RESPONSE, text) from None
+    native = response.finish_reason
+    refuse_failures(native)
+    calls = _tool_calls(response.message, expected)
+    choice = Choice(
+        index=0,
+        message=_message(response.message, calls, annotations),
+        finish_reason=to_finish_reason(native, called_tools=bool(calls)),
+        logprobs=to_logprobs(response.logprobs or ()),
+    )
+    completion = ChatCompletion(
+        id=expected.answer_id,
+        choices=[choice],
+        created=expected.created,
+        model=expected.model,
+        usage=usage.to_completion_usage() if usage is not None else UNSET,
+    )
+    return Result(
+        body=completion,
+        usage=usage or Usage(),
+        upstream_id=response.id,
+        native_finish_reason=native,
+        dropped_params=dropped,
+    )
+
+
+def _message(
+    received: ReceivedMessage, calls: list[MessageToolCall], annotations: list[Annotation]
+) -> AssistantResponse:
+    content = received.content or ()
+    text = "".join(block.text or "" for block in content)
+    reasoning = (received.tool_plan or "") + "".join(block.thinking or "" for block in content)
+    message = AssistantResponse(content=None if calls and not text else text)
+    if reasoning:
+        message.reasoning = message.reasoning_content = reasoning
+    message.tool_calls = calls or UNSET
+    message.annotations = annotations or UNSET
+    return message
+
+
+def _tool_calls(received: ReceivedMessage, expected: Expected) -> list[MessageToolCall]:
+    ids = AnswerIds(expected.request_id)
+    calls: list[MessageToolCall] = []
+    for call in received.tool_calls or ():
+        function = call.function
+        if function is None or not function.name:
+            raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
+        calls.append(to_tool_call(ids.take(call.id), function.name, function.arguments or "", expected.names))
+    return calls
+
+
+def _annotations(received: ReceivedMessage) -> list[Annotation]:
+    offsets: dict[int, int] = {}
+    end = 0
+    for index, block in enumerate(received.content or ()):
+        if block.text is not None:
+            offsets[index] = end
+            end += len(block.text)
+    return [annotation for citation in received.citations or () for annotation in to_annotations(citation, offsets)]

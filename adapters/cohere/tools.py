@@ -1,0 +1,150 @@
+"""Tools and tool choice to Cohere's; knows no message.
+
+Source: https://docs.cohere.com/v2/docs/tool-use-parameter-types. There is no choice of one tool: the others are left
+out of the request. `strict_tools` holds for all tools alike and needs a required parameter in each.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct, UnsetType
+
+from adapters.base import Losses
+from adapters.cohere.names import ToolNames
+from adapters.errors import ErrorKind, ProviderError
+from schemas import chat_request as hub
+from schemas import cohere as wire
+
+CUSTOM_PARAMETERS: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+_NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
+_SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
+_REQUIRED: Final = msgspec.json.Decoder(list[str])
+Choice = Literal["REQUIRED", "NONE"]
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """The tools, how they may be called (None: as the model likes), and whether their schemas are enforced."""
+
+    tools: list[wire.Tool] | None = None
+    choice: Choice | None = None
+    strict: bool | None = None
+
+
+class _Function(Struct, frozen=True, kw_only=True):
+    """A tool before it is known whether it is sent."""
+
+    name: str
+    tool: wire.Tool
+    strict_path: str | None = None
+
+
+def to_tools(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> Tools:
+    """Return the tools; raises `ProviderError` where a call is demanded that cannot be made."""
+    functions = _functions(request, names, losses)
+    choice, allowed = _choice(request)
+    if allowed is not None:
+        kept = [function for function in functions if function.name in allowed]
+        if len(kept) < len(functions):
+            losses.drop("tool_choice")
+        functions = kept
+    if not functions:
+        if choice == "REQUIRED":
+            message = "'tool_choice' demands the call of a tool that the request does not have."
+            raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="tool_choice")
+        return Tools()
+    if request.parallel_tool_calls is False:
+        losses.drop("parallel_tool_calls")
+    return Tools(
+        tools=[function.tool for function in functions], choice=choice, strict=_strict(functions, losses) or None
+    )
+
+
+def _functions(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> list[_Function]:
+    found: list[_Function] = []
+    for index, tool in enumerate(request.tools or ()):
+        path = f"tools[{index}]"
+        if isinstance(tool, hub.CustomTool):
+            found.append(_custom(tool.custom, path, names, losses))
+            continue
+        if tool.cache_control is not None:
+            losses.drop("cache_control")
+        found.append(_function(tool.function, f"{path}.function", names))
+    for index, function in enumerate(request.functions or ()):
+        found.append(_function(function, f"functions[{index}]", names))
+    return found
+
+
+def _custom(custom: hub.CustomDefinition, path: str, names: ToolNames, losses: Losses) -> _Function:
+    """A free-text tool becomes a function with one text, `input`."""
+    names.mark_custom(custom.name)
+    if custom.format:
+        losses.drop(f"{path}.custom.format")
+    function = wire.Function(
+        name=names.native(custom.name), description=custom.description, parameters=CUSTOM_PARAMETERS
+    )
+    return _Function(name=custom.name, tool=wire.Tool(function=function))
+
+
+def _function(function: hub.FunctionDefinition, path: str, names: ToolNames) -> _Function:
+    wired = wire.Function(
+        name=names.native(function.name),
+        description=function.description,
+        parameters=_parameters(function.parameters, f"{path}.parameters"),
+    )
+    return _Function(
+        name=function.name, tool=wire.Tool(function=wired), strict_path=f"{path}.strict" if function.strict else None
+    )
+
+
+def _parameters(raw: Raw | UnsetType, path: str) -> Raw:
+    if isinstance(raw, UnsetType) or bytes(raw) in {b"null", b"{}"}:
+        return _NO_PARAMETERS
+    try:
+        _SCHEMA.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        message = f"'{path}' is no JSON schema object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
+    return raw
+
+
+def _strict(functions: Sequence[_Function], losses: Losses) -> bool:
+    """Return whether all tools can be strict; names the wish of each that is not granted."""
+    wishes = [function.strict_path for function in functions if function.strict_path is not None]
+    if wishes and all(_can_be_strict(function, wished=function.strict_path is not None) for function in functions):
+        return True
+    for path in wishes:
+        losses.drop(path)
+    return False
+
+
+def _can_be_strict(function: _Function, *, wished: bool) -> bool:
+    parameters = function.tool.function.parameters
+    if not wished and parameters is not CUSTOM_PARAMETERS:
+        return False
+    required = _SCHEMA.decode(parameters).get("required")
+    if required is None:
+        return False
+    try:
+        return bool(_REQUIRED.decode(required))
+    except msgspec.DecodeError:
+        return False
+
+
+def _choice(request: hub.ChatRequest) -> tuple[Choice | None, frozenset[str] | None]:
+    """Return the choice and, where not all tools may be called, the names of those that may."""
+    match request.tool_choice if request.tool_choice is not None else request.function_call:
+        case None | "auto":
+            return None, None
+        case "none":
+            return "NONE", None
+        case "required":
+            return "REQUIRED", None
+        case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
+            return "REQUIRED", frozenset({tool.name})
+        case hub.LegacyFunctionName(name=name):
+            return "REQUIRED", frozenset({name})
+        case hub.AllowedToolsChoice(allowed_tools=allowed):
+            tools = [reference.function or reference.custom for reference in allowed.tools]
+            names = frozenset(tool.name for tool in tools if tool is not None)
+            return "REQUIRED" if allowed.mode == "required" else None, names
