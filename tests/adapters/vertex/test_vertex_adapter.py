@@ -130,15 +130,26 @@ async def test_claude_structured_output_is_native_only_where_the_operator_says_s
     assert ("tools" in body) is not is_native
 
 
-async def test_service_tiers_that_the_platform_has_not_are_dropped_and_named() -> None:
-    for model in (SONNET, "gemini-3.5-flash"):
-        assert await dropped_of(model, service_tier="priority") == ("service_tier",)
-        assert await dropped_of(model, service_tier="default") == ()
-        assert await dropped_of(model, service_tier="auto") == ()
+async def test_claude_service_tier_is_dropped_and_named() -> None:
+    assert await dropped_of(SONNET, service_tier="priority") == ("service_tier",)
+    assert await dropped_of(SONNET, service_tier="default") == ()
+    assert b"service" not in (await chatted(SONNET, wanted={"service_tier": "default"})).body
     with pytest.raises(ProviderError) as caught:
         await chatted(SONNET, extra_params="reject", wanted={"service_tier": "priority"})
     assert caught.value.kind == "unsupported_parameter"
-    assert b"service" not in (await chatted(SONNET, wanted={"service_tier": "default"})).body
+
+
+async def test_gemini_service_tier_travels_in_a_header() -> None:
+    for tier in ("flex", "priority"):
+        sent = await chatted("gemini-3.5-flash", wanted={"service_tier": tier})
+        assert (b"x-vertex-ai-llm-shared-request-type", tier.encode()) in sent.headers
+        assert b"service" not in sent.body
+        assert await dropped_of("gemini-3.5-flash", service_tier=tier) == ()
+    own = {"X-Vertex-AI-LLM-Shared-Request-Type": "flex"}
+    sent = await chatted("gemini-3.5-flash", headers=own, wanted={"service_tier": "priority"})
+    assert [value for name, value in sent.headers if name.startswith(b"x-vertex")] == [b"flex"]
+    assert await dropped_of("gemini-3.5-flash", service_tier="default") == ()
+    assert await dropped_of("gemini-3.5-flash", service_tier="scale") == ("service_tier",)
 
 
 async def test_gemini_files_travel_by_address_with_their_media_type() -> None:
