@@ -1,7 +1,8 @@
 """Server-sent events, incrementally from bytes; knows no provider's payloads.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html, and what servers make of it: LF, CRLF or CR,
-`data:` with or without a space, several `data:` lines, comments, a byte order mark, no blank line after the last event.
+`data:` with or without a space, several `data:` lines, comments, a byte order mark, no blank line after the last event,
+one JSON document in the place of the stream, most often an error under status 200: it is read as the one event.
 """
 
 from codecs import BOM_UTF8
@@ -22,10 +23,11 @@ class Event(NamedTuple):
 class SseParser:
     """Splits a byte stream at event boundaries, wherever the reads cut it."""
 
-    __slots__ = ("_buffer", "_last_was_cr", "_start")
+    __slots__ = ("_buffer", "_is_document", "_last_was_cr", "_start")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._is_document = False
         self._last_was_cr = False
         self._start: bytes | None = b""  # what may be the beginning of a byte order mark
 
@@ -35,6 +37,8 @@ class SseParser:
             data = self._without_mark(data)
         if not data:
             return []
+        if self._is_document:
+            return self._keep(data)
         if self._last_was_cr or b"\r" in data:
             data = self._to_lf(data)
         if not self._buffer and data.endswith(b"\n\n"):
@@ -45,15 +49,25 @@ class SseParser:
         """Return the event that the end of the stream completes, if any."""
         rest = bytes(self._buffer) + (self._start or b"")
         self._buffer.clear()
+        if self._is_document:
+            return [Event(b"", rest)]
         return _parse_blocks([rest])
 
     def _without_mark(self, data: bytes) -> bytes:
         data = (self._start or b"") + data
-        if len(data) < len(BOM_UTF8) and BOM_UTF8.startswith(data):
+        if BOM_UTF8.startswith(data):
             self._start = data
             return b""
         self._start = None
-        return data.removeprefix(BOM_UTF8)
+        data = data.removeprefix(BOM_UTF8)
+        self._is_document = data.startswith((b"{", b"["))  # no field of an event does
+        return data
+
+    def _keep(self, data: bytes) -> list[Event]:
+        self._buffer += data
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            raise _too_large()
+        return []
 
     def _to_lf(self, data: bytes) -> bytes:
         if self._last_was_cr and data.startswith(b"\n"):
@@ -68,7 +82,7 @@ class SseParser:
         end = buffer.rfind(b"\n\n", searched)
         if end < 0:
             if len(buffer) > MAX_EVENT_BYTES:
-                raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is too large.")
+                raise _too_large()
             return []
         blocks = bytes(buffer[:end]).split(b"\n\n")
         del buffer[: end + 2]
@@ -95,3 +109,7 @@ def _parse_lines(block: bytes) -> Event | None:
         elif field == b"event":
             name = value.strip()
     return Event(name, b"\n".join(data)) if data else None
+
+
+def _too_large() -> ProviderError:
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is too large.")

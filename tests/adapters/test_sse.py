@@ -84,6 +84,23 @@ def test_parser_any_bytes_cut_anywhere_give_the_same_as_whole(stream: bytes, cut
     assert parse(*(stream[a:b] for a, b in pairwise(edges))) == parse(stream)
 
 
+@pytest.mark.parametrize("document", [b'{"error":\n\n{"message":"data: x"}}', b'[{"error":{}}]\n', b'{"a"'])
+@pytest.mark.parametrize("mark", [b"", BOM_UTF8])
+def test_parser_document_in_the_place_of_a_stream_is_one_event(document: bytes, mark: bytes) -> None:
+    """Servers report failures as JSON under status 200, with either content type."""
+    stream = mark + document
+    assert parse(stream) == parse(*(stream[i : i + 1] for i in range(len(stream)))) == [Event(b"", document)]
+
+
+def test_parser_document_beyond_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 1000)
+    parser = SseParser()
+    parser.feed(b"{" * 900)
+    with pytest.raises(ProviderError) as caught:
+        parser.feed(b"{" * 200)
+    assert caught.value.kind is ErrorKind.BAD_RESPONSE
+
+
 def test_parser_events_of_one_read_come_together() -> None:
     assert len(SseParser().feed(b"data: x\n\n" * 100)) == 100
 

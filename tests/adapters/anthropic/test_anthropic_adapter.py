@@ -170,6 +170,17 @@ async def test_chat_stream_whose_continuation_fails_raises_and_is_not_finished()
     assert stream.usage.prompt_tokens == 2311
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_chat_stream_error_document_in_its_place_is_the_providers_error(streamed: bool) -> None:
+    """TRAPS 19."""
+    script = Script(json.dumps(exchanges.ERROR, indent=1).encode(), streamed=streamed)
+    stream = await AnthropicAdapter(script).chat_stream(request(), call())
+    with pytest.raises(ProviderError) as caught:
+        await anext(aiter(stream))
+    await stream.aclose()
+    assert (caught.value.kind, caught.value.upstream_request_id) == (ErrorKind.OVERLOADED, "req_1")
+
+
 async def test_list_models_follows_the_pages() -> None:
     pages = [
         {"data": [{"id": "claude-b"}, {"id": "claude-a"}], "has_more": True, "last_id": "claude-a"},

@@ -144,6 +144,20 @@ async def test_adapter_stream_that_came_as_an_error_is_one(body: object) -> None
 # --- embeddings
 
 
+@pytest.mark.parametrize("body", [exchanges.ERROR, [exchanges.ERROR]])
+@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "text/event-stream"])
+async def test_adapter_error_document_in_the_place_of_a_stream_is_the_providers_error(
+    body: object, content_type: str
+) -> None:
+    """TRAPS 19."""
+    played = Played([json.dumps(body, indent=1).encode()], headers={"content-type": content_type})
+    stream = await GoogleAdapter(PlayedTransport(played)).chat_stream(request(), call_of(deployment()))
+    with pytest.raises(ProviderError) as caught:
+        await anext(aiter(stream))
+    await stream.aclose()
+    assert caught.value.kind == "overloaded"
+
+
 async def embedded(transport: Scripted, **fields) -> tuple[dict, object]:
     wanted = EmbeddingRequest(model="public", **fields)
     result = await GoogleAdapter(transport).embeddings(wanted, call_of(deployment("gemini-embedding-001")))

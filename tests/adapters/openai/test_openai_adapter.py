@@ -104,3 +104,36 @@ async def test_adapter_failure_is_released_and_told_apart() -> None:
         await OpenAIAdapter(transport).chat_stream(CHAT, call_of())
     assert (raised.value.kind, raised.value.retry_after_s) == (ErrorKind.RATE_LIMIT, 3.0)
     assert transport.all_released
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"error":{"message":"slow down","type":"x","code":"rate_limit_exceeded"}}', ErrorKind.RATE_LIMIT),
+        (b'{\n  "error": {"message": "boom", "code": 503}\n}', ErrorKind.OVERLOADED),
+        (b'{"object":"error","message":"no","code":400}', ErrorKind.INVALID_REQUEST),
+        (b'{"error":', ErrorKind.BAD_RESPONSE),
+    ],
+)
+async def test_adapter_error_document_in_the_place_of_a_stream_is_the_providers_error(
+    content_type: str, body: bytes, kind: ErrorKind
+) -> None:
+    """TRAPS 19."""
+    played = Played([body[:9], body[9:]], headers={"content-type": content_type})
+    for request in (CHAT, CompletionRequest(model="public", prompt="p")):
+        transport = PlayedTransport(played)
+        adapter = OpenAIAdapter(transport)
+        opening = adapter.chat_stream if isinstance(request, ChatRequest) else adapter.completion_stream
+        stream = await opening(request, call_of())
+        with pytest.raises(ProviderError) as raised:
+            await anext(aiter(stream))
+        await stream.aclose()
+        assert (raised.value.kind, stream.finished, transport.all_released) == (kind, False, True)
+
+
+async def test_adapter_whole_answer_in_the_place_of_a_stream_is_streamed() -> None:
+    stream = await OpenAIAdapter(PlayedTransport(Played([ANSWER]))).chat_stream(CHAT, call_of())
+    deltas = [chunk.choices[0] async for burst in stream for chunk in burst]
+    assert "".join(delta.delta.content or "" for delta in deltas) == "Hi"
+    assert (deltas[-1].finish_reason, stream.finished) == ("stop", True)
