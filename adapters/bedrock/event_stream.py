@@ -57,7 +57,7 @@ class EventStreamParser:
 
 def _parse(frame: bytes, header_bytes: int) -> Event:
     end = len(frame) - _CRC.size
-    if crc32(frame[:end]) != _CRC.unpack_from(frame, end)[0]:
+    if crc32(memoryview(frame)[:end]) != _CRC.unpack_from(frame, end)[0]:
         raise _broken()
     start = _PRELUDE.size + header_bytes
     headers = _headers(frame[_PRELUDE.size : start])

@@ -18,6 +18,7 @@ from adapters.bedrock.messages import Conversation
 from adapters.bedrock.models import Traits, traits_of
 from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
+from adapters.extra_params import forwardable
 from schemas import bedrock as wire
 from schemas import chat_request as hub
 
@@ -25,8 +26,9 @@ ENCODER: Final = msgspec.json.Encoder()
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _ADDITIONAL: Final = "additionalModelRequestFields"
 _OWN_FIELDS: Final = frozenset(
-    {"guardrailConfig", "performanceConfig", "promptVariables", "requestMetadata", "serviceTier", "outputConfig"}
+    {"outputConfig", "performanceConfig", "promptVariables", "requestMetadata", "serviceTier"}
 )
+_OPERATORS: Final = frozenset({"guardrailConfig", "modelId"})
 _METADATA: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.\-]{0,256}")
 _MAX_METADATA: Final = 16
 # Fields without an equivalent, and the values of them that ask for nothing.
@@ -50,7 +52,8 @@ _NO_EQUIVALENT: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
 class Translation(Struct, frozen=True, kw_only=True):
     """A request ready to be sent, and what its answer is read with.
 
-    `extra` are further top-level fields, `additional` further ones for the model. `answers_by_tool` says that a call of
+    `extra` are further top-level fields, `additional` further ones for the model; neither replaces what `body` says.
+    `answers_by_tool` says that a call of
     the JSON tool is the answer's content. `legacy` says that the client knows functions, not tools.
     """
 
@@ -68,10 +71,10 @@ class Translation(Struct, frozen=True, kw_only=True):
         data = ENCODER.encode(self.body)
         if not self.extra and not self.additional:
             return data
-        fields = {**_FIELDS.decode(data), **self.extra}
+        fields = {**self.extra, **_FIELDS.decode(data)}
         if self.additional:
             own = _FIELDS.decode(fields[_ADDITIONAL]) if _ADDITIONAL in fields else {}
-            fields[_ADDITIONAL] = Raw(ENCODER.encode({**own, **self.additional}))
+            fields[_ADDITIONAL] = Raw(ENCODER.encode({**self.additional, **own}))
         return ENCODER.encode(fields)
 
 
@@ -93,13 +96,15 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
     if asked is None and plan.has_budget:
         asked = traits.facts.max_output_tokens  # the budget is a part of it
     text_format = forms.to_text_format(request)
-    stop_paths = ["/stop_sequence"] if request.stop is not None and traits.family == "claude" else None
+    inference = _inference(request, traits, plan, asked, losses)
+    stops = inference is not None and inference.stop_sequences is not None
+    stop_paths = ["/stop_sequence"] if stops and traits.family == "claude" else None
     claude_effort = plan.effort if traits.family == "claude" else None
     has_output = text_format is not None or claude_effort is not None
     body = wire.ConverseRequest(
         messages=messages,
         system=system or None,
-        inference_config=_inference(request, traits, plan, asked, losses),
+        inference_config=inference,
         tool_config=tool_config,
         guardrail_config=_guardrail(call),
         additional_model_request_fields=_additional(request, traits, plan, losses),
@@ -108,7 +113,8 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
         service_tier=_service_tier(request, losses),
         output_config=wire.OutputConfig(text_format=text_format, effort=claude_effort) if has_output else None,
     )
-    extra, additional = _extra(request, call, losses)
+    _drop_unknown_to_provider(request, losses)
+    extra, additional = _extra(body, call, losses)
     return Translation(
         body=body,
         names=forms.names,
@@ -268,8 +274,7 @@ def _service_tier(request: hub.ChatRequest, losses: Losses) -> wire.ServiceTier 
             return None
 
 
-def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
-    """Return the client's unknown fields where the operator forwards them: Converse's own, and the model's."""
+def _drop_unknown_to_provider(request: hub.ChatRequest, losses: Losses) -> None:
     for name, neutral in _NO_EQUIVALENT:
         value: object = getattr(request, name)
         if value is not None and value not in neutral:
@@ -277,10 +282,18 @@ def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> tuple[dict[s
     for name in ("moderation", "prompt_cache_options"):
         if not isinstance(getattr(request, name), UnsetType):
             losses.drop(name)
+
+
+def _extra(body: wire.ConverseRequest, call: Call, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
+    """Return the client's unknown fields where the operator forwards them: Converse's own, and the model's."""
     extra: dict[str, Raw] = {}
     additional: dict[str, Raw] = {}
-    for name, value in call.extra_params.items():
-        if call.deployment.extra_params != "forward":
+    if call.deployment.extra_params != "forward":
+        for name in call.extra_params:
+            losses.drop(name)
+        return extra, additional
+    for name, value in forwardable(call, losses).items():
+        if name in _OPERATORS:
             losses.drop(name)
         elif name in _OWN_FIELDS:
             extra[name] = value
@@ -288,7 +301,19 @@ def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> tuple[dict[s
             additional |= _object(value)
         else:
             additional[name] = value
+    if extra or additional:
+        _drop_written(extra, body, losses)
+        _drop_written(additional, body.additional_model_request_fields, losses)
     return extra, additional
+
+
+def _drop_written(fields: dict[str, Raw], written: msgspec.Struct | None, losses: Losses) -> None:
+    """Leave out what the translation writes itself."""
+    if written is None:
+        return
+    for name in _FIELDS.decode(ENCODER.encode(written)):
+        if fields.pop(name, None) is not None:
+            losses.drop(name)
 
 
 def _object(value: Raw) -> dict[str, Raw]:

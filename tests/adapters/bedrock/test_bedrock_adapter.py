@@ -13,6 +13,7 @@ from adapters.bedrock.signing import Scope, parse_credentials, sign
 from adapters.conformance.case import JSON_HEADERS, Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import Failure
+from adapters.http1.request import encode_head, split_url
 from adapters.transport import Request
 from tests.adapters.bedrock import exchanges
 from tests.adapters.bedrock.exchanges import cited, text
@@ -257,3 +258,17 @@ async def test_error_under_200_is_an_error() -> None:
 
 def test_deployment_never_shows_its_key() -> None:
     assert KEY not in repr(Deployment(**msgspec.structs.asdict(call().deployment)))
+
+
+async def test_signature_covers_the_host_header_that_the_http_client_sends() -> None:
+    one = await sent(base_url="https://proxy.example:8443/aws")
+    origin, host, target = split_url(one.url)
+    head = encode_head(one, host, target).decode()
+    assert (origin.port, host) == (8443, b"proxy.example:8443")
+    assert head.startswith(f"POST /aws/model/{CLAUDE.replace(':', '%3A')}/converse HTTP/1.1\r\n")
+    assert "SignedHeaders=host;x-amz-date, Signature=" in head
+    credentials = parse_credentials(KEY)
+    assert credentials is not None
+    scope = Scope(region="us-east-1", service="bedrock")
+    url = f"https://{host.decode()}{target.decode()}"
+    assert sign("POST", url, one.body, credentials=credentials, scope=scope, at=NOW)["authorization"] in head

@@ -350,6 +350,23 @@ def test_unknown_fields_go_to_the_model_where_they_are_forwarded() -> None:
     assert refused({}, wrong).kind is ErrorKind.INVALID_REQUEST
 
 
+def test_forwarded_fields_replace_nothing_and_choose_no_guardrail_or_model() -> None:
+    extra = {
+        "guardrailConfig": {"guardrailIdentifier": "none"},
+        "modelId": "other",
+        "aws_region_name": "elsewhere",
+        "serviceTier": {"type": "priority"},
+        "additionalModelRequestFields": {"top_k": 9},
+    }
+    made = translation({"top_k": 3, "service_tier": "flex"}, call(extra=extra, extra_params="forward"))
+    body = json.loads(made.encode())
+    assert body["serviceTier"] == {"type": "flex"}
+    assert body["additionalModelRequestFields"] == {"top_k": 3}
+    assert "guardrailConfig" not in body
+    assert "modelId" not in body
+    assert set(made.dropped) == {"guardrailConfig", "modelId", "aws_region_name", "serviceTier", "top_k"}
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [({"n": 2}, "n"), ({"modalities": ["text", "audio"]}, "modalities"), ({"max_tokens": 0}, "max_tokens")],
