@@ -113,13 +113,11 @@ class Credentials:
             raise _refused("The deployment's option 'credentials' has an unknown value.")
         return await self._kept(secret, call, lambda: self._fetch(secret, call))
 
-    def forget(self, call: Call) -> None:
-        """Ask for a new token next time: Google has refused this one."""
-        credential = call.deployment.credential
-        is_default = call.deployment.options.get("credentials") == "default"
-        slot = self._slots.get(_DEFAULT if is_default else credential.value.strip() if credential is not None else "")
-        if slot is not None:
-            slot.token = None
+    def forget(self, grant: Grant) -> None:
+        """Ask for a new token next time: Google has refused this one before its time."""
+        for slot in self._slots.values():
+            if slot.token is not None and slot.token.grant is grant:
+                slot.token = None
 
     async def _kept(self, key: str, call: Call, fetch: Callable[[], Coroutine[object, object, _Token]]) -> Grant:
         slot = self._slot(key)

@@ -34,5 +34,5 @@ class Sender:
             return await send(self._transport, call, request, to_error)
         except ProviderError as error:
             if error.status == 401:
-                self._credentials.forget(call)  # revoked before its time: the next attempt asks for another
+                self._credentials.forget(grant)
             raise

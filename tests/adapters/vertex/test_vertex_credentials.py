@@ -187,6 +187,17 @@ async def test_refused_token_is_forgotten() -> None:
     assert bearer("t2") in transport.requests[3].headers
 
 
+async def test_refusal_of_an_older_token_leaves_the_newer() -> None:
+    transport = Scripted(answer("t1"), answer("t2"))
+    credentials = Credentials(transport, clock=Clock())
+    older = await credentials.grant(call_of(account()))
+    credentials.forget(older)
+    newer = await credentials.grant(call_of(account()))
+    credentials.forget(older)
+    assert await credentials.grant(call_of(account())) is newer
+    assert newer.header == bearer("t2")
+
+
 @pytest.mark.parametrize(
     ("exchange", "kind", "code"),
     [
