@@ -35,6 +35,7 @@ class ErrorKind(StrEnum):
     SERVER_ERROR = "server_error"
     BAD_RESPONSE = "bad_response"
     CONNECTION = "connection"
+    # the provider's fault, and the deployment may still be at work, which is charged: only another one is tried
     TIMEOUT = "timeout"
 
     @property
@@ -65,7 +66,6 @@ _RETRYABLE = frozenset(
         ErrorKind.SERVER_ERROR,
         ErrorKind.BAD_RESPONSE,
         ErrorKind.CONNECTION,
-        ErrorKind.TIMEOUT,
     }
 )
 
@@ -92,6 +92,15 @@ class ProviderError(Exception):
         self.param = None if param is None else redact(param)
         self.retry_after_s = retry_after_s
         self.upstream_request_id = upstream_request_id
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same deployment may succeed on a later attempt.
+
+        So it is of a kind that is retryable, and of a time-out that the provider itself answered with (408, 504): it
+        has ended its work. Where we stopped waiting, trying again would pay for a second answer to one request.
+        """
+        return self.kind.is_retryable or (self.kind is ErrorKind.TIMEOUT and self.status is not None)
 
 
 STATUS_KINDS: dict[int, ErrorKind] = {

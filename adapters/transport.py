@@ -1,7 +1,8 @@
 """What adapters need of an HTTP client; knows no implementation and no provider.
 
 Small on purpose, so that the client can be replaced: `adapters/http1/` is the one in use (decision record 0006).
-Implementations raise `ProviderError` with kind `CONNECTION`, `TIMEOUT` or `BAD_RESPONSE`, and nothing else.
+Implementations raise `ProviderError` with kind `CONNECTION` (also where connecting took too long), `TIMEOUT` (no answer
+in time), `BAD_RESPONSE` or `OVERLOADED` (too many connections), and nothing else.
 """
 
 from collections.abc import Sequence

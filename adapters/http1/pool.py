@@ -114,9 +114,10 @@ class Http1Transport(Transport):
     async def _connect(self, origin: Origin, request: Request) -> Connection:
         self._make_room()
         loop = asyncio.get_running_loop()
+        until = loop.time() + request.timeouts.connect_s
         self._connecting += 1
         try:
-            async with asyncio.timeout_at(min(loop.time() + request.timeouts.connect_s, request.deadline)):
+            async with asyncio.timeout_at(min(until, request.deadline)):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self, origin),
                     origin.host,
@@ -124,7 +125,8 @@ class Http1Transport(Transport):
                     ssl=self._tls if origin.tls else None,
                 )
         except TimeoutError:
-            raise ProviderError(ErrorKind.TIMEOUT, "The provider could not be reached in time.") from None
+            kind = ErrorKind.TIMEOUT if request.deadline <= until else ErrorKind.CONNECTION  # nothing was sent
+            raise ProviderError(kind, "The provider could not be reached in time.") from None
         except ssl.SSLCertVerificationError as error:
             why = f"The provider's certificate is not valid: {error.verify_message}."
             raise ProviderError(ErrorKind.CONNECTION, why) from None

@@ -142,8 +142,16 @@ def test_provider_error_shows_a_secret_in_none_of_its_texts() -> None:
 def test_kind_of_status_follows_the_table(
     status: int, kind: ErrorKind, is_retryable: bool, is_callers_fault: bool
 ) -> None:
-    found = kind_of_status(status)
-    assert (found, found.is_retryable, found.is_callers_fault) == (kind, is_retryable, is_callers_fault)
+    error = ProviderError(kind_of_status(status), "m", status=status)
+    assert (error.kind, error.is_retryable, error.kind.is_callers_fault) == (kind, is_retryable, is_callers_fault)
+
+
+def test_timeout_of_our_own_is_not_retryable_and_the_providers_is() -> None:
+    """Who stops waiting leaves a generation running that is charged; who answers 504 has ended it."""
+    assert not ErrorKind.TIMEOUT.is_retryable
+    assert not ProviderError(ErrorKind.TIMEOUT, "The provider did not answer in time.").is_retryable
+    assert ProviderError(ErrorKind.TIMEOUT, "upstream", status=504).is_retryable
+    assert ProviderError(ErrorKind.CONNECTION, "lost").is_retryable
 
 
 def test_kinds_are_never_both_retryable_and_the_callers_fault() -> None:

@@ -394,11 +394,18 @@ async def test_pool_bound_on_time_raises_timeout_and_closes(
         await eventually(lambda: server.ended == 1)
 
 
-async def test_pool_connect_timeout_is_a_timeout(transport: Http1Transport) -> None:
-    """A TLS handshake that the server never answers."""
+async def test_pool_connect_timeout_is_a_connection_error(transport: Http1Transport) -> None:
+    """A TLS handshake that the server never answers: nothing was sent, so trying again costs nothing."""
     async with RawServer(silent) as server:
         url = server.url.replace("http:", "https:")
-        assert await kind_of(transport, url, timeouts=Timeouts(connect_s=0.2)) is ErrorKind.TIMEOUT
+        assert await kind_of(transport, url, timeouts=Timeouts(connect_s=0.2)) is ErrorKind.CONNECTION
+
+
+async def test_pool_deadline_while_connecting_is_a_timeout(transport: Http1Transport) -> None:
+    async with RawServer(silent) as server:
+        url = server.url.replace("http:", "https:")
+        deadline = asyncio.get_running_loop().time() + 0.2
+        assert await kind_of(transport, url, deadline=deadline) is ErrorKind.TIMEOUT
 
 
 async def test_pool_slow_reader_is_not_the_providers_silence(transport: Http1Transport) -> None:
