@@ -12,4 +12,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     """Return the gateway's application; settings default to the environment's."""
     if settings is None:
         settings = load_settings(read_environment(os.environ))
-    return Litestar(plugins=[GatewayPlugin(settings)], openapi_config=None, logging_config=None)
+    plugin = GatewayPlugin(settings)
+    app = Litestar(plugins=[plugin], openapi_config=None, logging_config=None)
+    plugin.shorten(app)
+    return app

@@ -1,7 +1,7 @@
 """Request ids are UUIDv7 as RFC 9562 lays them out."""
 
 import time
-from uuid import RFC_4122
+from uuid import RFC_4122, UUID
 
 from aqueduct.ids import RequestIds
 
@@ -10,7 +10,7 @@ def test_request_ids_are_version_7_of_the_present_millisecond() -> None:
     new_id = RequestIds()
 
     before = time.time_ns() // 1_000_000
-    found = [new_id() for _ in range(1000)]
+    found = [UUID(new_id()) for _ in range(1000)]
     after = time.time_ns() // 1_000_000
 
     for one in found:
@@ -22,7 +22,7 @@ def test_request_ids_are_unique_and_ordered_by_millisecond() -> None:
     """TRAPS 5: the server mints the key of usage rows, and it never repeats."""
     new_id = RequestIds()
 
-    found = [new_id() for _ in range(20_000)]
+    found = [UUID(new_id()) for _ in range(20_000)]
 
     assert len(set(found)) == len(found)
     times = [one.int >> 80 for one in found]
@@ -33,7 +33,7 @@ def test_request_ids_use_all_random_bits() -> None:
     new_id = RequestIds()
     ones = zeros = 0
     for _ in range(500):
-        value = new_id().int
+        value = UUID(new_id()).int
         ones |= value
         zeros |= ~value
 

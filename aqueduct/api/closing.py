@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from aqueduct.api.gateway import Gateway
 from aqueduct.errors import ErrorType
@@ -48,12 +49,23 @@ def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None
         gateway.metrics.tokens(model, counts, usage.source)
 
 
+def _time_text(time_ns: int) -> str:
+    """Return a time in ISO 8601, in UTC with milliseconds."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    return f"{_second_text(seconds)}.{rest_ns // 1_000_000:03d}+00:00"
+
+
+@lru_cache(maxsize=8)
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _line(context: RequestContext, duration_s: float, reason: str | None) -> RequestLine:
     principal, usage, first = context.principal, context.usage, context.first_content
     error: ErrorType | None = context.error_kind
     return RequestLine(
-        time=datetime.fromtimestamp(context.started_at_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
-        request_id=str(context.request_id),
+        time=_time_text(context.started_at_ns),
+        request_id=context.request_id,
         endpoint=context.endpoint,
         status=context.status,
         duration_ms=round(duration_s * 1000, 2),

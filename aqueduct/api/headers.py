@@ -43,7 +43,7 @@ def client_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 def _common(context: RequestContext) -> Headers:
     elapsed_s = time.perf_counter() - context.started
     headers: Headers = [
-        (b"x-request-id", str(context.request_id).encode()),
+        (b"x-request-id", context.request_id.encode()),
         (b"openai-processing-ms", b"%d" % (elapsed_s * 1000)),
         (b"openai-version", OPENAI_VERSION),
         (b"x-aqueduct-overhead-ms", b"%.3f" % max(0.0, (elapsed_s - context.upstream_s) * 1000)),

@@ -30,7 +30,7 @@ def gateway_of(scope: Scope) -> Gateway:
 
 def request_id_header(request: AnyRequest) -> dict[str, str]:
     """Return the header that every answer has."""
-    return {"x-request-id": str(gateway_of(request.scope).request_ids())}
+    return {"x-request-id": gateway_of(request.scope).request_ids()}
 
 
 def principal_of(request: AnyRequest) -> Principal:

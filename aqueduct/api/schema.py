@@ -65,5 +65,5 @@ _DOCUMENT: Final = openapi_json()
 @get(["/schema", "/v1/schema", "/schema/openapi.json"], sync_to_thread=False, include_in_schema=False)
 def schema(request: AnyRequest) -> Response[bytes]:
     """Serve the OpenAPI document."""
-    request_id = str(gateway_of(request.scope).request_ids())
+    request_id = gateway_of(request.scope).request_ids()
     return Response(_DOCUMENT, media_type=JSON, headers={"x-request-id": request_id})

@@ -1,7 +1,6 @@
 """What is known of one request while it passes the stages; knows no HTTP and no provider."""
 
 import time
-from uuid import UUID
 
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType
@@ -46,7 +45,7 @@ class RequestContext:
         "usage",
     )
 
-    def __init__(self, request_id: UUID, endpoint: str, operation: str) -> None:
+    def __init__(self, request_id: str, endpoint: str, operation: str) -> None:
         self.request_id = request_id
         self.endpoint = endpoint
         self.operation = operation

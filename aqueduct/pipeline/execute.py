@@ -219,7 +219,7 @@ def _call(
     context.upstream_model = deployment.upstream_model
     return Call(
         deployment=deployment,
-        request_id=str(context.request_id),
+        request_id=context.request_id,
         deadline=policy.deadline,
         attempt=number,
         extra_params=extra_params,

@@ -60,7 +60,7 @@ def recorder(database: Database, metrics: Metrics, *, max_rows: int = 1000) -> R
 def ids(rows: list[Row]) -> list[UUID]:
     place = COLUMNS.index("id")
     found = [one[place] for one in rows]
-    return sorted(value for value in found if isinstance(value, UUID))
+    return sorted(UUID(value) for value in found if isinstance(value, str))
 
 
 async def stored(connection: asyncpg.Connection) -> list[UUID]:
