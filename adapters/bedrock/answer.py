@@ -14,7 +14,7 @@ from adapters.bedrock.models import CLAUDE_FORMAT
 from adapters.bedrock.parts import to_encrypted
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
-from schemas.bedrock import AnsweredTier, CalledTool, Citation, ModelFields, Trace
+from schemas.bedrock.response import AnsweredTier, CalledTool, Citation, ModelFields, Trace
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, Choice, ChunkChoice, FinishReason, URLCitation
 

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import UNREADABLE, Failure
-from schemas.bedrock import ErrorBody
+from schemas.bedrock.response import ErrorBody
 
 _KINDS: Final = {
     "accessdenied": ErrorKind.CREDENTIALS,

@@ -11,9 +11,9 @@ from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Losses
 from adapters.bedrock.models import Traits
 from adapters.bedrock.names import ShortToolNames
-from schemas import bedrock as wire
 from schemas import chat_request as hub
 from schemas.anthropic import request as claude
+from schemas.bedrock import request as wire
 
 GROUNDING: Final = "nova_grounding"
 _NO_CALLS: Final = "Do not call any tool. Answer in text."

@@ -17,9 +17,9 @@ from adapters.base import Losses
 from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
 from adapters.errors import ErrorKind, ProviderError
-from schemas import bedrock as wire
 from schemas import chat_request as hub
 from schemas.anthropic.request import ThinkingBlock
+from schemas.bedrock import request as wire
 
 _OPENING: Final = "(start of the conversation)"
 _EMPTY_RESULT: Final = "(no output)"

@@ -12,8 +12,8 @@ from typing import Final
 
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
-from schemas import bedrock as wire
 from schemas import chat_request as hub
+from schemas.bedrock import request as wire
 
 _DATA_URL: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")

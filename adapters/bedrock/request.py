@@ -19,8 +19,8 @@ from adapters.bedrock.models import Traits, traits_of
 from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
-from schemas import bedrock as wire
 from schemas import chat_request as hub
+from schemas.bedrock import request as wire
 
 ENCODER: Final = msgspec.json.Encoder()
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])

@@ -25,7 +25,7 @@ from adapters.bedrock.errors import to_error
 from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
 from adapters.exchange import UNREADABLE, Failure
-from schemas.bedrock import AnsweredBlock, AnsweredReasoning, CalledTool, Citation, ConverseAnswer
+from schemas.bedrock.response import AnsweredBlock, AnsweredReasoning, CalledTool, Citation, ConverseAnswer
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
     Annotation,

@@ -31,7 +31,7 @@ from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.sse import Event
-from schemas.bedrock import AnsweredReasoning, CalledTool, Citation, ModelFields, StreamEvent
+from schemas.bedrock.response import AnsweredReasoning, CalledTool, Citation, ModelFields, StreamEvent
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
 from schemas.usage import Usage

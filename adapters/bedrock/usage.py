@@ -21,7 +21,7 @@ from msgspec import Raw, UnsetType
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
-from schemas.bedrock import WireUsage
+from schemas.bedrock.response import WireUsage
 from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(WireUsage)
