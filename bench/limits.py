@@ -97,14 +97,14 @@ def main() -> None:
         folder = Path(temporary)
         port = free_port()
         command = (sys.executable, "-m", "bench.upstream", str(port))
-        with process(command, core=OTHER_CORE, port=port, log=folder / "upstream.log"):
-            with aqueduct(Place(folder, folder, port)) as running:
-                uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
-                found = uvloop.run(memory(running))
-                print(f"memory kB {found}, {(found.during - found.before) / STREAMS:.1f} kB a stream")  # noqa: T201
-                for _ in range(3):
-                    baseline, loaded = uvloop.run(stall_s(running.target))
-                    print(f"slowest probe: alone {baseline * 1e3:.0f} ms, beside large {loaded * 1e3:.0f} ms")  # noqa: T201
+        upstream = process(command, core=OTHER_CORE, port=port, log=folder / "upstream.log")
+        with upstream, aqueduct(Place(folder, folder, port)) as running:
+            uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
+            found = uvloop.run(memory(running))
+            print(f"memory kB {found}, {(found.during - found.before) / STREAMS:.1f} kB a stream")  # noqa: T201
+            for _ in range(3):
+                baseline, loaded = uvloop.run(stall_s(running.target))
+                print(f"slowest probe: alone {baseline * 1e3:.0f} ms, beside large {loaded * 1e3:.0f} ms")  # noqa: T201
 
 
 if __name__ == "__main__":
