@@ -199,9 +199,17 @@ def test_failure_inside_a_success_is_raised_whole_and_streamed(message: str, kin
     body = exchanges.encode({"id": "e-1", "message": message})
     with pytest.raises(ProviderError) as raised:
         answered(body)
-    streamed = Streamed(b"data: " + body + b"\n\n")
-    assert streamed.error is not None
-    assert (raised.value.kind, streamed.error.kind) == (kind, kind)
+    assert raised.value.kind == kind
+    for stream in (b"data: " + body + b"\n\n", body):  # as an event, and as a document in the place of the stream
+        error = Streamed(stream).error
+        assert error is not None
+        assert error.kind == kind
+
+
+def test_stream_that_came_as_a_whole_answer_is_a_bad_response() -> None:
+    error = Streamed(exchanges.whole(exchanges.text("Sunny."))).error
+    assert error is not None
+    assert error.kind == ErrorKind.BAD_RESPONSE
 
 
 # --- embeddings
