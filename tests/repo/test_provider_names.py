@@ -22,6 +22,8 @@ ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project
 # What shared code must know all the same, each with its reason.
 ALLOWED_MENTIONS = {
     ("adapters/errors.py", "xai"): "the prefix of a kind of key that must not appear in a message",
+    ("adapters/extra_params.py", "azure"): "the beginning of field names by which gateways choose credentials",
+    ("adapters/extra_params.py", "vertex"): "the beginning of field names by which gateways choose credentials",
     ("aqueduct/config/document.py", "ollama"): "an example in a key's description",
     ("aqueduct/config/document.py", "openai"): "an example in a key's description",
     ("aqueduct/config/document.py", "vllm"): "an example in a key's description",
