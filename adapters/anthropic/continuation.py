@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from adapters.anthropic.blocks import DECODE_ERRORS, bad_response
 from adapters.anthropic.request import Translation
+from adapters.held import Held
 from schemas.anthropic.request import Message
 from schemas.anthropic.response import Delta, StreamEvent
 
@@ -44,14 +45,17 @@ class TurnRecorder:
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Recorded] = {}
+        self._held = Held()  # over all rounds: each is sent with the next request
 
     def feed(self, event: StreamEvent) -> None:
-        """Take one event."""
+        """Take one event; raises `ProviderError` where all blocks together are beyond `adapters.held.MAX_HELD`."""
         if event.type == "content_block_start" and not isinstance(event.content_block, UnsetType):
+            self._held.add(len(event.content_block))
             self._blocks[event.index] = _Recorded(_fields(event.content_block))
         elif event.type == "content_block_delta" and event.delta is not None:
             block = self._blocks.get(event.index)
             if block is not None:
+                self._held.add(size_of(event.delta))
                 _record(block, event.delta)
 
     def take(self) -> list[Raw]:
@@ -59,6 +63,13 @@ class TurnRecorder:
         blocks = [_to_raw(self._blocks[index]) for index in sorted(self._blocks)]
         self._blocks.clear()
         return [block for block in blocks if block is not None]
+
+
+def size_of(delta: Delta) -> int:
+    """Return how much a delta adds, in characters and bytes."""
+    texts = (delta.text, delta.thinking, delta.signature, delta.partial_json)
+    citation = 0 if isinstance(delta.citation, UnsetType) else len(delta.citation)
+    return citation + sum(len(text) for text in texts if text)
 
 
 def _fields(block: Raw) -> dict[str, Raw]:

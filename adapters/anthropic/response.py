@@ -22,6 +22,7 @@ from adapters.anthropic.names import JSON_TOOL, to_client_id
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.base import Result
+from adapters.held import Held
 from schemas.anthropic.response import ContentBlock, MessageResponse
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
@@ -46,6 +47,7 @@ class Answer:
         self._translation = translation
         self._last = MessageResponse()
         self._usage: Usage | None = None
+        self._held = Held()
         self._text: list[str] = []
         self._length = 0
         self._reasoning: list[str] = []
@@ -57,8 +59,10 @@ class Answer:
     def add(self, data: bytes) -> list[Raw] | None:
         """Take a round; returns its blocks if the provider paused, None if the answer is complete.
 
-        Raises `ProviderError` for an error in the answer's place and for anything that is no message.
+        Raises `ProviderError` for an error in the answer's place and for anything that is no message,
+        or where all rounds together are beyond `adapters.held.MAX_HELD`.
         """
+        self._held.add(len(data))
         try:
             message = _DECODER.decode(data)
         except DECODE_ERRORS:

@@ -22,13 +22,14 @@ from adapters.anthropic.blocks import (
     to_free_text,
     to_refusal,
 )
-from adapters.anthropic.continuation import TurnRecorder
+from adapters.anthropic.continuation import TurnRecorder, size_of
 from adapters.anthropic.errors import to_error_inside
 from adapters.anthropic.names import JSON_TOOL, to_client_id
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
+from adapters.held import Held
 from adapters.sse import Event
 from schemas.anthropic.response import ContentBlock, Delta, StreamEvent
 from schemas.chat_request import ReasoningDetail
@@ -92,6 +93,7 @@ class MessagesToChunks:
         self._reported = Reported()
         self._blocks: dict[int, _Block] = {}
         self._ended = False
+        self._held = Held()
         self._texts: list[str] = []
         self._length = 0
         self._details = 0
@@ -143,6 +145,7 @@ class MessagesToChunks:
         block = decode_block(event.content_block)
         if block is None:
             return []
+        self._held.add(len(event.content_block or b""))
         match block.type:
             case "text":
                 opened = self._blocks[event.index] = _Block("text", start=self._length)
@@ -182,6 +185,7 @@ class MessagesToChunks:
         block, delta = self._blocks.get(event.index), event.delta
         if block is None or delta is None:
             return []
+        self._held.add(size_of(delta))
         match delta.type:
             case "text_delta":
                 return self._text(delta.text) if block.kind == "text" else []

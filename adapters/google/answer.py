@@ -15,6 +15,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
 from adapters.google.names import ToolNames
+from adapters.held import Held
 from adapters.tool_ids import is_legal, minted
 from schemas.chat_request import ExtraContent, GoogleExtra, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, TokenLogprob, TopLogprob
@@ -106,12 +107,13 @@ class CandidateReader:
         self._names = names
         self._call_ids: set[str] = set()
         self._details = 0
+        self._held = Held()
         self._texts: list[str] = []
         self._grounding: GroundingMetadata | None = None
         self._citations: CitationMetadata | None = None
 
     def read(self, candidate: Candidate) -> Iterator[Piece]:
-        """Yield the pieces in order; raises `ProviderError` for a finish reason that is a failure."""
+        """Yield the pieces in order; raises `ProviderError` for a finish reason that is a failure, or beyond the bound."""
         for part in (candidate.content.parts if candidate.content is not None else None) or ():
             yield from self._read_part(part)
         if has_sources(candidate.grounding_metadata):
@@ -138,6 +140,7 @@ class CandidateReader:
             if part.thought:
                 yield Thought(part.text)
             else:
+                self._held.add(len(part.text))
                 self._texts.append(part.text)
                 yield Text(part.text)
         elif part.inline_data is not None and not part.thought:

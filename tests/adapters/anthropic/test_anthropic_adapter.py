@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from adapters import held
 from adapters.anthropic import AnthropicAdapter
 from adapters.anthropic.continuation import MAX_ROUNDS
 from adapters.anthropic.usage import Reported
@@ -168,6 +169,28 @@ async def test_chat_stream_whose_continuation_fails_raises_and_is_not_finished()
     assert caught.value.upstream_request_id == "req_1"
     assert not stream.finished
     assert stream.usage.prompt_tokens == 2311
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_chat_paused_turn_that_grows_beyond_the_bound_is_a_bad_response(
+    streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "MAX_HELD", 3000)
+    round_of = exchanges.stream if streamed else exchanges.whole
+    wanted = request(web_search_options={})
+    script = Script(*[round_of(text("x" * 800), stop="pause_turn")] * MAX_ROUNDS, streamed=streamed)
+
+    async def ask() -> None:
+        if not streamed:
+            await AnthropicAdapter(script).chat(wanted, call())
+            return
+        async for _ in await AnthropicAdapter(script).chat_stream(wanted, call()):
+            pass
+
+    with pytest.raises(ProviderError) as caught:
+        await ask()
+    assert caught.value.kind is ErrorKind.BAD_RESPONSE
+    assert 1 < len(script.requests) < MAX_ROUNDS
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -8,7 +8,7 @@ import struct
 import msgspec
 import pytest
 
-from adapters import registry
+from adapters import held, registry
 from adapters.base import Call, Deployment
 from adapters.conformance.case import Played, PlayedResponse, PlayedTransport
 from adapters.errors import ProviderError
@@ -156,6 +156,20 @@ async def test_adapter_error_document_in_the_place_of_a_stream_is_the_providers_
         await anext(aiter(stream))
     await stream.aclose()
     assert caught.value.kind == "overloaded"
+
+
+async def test_adapter_stream_whose_text_grows_beyond_the_bound_is_a_bad_response(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held, "MAX_HELD", 1000)
+    event = json.dumps({"candidates": [{"index": 0, "content": {"parts": [{"text": "x" * 600}]}}]}).encode()
+    played = Played([b"data: " + event + b"\n\n"] * 2, headers={"content-type": "text/event-stream"})
+    stream = await GoogleAdapter(PlayedTransport(played)).chat_stream(request(), call_of(deployment()))
+    assert len(await anext(aiter(stream))) > 0
+    with pytest.raises(ProviderError) as caught:
+        await anext(stream)
+    await stream.aclose()
+    assert caught.value.kind == "bad_response"
 
 
 async def embedded(transport: Scripted, **fields) -> tuple[dict, object]:
