@@ -65,7 +65,10 @@ def _is_plain(message: Message) -> bool:
 
 
 def _last_user(messages: Sequence[Message]) -> int:
-    return next((i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], UserMessage)), -1)
+    index = len(messages) - 1
+    while index >= 0 and type(messages[index]) is not UserMessage:
+        index -= 1
+    return index
 
 
 class _Translation:

@@ -2,6 +2,7 @@
 
 import inspect
 
+import cohere
 import msgspec
 import pytest
 
@@ -10,7 +11,6 @@ from adapters.cohere.request import to_chat_request
 from schemas import cohere as wire
 from tests.adapters.cohere.translate import ASKED, deployment, request
 
-cohere = pytest.importorskip("cohere")
 pydantic = pytest.importorskip("pydantic")
 
 CALLED = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
