@@ -11,6 +11,7 @@ from msgspec import Raw, Struct, UnsetType
 
 from adapters.anthropic.reasoning import FORMAT
 from adapters.errors import ErrorKind, ProviderError
+from adapters.finish import note_unmapped
 from schemas.anthropic.response import Citation, ContentBlock, StopDetails, TypeOnly
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, FinishReason, URLCitation
@@ -114,6 +115,8 @@ def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> Finish
     known = _FINISH.get(native or "")
     if known is not None:
         return known
+    if native != "tool_use":
+        note_unmapped("anthropic", native)
     if not calls:
         return "stop"
     return "function_call" if legacy else "tool_calls"

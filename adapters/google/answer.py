@@ -113,7 +113,7 @@ class CandidateReader:
         self._citations: CitationMetadata | None = None
 
     def read(self, candidate: Candidate) -> Iterator[Piece]:
-        """Yield the pieces in order; raises `ProviderError` for a finish reason that is a failure, or beyond the bound."""
+        """Yield the pieces in order; raises `ProviderError` for a reason that is a failure, or beyond the bound."""
         for part in (candidate.content.parts if candidate.content is not None else None) or ():
             yield from self._read_part(part)
         if has_sources(candidate.grounding_metadata):

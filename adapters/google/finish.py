@@ -6,6 +6,7 @@ Source: https://ai.google.dev/api/generate-content#FinishReason and Vertex AI's 
 from typing import Final
 
 from adapters.errors import ErrorKind, ProviderError
+from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 from schemas.google.response import Enum
 
@@ -85,6 +86,8 @@ def to_finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:
         return "length"
     if native in _FILTERED:
         return "content_filter"
+    if native != "STOP":
+        note_unmapped("google", native)
     return "tool_calls" if called_tools else "stop"
 
 

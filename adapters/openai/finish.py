@@ -3,10 +3,16 @@
 from typing import Final, get_args
 
 from adapters.errors import ErrorKind, ProviderError
+from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 
 _OWN: Final[dict[str, FinishReason]] = {reason: reason for reason in get_args(FinishReason)}
 _FOREIGN: Final[dict[str, FinishReason]] = {
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "complete": "stop",
     "max_tokens": "length",
     "max_length": "length",
     "model_length": "length",
@@ -37,6 +43,8 @@ def to_finish_reason(native: str | None, *, called_tools: bool, keep_stop: bool 
         reason = _OWN.get(lowered) or _FOREIGN.get(lowered)
     elif reason == "stop" and keep_stop:
         return reason
+    if reason is None:
+        note_unmapped("openai", native)
     if reason is None or reason == "stop":
         return "tool_calls" if called_tools else "stop"
     return reason
