@@ -78,12 +78,17 @@ async def send(
     raise to_error(Failure(response.status, response.headers, data))
 
 
-async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
-    """Read and decode a whole answer; anything but the expected JSON is a `BAD_RESPONSE`."""
+async def read_body(response: UpstreamResponse) -> bytes:
+    """Return a whole answer and release the connection."""
     try:
-        data = await response.read()
+        return await response.read()
     finally:
         await response.aclose()
+
+
+async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
+    """Read and decode a whole answer; anything but the expected JSON is a `BAD_RESPONSE`."""
+    data = await read_body(response)
     try:
         return decoder.decode(data)
     except UNREADABLE:
@@ -122,23 +127,12 @@ class EventParser(Protocol):
         ...
 
 
-class SseChunkStream(Generic[ChunkT]):
-    """A `ChunkStream` over a server-sent event stream, or over another framing of events that `parser` knows."""
+class TranslatedStream(Generic[ChunkT]):
+    """What a `ChunkStream` knows of its answer: what its translator has read so far."""
 
-    def __init__(
-        self,
-        response: UpstreamResponse,
-        translator: Translator[ChunkT],
-        dropped_params: tuple[str, ...] = (),
-        *,
-        parser: EventParser | None = None,
-    ) -> None:
+    def __init__(self, translator: Translator[ChunkT], dropped_params: tuple[str, ...]) -> None:
         self.dropped_params = dropped_params
-        self._response = response
         self._translator = translator
-        self._parser: EventParser = SseParser() if parser is None else parser
-        self._ended = False
-        self._error: ProviderError | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -164,6 +158,24 @@ class SseChunkStream(Generic[ChunkT]):
     def native_finish_reason(self) -> str | None:
         """See `ChunkStream`."""
         return self._translator.native_finish_reason
+
+
+class SseChunkStream(TranslatedStream[ChunkT]):
+    """A `ChunkStream` over a server-sent event stream, or over another framing of events that `parser` knows."""
+
+    def __init__(
+        self,
+        response: UpstreamResponse,
+        translator: Translator[ChunkT],
+        dropped_params: tuple[str, ...] = (),
+        *,
+        parser: EventParser | None = None,
+    ) -> None:
+        super().__init__(translator, dropped_params)
+        self._response = response
+        self._parser: EventParser = SseParser() if parser is None else parser
+        self._ended = False
+        self._error: ProviderError | None = None
 
     def __aiter__(self) -> Self:
         return self

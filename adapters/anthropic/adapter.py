@@ -20,7 +20,7 @@ from adapters.anthropic.stream import MessagesToChunks
 from adapters.base import Call, ChunkStream, Result
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, read_json, send
+from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas.anthropic.response import ModelPage
 from schemas.chat_request import ChatRequest
@@ -44,12 +44,7 @@ class AnthropicAdapter:
         translation = self.translate(request, call, stream=False)
         answer = Answer(translation)
         for _ in range(MAX_ROUNDS):
-            response = await self.post(translation, call)
-            try:
-                data = await response.read()
-            finally:
-                await response.aclose()
-            blocks = answer.add(data)
+            blocks = answer.add(await read_body(await self.post(translation, call)))
             if blocks is None or not translation.may_pause:
                 break
             translation = continued(translation, blocks)

@@ -3,17 +3,18 @@
 from collections.abc import Awaitable, Callable
 from typing import Self
 
+from typing_extensions import override
+
 from adapters.anthropic.continuation import MAX_ROUNDS, TurnRecorder, continued
 from adapters.anthropic.request import Translation
 from adapters.anthropic.stream import MessagesToChunks
-from adapters.exchange import SseChunkStream
+from adapters.exchange import SseChunkStream, TranslatedStream
 from adapters.transport import UpstreamResponse
 from schemas.chat_response import ChatCompletionChunk
-from schemas.usage import Usage
 
 
-class PausedStream:
-    """A `ChunkStream` over up to `MAX_ROUNDS` exchanges; the client sees one answer."""
+class PausedStream(TranslatedStream[ChatCompletionChunk]):
+    """A `ChunkStream` over up to `MAX_ROUNDS` exchanges; the client sees one answer, with the usage of all rounds."""
 
     def __init__(
         self,
@@ -23,8 +24,8 @@ class PausedStream:
         translation: Translation,
         go_on: Callable[[Translation], Awaitable[UpstreamResponse]],
     ) -> None:
-        self.dropped_params = translation.dropped
-        self._translator = translator
+        super().__init__(translator, translation.dropped)
+        self._messages = translator
         self._recorder = recorder
         self._translation = translation
         self._go_on = go_on
@@ -32,29 +33,9 @@ class PausedStream:
         self._inner = SseChunkStream(response, translator)
 
     @property
-    def usage(self) -> Usage | None:
-        """See `ChunkStream`; of all rounds together."""
-        return self._translator.usage
-
-    @property
+    @override
     def finished(self) -> bool:
-        """See `ChunkStream`."""
-        return self._translator.finished and not self._translator.paused
-
-    @property
-    def upstream_id(self) -> str | None:
-        """See `ChunkStream`; of the last round."""
-        return self._translator.upstream_id
-
-    @property
-    def upstream_model(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._translator.upstream_model
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._translator.native_finish_reason
+        return self._translator.finished and not self._messages.paused
 
     def __aiter__(self) -> Self:
         return self
@@ -64,7 +45,7 @@ class PausedStream:
             try:
                 return await anext(self._inner)
             except StopAsyncIteration:
-                if not self._translator.paused:
+                if not self._messages.paused:
                     raise
             await self._continue()
 
@@ -77,6 +58,6 @@ class PausedStream:
         self._rounds += 1
         self._translation = continued(self._translation, self._recorder.take())
         response = await self._go_on(self._translation)
-        self._translator.may_continue = self._rounds < MAX_ROUNDS
-        self._translator.resume()
+        self._messages.may_continue = self._rounds < MAX_ROUNDS
+        self._messages.resume()
         self._inner = SseChunkStream(response, self._translator)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, Result
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, send
+from adapters.exchange import SseChunkStream, read_body, send
 from adapters.openai.completions import CompletionTranslator, to_completion, to_completion_body
 from adapters.openai.embeddings import to_embedding_body, to_embedding_response
 from adapters.openai.errors import to_error
@@ -125,11 +125,7 @@ class OpenAIAdapter:
         return await send(self._transport, call, request, to_error)
 
     async def _exchange(self, method: str, operation: str, body: bytes, call: Call) -> bytes:
-        response = await self._send(method, operation, body, call)
-        try:
-            return await response.read()
-        finally:
-            await response.aclose()
+        return await read_body(await self._send(method, operation, body, call))
 
 
 def _with_dropped(result: Result[BodyT], dropped: tuple[str, ...]) -> Result[BodyT]:
