@@ -173,7 +173,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        settings = _settings_of(config.loaded_app)
+        settings = _settings_of(getattr(config, "loaded_app", None))
         self._head_timeout_s = settings.header_timeout_s
         self._body_timeout_s = settings.body_timeout_s
 

@@ -1,17 +1,16 @@
-"""The bodies that are sent are what Cohere's own package accepts; skipped where that package is not installed."""
+"""The bodies that are sent are what Cohere's own package accepts."""
 
 import inspect
 
 import cohere
 import msgspec
+import pydantic
 import pytest
 
 from adapters.base import Losses
 from adapters.cohere.request import to_chat_request
 from schemas import cohere as wire
 from tests.adapters.cohere.translate import ASKED, deployment, request
-
-pydantic = pytest.importorskip("pydantic")
 
 CALLED = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 REQUESTS = [
