@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, cast
 
+from adapters.finish import unmapped
 from aqueduct.api.gateway import Gateway
 
 TICK_S: Final = 1.0
@@ -56,6 +57,7 @@ def publish_gauges(gateway: Gateway) -> None:
     gateway.metrics.inflight.set(gateway.inflight)
     gateway.metrics.spool_records.set(gateway.recorder.waiting)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
+    gateway.metrics.unmapped_finish_reasons(unmapped())
 
 
 def _malloc_trim() -> Callable[[int], int] | None:

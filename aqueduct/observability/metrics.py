@@ -5,6 +5,7 @@ this module is imported), so that whichever worker answers `/metrics` shows the 
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -56,6 +57,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._unmapped = Counter(
+            "aqueduct_unmapped_finish_reason",
+            "Finish reasons of providers that nobody knows.",
+            ("provider", "value"),
+            registry=self.registry,
+        )
+        self._unmapped_shown: dict[tuple[str, str], int] = {}
         self._request_children: dict[RequestLabels, Counter] = {}
         self._time_children: dict[tuple[str, str], tuple[Histogram, Histogram, Histogram]] = {}
         self._token_children: dict[str, tuple[Counter, ...]] = {}
@@ -102,6 +110,14 @@ class Metrics:
         if child is None:
             child = _kept(self._attempt_children, key, self._attempts.labels(*key))
         child.inc()
+
+    def unmapped_finish_reasons(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Take the counts since the process began, by adapter and the provider's word."""
+        for key, count in counts.items():
+            added = count - self._unmapped_shown.get(key, 0)
+            if added:
+                self._unmapped.labels(*key).inc(added)
+                self._unmapped_shown[key] = count
 
     def rows(self, result: str, count: int) -> None:
         """Count usage rows: `written`, `duplicate` or `rejected`."""

@@ -74,7 +74,7 @@ class _LaterAttempts(Generic[ResultT]):
         deployment = self._queue.popleft()
         if error.kind.is_callers_fault:
             self._queue.clear()
-        elif error.kind.is_retryable and (error.retry_after_s or 0.0) <= MAX_RETRY_AFTER_S:
+        elif error.is_retryable and (error.retry_after_s or 0.0) <= MAX_RETRY_AFTER_S:
             self._failed_at[deployment.id] = _Failure(asyncio.get_running_loop().time(), error.retry_after_s)
             self._queue.append(deployment)
 

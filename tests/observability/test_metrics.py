@@ -41,3 +41,13 @@ def test_metrics_exposition_parses_and_has_the_documented_names() -> None:
 def test_error_label_is_empty_for_success_and_closed_otherwise() -> None:
     assert error_label(None) == ""
     assert {error_label(kind).split("_")[0] for kind in ErrorType} == {"caller", "policy", "provider", "gateway", ""}
+
+
+def test_metrics_unmapped_finish_reasons_count_what_is_new() -> None:
+    metrics = Metrics()
+
+    metrics.unmapped_finish_reasons({("openai", "strange"): 2})
+    metrics.unmapped_finish_reasons({("openai", "strange"): 3})
+
+    shown = metrics.exposition().decode()
+    assert 'aqueduct_unmapped_finish_reason_total{provider="openai",value="strange"} 3.0' in shown
