@@ -204,3 +204,11 @@ def test_chunked_request_body_is_taken(gateway: RunningGateway) -> None:
     head = request_bytes(CHAT, token=TOKEN, headers=(("transfer-encoding", "chunked"),))
 
     assert ask(gateway.port, head + chunked).status == 200
+
+
+def test_offer_to_speak_http2_is_passed_over_and_the_body_is_read(gateway: RunningGateway) -> None:
+    offer = (("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAEAAEAAAAIAAAAB"))
+
+    answer = ask(gateway.port, request_bytes(CHAT, json.dumps(HELLO).encode(), token=TOKEN, headers=offer))
+
+    assert answer.status == 200

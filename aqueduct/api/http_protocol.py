@@ -1,23 +1,17 @@
 """uvicorn's HTTP protocol with the bounds it lacks, on time and size; knows no route.
 
 Bounded are the time and the size of a request's head, the time of a body that nobody reads any more because its answer
-is out, and the time for which a client may leave an answer unread. An answer's head leaves with its first bytes.
+is out, and the time for which a client may leave an answer unread.
 """
 
 import asyncio
+import re
 from typing import Final, cast
 
 from litestar import Litestar
 from typing_extensions import override
-from uvicorn._types import ASGISendEvent, HTTPResponseBodyEvent, HTTPResponseStartEvent
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from aqueduct.api.gateway import Gateway
@@ -46,7 +40,7 @@ class _Refusal:
 
     def encode(self) -> bytes:
         """Return the answer's bytes with an id of its own."""
-        return b"%bx-request-id: %b\r\n\r\n%b" % (self._head, str(_request_ids()).encode(), self._body)
+        return b"%bx-request-id: %b\r\n\r\n%b" % (self._head, _request_ids().encode(), self._body)
 
 
 _BAD_REQUEST: Final = _Refusal(b"400 Bad Request", b"invalid_http", b"The request is not valid HTTP/1.1.")
@@ -56,102 +50,7 @@ _HEAD_TOO_LARGE: Final = _Refusal(
 )
 
 
-class OneWriteCycle(RequestResponseCycle):
-    """One request and its answer, whose head waits for the first body message: one system call instead of two.
-
-    It sends what uvicorn's own sends, and raises what that raises. An answer that breaks off before its first body
-    message sends nothing.
-    """
-
-    _head = b""
-
-    @override
-    async def send(self, message: ASGISendEvent) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if self.response_complete:
-            text = f"Unexpected ASGI message '{message['type']}' sent, after response already completed."
-            raise RuntimeError(text)
-        if self.response_started:
-            if message["type"] != "http.response.body":
-                text = f"Expected ASGI message 'http.response.body', but got '{message['type']}'."
-                raise RuntimeError(text)
-            self._send_body(message)
-        else:
-            if message["type"] != "http.response.start":
-                text = f"Expected ASGI message 'http.response.start', but got '{message['type']}'."
-                raise RuntimeError(text)
-            self._hold_head(message)
-
-    def _hold_head(self, message: HTTPResponseStartEvent) -> None:
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        status = message["status"]
-        headers = [*self.default_headers, *message.get("headers", ())]
-        # joined, because one search over all values costs less than one for each
-        if HEADER_RE.search(b"".join([name for name, _ in headers])):
-            text = "Invalid HTTP header name."
-            raise RuntimeError(text)
-        if HEADER_VALUE_RE.search(b"".join([value for _, value in headers])):
-            text = "Invalid HTTP header value."
-            raise RuntimeError(text)
-        lines = [STATUS_LINE[status]]
-        closes = False
-        for cased, value in headers:
-            name = cased.lower()
-            closes = self._note_framing(name, value) or closes
-            lines.append(b"%b: %b\r\n" % (name, value))
-        if not self.keep_alive and not closes:
-            lines.append(b"connection: close\r\n")
-        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in {204, 304}:
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
-
-    def _note_framing(self, name: bytes, value: bytes) -> bool:
-        """Take over what a header says of the answer's end; returns whether it closes the connection."""
-        if name == b"content-length" and self.chunked_encoding is None:
-            self.expected_content_length = int(value)
-            self.chunked_encoding = False
-        elif name == b"transfer-encoding" and value.lower() == b"chunked":
-            self.expected_content_length = 0
-            self.chunked_encoding = True
-        elif name == b"connection" and b"close" in [token.strip() for token in value.lower().split(b",")]:
-            self.keep_alive = False
-            return True
-        return False
-
-    def _send_body(self, message: HTTPResponseBodyEvent) -> None:
-        body = message.get("body", b"")
-        more = message.get("more_body", False)
-        head, self._head = self._head, b""
-        if self.scope["method"] == "HEAD":
-            self.expected_content_length = 0
-            data = head
-        elif self.chunked_encoding:
-            data = b"%b%x\r\n%b\r\n" % (head, len(body), body) if body else head
-            if not more:
-                data += b"0\r\n\r\n"
-        else:
-            if len(body) > self.expected_content_length:
-                text = "Response content longer than Content-Length"
-                raise RuntimeError(text)
-            self.expected_content_length -= len(body)
-            data = head + body
-        self.transport.write(data)
-        if more:
-            return
-        if self.expected_content_length != 0:
-            text = "Response content shorter than Content-Length"
-            raise RuntimeError(text)
-        self.response_complete = True
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
+_H2C: Final = re.compile(rb"\r\nupgrade:(?=[ \t]*h2c[ \t]*(?:\r\n|$))", re.IGNORECASE)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -195,6 +94,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if not self._in_body and b"h2c" in data:
+            data = _without_h2c(data)
         super().data_received(data)
         if not self._in_head:
             if self.timeout_keep_alive_task is None and self._is_idle() and self._head_timer is None:
@@ -217,11 +118,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = True
         self._stop_timer()
-        earlier = self.cycle
         super().on_headers_complete()
-        if self.cycle is not earlier and not self.access_log:
-            # uvicorn names its class of cycles where it makes them; the task that runs this one has not begun yet
-            self.cycle.__class__ = OneWriteCycle
 
     @override
     def on_message_complete(self) -> None:
@@ -287,6 +184,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         # closing with bytes unread would reset the connection, and the client might never see the answer
         self._rest_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _without_h2c(data: bytes) -> bytes:
+    """Return a request whose offer to speak HTTP/2 the parser does not see: it would take the body for what follows.
+
+    Clients such as Java's make the offer with every request, and are content with an answer in HTTP/1.1.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _H2C.sub(b"\r\nx-upgra:", head) + end + rest
 
 
 def _settings_of(app: object) -> Settings:
