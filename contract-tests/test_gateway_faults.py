@@ -157,6 +157,20 @@ def test_failure_after_content_is_an_error_event_and_a_partial_or_estimated_row(
     assert str(row["error_kind"]).startswith("provider_")
 
 
+def test_usage_reported_before_a_failure_without_content_is_booked_as_partial(
+    client: openai.OpenAI, gateway: RunningGateway, mocks: Mocks
+) -> None:
+    mocks.anthropic.always(None, Fault(error_event_at=1))  # after `message_start`, which has the prompt's tokens
+
+    with pytest.raises(openai.APIStatusError):
+        client.chat.completions.create(model="claude", messages=HELLO, stream=True)
+
+    row = gateway.rows(1)[0]
+    assert row["usage_source"] == "provider_partial"
+    assert isinstance(row["prompt_tokens"], int)
+    assert row["prompt_tokens"] > 0
+
+
 def test_stream_that_breaks_off_still_ends_with_done(gateway: RunningGateway, mocks: Mocks) -> None:
     mocks.openai.script(None, fault=Fault(error_event_at=5))
     body = json.dumps({"model": "gpt", "messages": HELLO, "stream": True}).encode()

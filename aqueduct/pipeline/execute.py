@@ -258,6 +258,6 @@ async def _open(
         reached = True
     finally:
         if not reached:
-            context.usage = stream.usage
+            context.usage = None if stream.usage is None else _abandoned(spec, request, stream.usage)
             await stream.aclose()
     return tuple(held), stream
