@@ -95,6 +95,6 @@ async def _watched(situation: str) -> AsyncGenerator[None, None]:
     try:
         async with asyncio.timeout(RUN_LIMIT_S):
             yield
-    except Exception as error:
+    except Exception as error:  # whatever an adapter lets out is the finding
         error.add_note(f"while the adapter saw: {situation}")
         raise

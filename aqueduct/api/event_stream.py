@@ -110,7 +110,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             if not (watch.gone or self._abandoned):
                 await self._break_off(send, from_gateway(shutting_down()))
             raise
-        except Exception:
+        except Exception:  # a defect of ours: the client is told, then the route counts and logs it
             await self._break_off(send, internal_error())
             raise
         finally:

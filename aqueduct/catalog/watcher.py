@@ -56,7 +56,7 @@ class Catalog:
         """Load the first snapshot, or raise what prevents it; then keep it current."""
         try:
             await self._refresh()
-        except BaseException:
+        except BaseException:  # raised again once the connection is closed
             self._drop_connection()
             raise
         self._task = asyncio.create_task(self._watch(), name="catalog-watcher")
