@@ -23,6 +23,7 @@ _LEAST_P: Final = 0.01
 _MOST_P: Final = 0.99
 _UINT64: Final = 2**64
 _NO_EQUIVALENT: Final = (
+    "audio",
     "logit_bias",
     "metadata",
     "moderation",

@@ -83,6 +83,8 @@ def _note_losses(request: ChatRequest, losses: Losses) -> None:
             losses.drop(name)
     if request.store:
         losses.drop("store")
+    if request.audio is not None and "audio" not in (request.modalities or ()):
+        losses.drop("audio")
 
 
 def _service_tier(tier: ServiceTier | None, facts: ModelFacts, losses: Losses) -> Tier | None:
