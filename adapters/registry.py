@@ -26,6 +26,7 @@ _BUILT_IN: Final = {
     "cohere": "adapters.cohere:CohereAdapter",
     "echo": "adapters.echo:EchoAdapter",
     "google": "adapters.google:GoogleAdapter",
+    "mistral": "adapters.mistral:MistralAdapter",
     "openai": "adapters.openai:OpenAIAdapter",
     "openai_compatible": "adapters.openai_compatible:OpenAICompatibleAdapter",
     "vertex": "adapters.vertex:VertexAdapter",

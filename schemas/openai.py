@@ -145,6 +145,7 @@ class WireUsage(WireStruct, kw_only=True):
     prompt_tokens_details: WirePromptDetails | None = None
     completion_tokens_details: WireCompletionDetails | None = None
     cached_tokens: Number = None
+    num_cached_tokens: Number = None
     reasoning_tokens: Number = None
     prompt_cache_hit_tokens: Number = None
     cache_read_input_tokens: Number = None

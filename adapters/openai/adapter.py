@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, Result
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, read_body, send
+from adapters.exchange import Failure, SseChunkStream, Translator, read_body, send
 from adapters.openai.completions import CompletionTranslator, to_completion, to_completion_body
 from adapters.openai.embeddings import to_embedding_body, to_embedding_response
 from adapters.openai.errors import to_error
@@ -30,8 +30,8 @@ _JSON: Final[Header] = (b"content-type", b"application/json")
 BodyT = TypeVar("BodyT")
 
 
-class OpenAIAdapter:
-    """OpenAI, and the base of the adapters for servers that speak its format: they say where, who and which quirks."""
+class OpenAIFormatAdapter:
+    """The base of the adapters for servers that speak OpenAI's format: they say where, who and which quirks."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -40,48 +40,15 @@ class OpenAIAdapter:
 
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """See `SupportsChat`."""
-        quirks = self.quirks(call)
-        body, dropped = to_chat_body(request, call, quirks, stream=False)
+        body, dropped = self.chat_body(request, call, stream=False)
         answer = await self._exchange("POST", CHAT, body, call)
-        result = to_chat_completion(
-            answer,
-            model=request.model,
-            answer_id=f"chatcmpl-{call.request_id}",
-            created=int(time.time()),
-            keep_stop=quirks.keep_stop,
-        )
-        return _with_dropped(result, dropped)
+        return _with_dropped(self.to_result(answer, request, call), dropped)
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
-        quirks = self.quirks(call)
-        body, dropped = to_chat_body(request, call, quirks, stream=True)
+        body, dropped = self.chat_body(request, call, stream=True)
         response = await self._send("POST", CHAT, body, call)
-        translator = ChunkTranslator(
-            model=request.model,
-            chunk_id=f"chatcmpl-{call.request_id}",
-            created=int(time.time()),
-            keep_stop=quirks.keep_stop,
-        )
-        return SseChunkStream(response, translator, dropped)
-
-    async def completion(self, request: CompletionRequest, call: Call) -> Result[Completion]:
-        """See `SupportsCompletions`."""
-        body, dropped = to_completion_body(request, call, self.quirks(call), stream=False)
-        answer = await self._exchange("POST", COMPLETIONS, body, call)
-        result = to_completion(
-            answer, model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
-        )
-        return _with_dropped(result, dropped)
-
-    async def completion_stream(self, request: CompletionRequest, call: Call) -> ChunkStream[Completion]:
-        """See `SupportsCompletions`."""
-        body, dropped = to_completion_body(request, call, self.quirks(call), stream=True)
-        response = await self._send("POST", COMPLETIONS, body, call)
-        translator = CompletionTranslator(
-            model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
-        )
-        return SseChunkStream(response, translator, dropped)
+        return SseChunkStream(response, self.translator(request, call), dropped)
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`."""
@@ -108,6 +75,33 @@ class OpenAIAdapter:
         """Return the header that carries the credential."""
         return (b"authorization", b"Bearer " + credential.encode())
 
+    def chat_body(self, request: ChatRequest, call: Call, *, stream: bool) -> tuple[bytes, tuple[str, ...]]:
+        """Return the JSON body and the request fields that were dropped or changed."""
+        return to_chat_body(request, call, self.quirks(call), stream=stream)
+
+    def to_result(self, answer: bytes, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+        """Translate a whole answer."""
+        return to_chat_completion(
+            answer,
+            model=request.model,
+            answer_id=f"chatcmpl-{call.request_id}",
+            created=int(time.time()),
+            keep_stop=self.quirks(call).keep_stop,
+        )
+
+    def translator(self, request: ChatRequest, call: Call) -> Translator[ChatCompletionChunk]:
+        """Return what translates a streamed answer."""
+        return ChunkTranslator(
+            model=request.model,
+            chunk_id=f"chatcmpl-{call.request_id}",
+            created=int(time.time()),
+            keep_stop=self.quirks(call).keep_stop,
+        )
+
+    def to_error(self, failure: Failure) -> ProviderError:
+        """Return the error of an answer that is no success."""
+        return to_error(failure)
+
     # --- steps
 
     def _headers(self, call: Call) -> list[Header]:
@@ -122,10 +116,32 @@ class OpenAIAdapter:
 
     async def _send(self, method: str, operation: str, body: bytes, call: Call) -> UpstreamResponse:
         request = (method, self.url(operation, call), self._headers(call), body)
-        return await send(self._transport, call, request, to_error)
+        return await send(self._transport, call, request, self.to_error)
 
     async def _exchange(self, method: str, operation: str, body: bytes, call: Call) -> bytes:
         return await read_body(await self._send(method, operation, body, call))
+
+
+class OpenAIAdapter(OpenAIFormatAdapter):
+    """OpenAI, and the servers that have its legacy completions too."""
+
+    async def completion(self, request: CompletionRequest, call: Call) -> Result[Completion]:
+        """See `SupportsCompletions`."""
+        body, dropped = to_completion_body(request, call, self.quirks(call), stream=False)
+        answer = await self._exchange("POST", COMPLETIONS, body, call)
+        result = to_completion(
+            answer, model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
+        )
+        return _with_dropped(result, dropped)
+
+    async def completion_stream(self, request: CompletionRequest, call: Call) -> ChunkStream[Completion]:
+        """See `SupportsCompletions`."""
+        body, dropped = to_completion_body(request, call, self.quirks(call), stream=True)
+        response = await self._send("POST", COMPLETIONS, body, call)
+        translator = CompletionTranslator(
+            model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
+        )
+        return SseChunkStream(response, translator, dropped)
 
 
 def _with_dropped(result: Result[BodyT], dropped: tuple[str, ...]) -> Result[BodyT]:

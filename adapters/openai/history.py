@@ -16,12 +16,13 @@ def reasoning_changes(message: AssistantMessage, quirks: Quirks, *, in_tool_loop
         details = message.reasoning_details or [_to_detail(block) for block in message.thinking_blocks or ()]
         changes["reasoning_details"] = details or None
     if quirks.reasoning_fields and (quirks.reasoning_scope == "all" or (in_tool_loop and message.tool_calls)):
-        text = _readable(message)
+        text = readable_reasoning(message)
         changes |= dict.fromkeys(quirks.reasoning_fields, text or None)
     return changes
 
 
-def _readable(message: AssistantMessage) -> str:
+def readable_reasoning(message: AssistantMessage) -> str:
+    """Return what an earlier answer's readable reasoning says, in whichever field the client has it."""
     if text := message.reasoning_content or message.reasoning:
         return text
     if message.reasoning_details:

@@ -34,7 +34,7 @@ MOVED = "The content of this result follows in the next user message."
 
 def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> list[Message]:
     """Return the messages in the server's form; raises `ProviderError` for what cannot be sent without changing it."""
-    translation = _Translation(quirks, losses, _last_user(messages))
+    translation = _Translation(quirks, losses, last_user(messages))
     result: list[Message] = []
     moved: list[ContentPart] = []
     for index, message in enumerate(messages):
@@ -64,7 +64,8 @@ def _is_plain(message: Message) -> bool:
     return False
 
 
-def _last_user(messages: Sequence[Message]) -> int:
+def last_user(messages: Sequence[Message]) -> int:
+    """Return the index of the last user message, -1 where there is none: a tool loop is under way behind it."""
     index = len(messages) - 1
     while index >= 0 and type(messages[index]) is not UserMessage:
         index -= 1

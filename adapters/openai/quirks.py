@@ -27,6 +27,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints   takes OpenAI's `prompt_cache_breakpoint`
     extra_content       takes opaque Google state on messages and tool calls
     allowed_tools       takes `tool_choice: allowed_tools`; False: only those tools are sent
+    custom_tools        takes custom (free-text) tools; False: they are refused
     empty_content       wants `content` on every assistant message, be it empty
     reasoning_fields    names under which readable reasoning goes back to it
     reasoning_scope     which turns' reasoning goes back: all, or those of the tool loop that is under way
@@ -56,6 +57,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints: bool = False
     extra_content: bool = False
     allowed_tools: bool = False
+    custom_tools: bool = True
     empty_content: bool = False
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
     reasoning_scope: Literal["all", "tool_loop"] = "tool_loop"

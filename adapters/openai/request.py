@@ -3,7 +3,7 @@
 The hub's form is the server's, so a request travels as it is but for the superset fields and what `Quirks` says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,16 +16,28 @@ from adapters.extra_params import forwardable
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
-from schemas.chat_request import AllowedToolsChoice, ChatRequest, FunctionTool, StreamOptions, Tool, ToolReference
+from schemas.chat_request import (
+    AllowedToolsChoice,
+    ChatRequest,
+    CustomTool,
+    FunctionTool,
+    Message,
+    StreamOptions,
+    Tool,
+    ToolReference,
+)
 
 _ENCODER: Final = msgspec.json.Encoder()
 _CHANGES = dict[str, object]
 _NULL: Final = Raw(b"null")
 _USAGE_ONLY: Final = StreamOptions(include_usage=True)
+ToMessages = Callable[[Sequence[Message], Quirks, Losses], Sequence[Struct]]
 
 
-def to_chat_body(request: ChatRequest, call: Call, quirks: Quirks, *, stream: bool) -> tuple[bytes, tuple[str, ...]]:
-    """Return the JSON body and the request fields that were dropped or changed.
+def to_chat_body(
+    request: ChatRequest, call: Call, quirks: Quirks, *, stream: bool, messages: ToMessages = to_messages
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the JSON body and the request fields that were dropped or changed; `messages` translates those.
 
     Raises:
         ProviderError: the server cannot be asked for this, or the model's policy rejects a loss.
@@ -34,7 +46,7 @@ def to_chat_body(request: ChatRequest, call: Call, quirks: Quirks, *, stream: bo
     extra = forwardable(call, losses)
     changes: _CHANGES = {
         "model": call.deployment.upstream_model,
-        "messages": to_messages(request.messages, quirks, losses),
+        "messages": messages(request.messages, quirks, losses),
         "stream": True if stream else None,
         "stream_options": to_stream_options(request.stream_options, quirks, losses) if stream else None,
     }
@@ -94,6 +106,8 @@ def _bound_output(request: ChatRequest, quirks: Quirks, changes: _CHANGES) -> No
 
 
 def _to_tools(request: ChatRequest, tools: list[Tool], quirks: Quirks, changes: _CHANGES, losses: Losses) -> None:
+    if not quirks.custom_tools:
+        _refuse_custom(tools)
     choice = request.tool_choice
     if isinstance(choice, AllowedToolsChoice) and not quirks.allowed_tools:
         names = [_referenced(tool) for tool in choice.allowed_tools.tools]
@@ -107,6 +121,13 @@ def _to_tools(request: ChatRequest, tools: list[Tool], quirks: Quirks, changes: 
         changes["tools"] = [
             replace(tool, cache_control=None) if isinstance(tool, FunctionTool) else tool for tool in tools
         ]
+
+
+def _refuse_custom(tools: list[Tool]) -> None:
+    for index, tool in enumerate(tools):
+        if isinstance(tool, CustomTool):
+            message = "This model calls functions only, no custom tools."
+            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"tools[{index}]")
 
 
 def _tool_name(tool: Tool) -> str:

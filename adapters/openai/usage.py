@@ -5,7 +5,8 @@
 | prompt_tokens                | `prompt_tokens`                                                                    |
 | completion_tokens            | `completion_tokens`; plus reasoning tokens where the total shows they are beside it |
 | cached_tokens                | `prompt_tokens_details.cached_tokens`, else `prompt_cache_hit_tokens` (DeepSeek),  |
-|                              | `cached_tokens` (Together, Moonshot), `cache_read_input_tokens`                    |
+|                              | `cached_tokens` (Together, Moonshot), `num_cached_tokens` (Mistral),               |
+|                              | `cache_read_input_tokens`                                                          |
 | cache_write_tokens           | `prompt_tokens_details.cache_write_tokens`, else `cache_creation_input_tokens`     |
 | prompt_{audio,image,text}    | `prompt_tokens_details.{audio,image,text}_tokens`                                  |
 | reasoning_tokens             | `completion_tokens_details.reasoning_tokens`, else `reasoning_tokens`              |
@@ -46,7 +47,11 @@ def to_usage(raw: Raw) -> Usage | None:
         prompt_tokens=_count(wire.prompt_tokens),
         completion_tokens=_with_reasoning(wire, reasoning),
         cached_tokens=_count(
-            prompt.cached_tokens, wire.prompt_cache_hit_tokens, wire.cached_tokens, wire.cache_read_input_tokens
+            prompt.cached_tokens,
+            wire.prompt_cache_hit_tokens,
+            wire.cached_tokens,
+            wire.num_cached_tokens,
+            wire.cache_read_input_tokens,
         ),
         cache_write_tokens=_count(prompt.cache_write_tokens, wire.cache_creation_input_tokens),
         prompt_audio_tokens=_count(prompt.audio_tokens),

@@ -7,6 +7,7 @@ little: it sends what the client sent, in the older and more widely known of two
 
 from typing import Final
 
+from adapters.mistral.quirks import MISTRAL
 from adapters.openai.quirks import Quirks
 
 # What OpenAI has and others do not, in two steps of strictness.
@@ -82,20 +83,6 @@ LLAMACPP: Final = Quirks(
     reasoning_scope="all",
     reasoning_switch="template",
     efforts=_LOW_TO_HIGH,
-)
-
-MISTRAL: Final = Quirks(
-    base_url="https://api.mistral.ai/v1",
-    drops=(_OPENAI_ONLY - {"metadata", "prediction", "prompt_cache_key"}) | {"logit_bias", "top_k", "user"},
-    renames={"seed": "random_seed", "dimensions": "output_dimension"},
-    max_tokens_field="max_tokens",
-    developer_role=False,
-    stream_usage=False,
-    message_names=False,
-    nine_char_tool_ids=True,
-    tool_media=True,
-    efforts={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},
-    embeddings="float",
 )
 
 GROQ: Final = Quirks(

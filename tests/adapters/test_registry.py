@@ -9,7 +9,10 @@ from adapters.base import SupportsChat
 from adapters.echo import EchoAdapter
 from adapters.registry import AdapterUnavailableError
 
-BUILT_IN = {"anthropic", "azure_openai", "bedrock", "cohere", "echo", "google", "openai", "openai_compatible", "vertex"}
+BUILT_IN = {
+    "anthropic", "azure_openai", "bedrock", "cohere", "echo", "google", "mistral", "openai",
+    "openai_compatible", "vertex",
+}  # fmt: skip
 
 
 class ThirdParty:

@@ -72,7 +72,7 @@ async def test_row_never_sends_what_only_the_hub_knows(quirks: str) -> None:
     assert ("reasoning_details" in assistant) == (quirks == "openrouter")
     assert ("cache_control" in body["messages"][1]["content"][0]) == (quirks == "openrouter")
     assert ("top_k" in body) == (
-        quirks in {"default", "llamacpp", "openrouter", "perplexity", "sglang", "together", "vllm"}
+        quirks in {"default", "llamacpp", "mistral", "openrouter", "perplexity", "sglang", "together", "vllm"}
     )
     assert ("store" in body) == (quirks in {"default", "openrouter"})
     assert body["messages"][0]["role"] == ("developer" if quirks == "openrouter" else "system")
