@@ -17,7 +17,8 @@ RUN /opt/build/bin/hatchling build --target wheel --directory /opt/dist \
     && VIRTUAL_ENV=/opt/aqueduct /opt/build/bin/uv pip install --no-cache --compile-bytecode --no-deps /opt/dist/*.whl
 
 FROM python:3.13-slim
-RUN useradd --uid 10001 --create-home --home-dir /var/lib/aqueduct aqueduct
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/aqueduct aqueduct \
+    && install --directory --owner aqueduct --mode 700 /var/lib/aqueduct/.aqueduct
 COPY --from=build /opt/aqueduct /opt/aqueduct
 ENV PATH=/opt/aqueduct/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -92,4 +92,16 @@ def shutting_down() -> GatewayError:
     )
 
 
+def overloaded() -> GatewayError:
+    """Return the 503 for a request that is not even begun."""
+    return GatewayError(
+        503,
+        "gateway_overloaded",
+        "The gateway takes no new requests right now. Try again later.",
+        kind=ErrorType.GATEWAY_OVERLOADED,
+        error_type="server_error",
+        retry_after_s=1.0,
+    )
+
+
 _SHOWN_CHARS = 100

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
@@ -30,8 +31,10 @@ from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.admit import OpenAdmission
 from aqueduct.pipeline.execute import Pipeline
+from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.settings import Settings
-from aqueduct.usage.recorder import Recorder
+from aqueduct.usage.journal import Journal
+from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
 
 SEND_TIMEOUT_S: Final = 60.0
 LAST_REQUESTS_S: Final = 5.0
@@ -86,21 +89,29 @@ def build_gateway(settings: Settings) -> Gateway:
     secrets = SecretBox(settings.secret_key, settings.previous_secret_keys)
     loader = Loader(Sources(adapter_types(), secrets, os.environ), time.time)
     catalog = Catalog(settings.database_url, loader, poll_s=settings.catalog_poll_s)
-    pipeline = Pipeline(
-        snapshot=lambda: catalog.current,
-        adapters=AdapterCache(transport),
-        admission=OpenAdmission(),
-        random=SystemRandom(),
-        count_attempt=metrics.attempt,
-        max_attempts=settings.max_attempts,
-        request_timeout_s=settings.request_timeout_s,
+    journal = Journal(
+        Path(settings.journal_dir or Path(settings.data_dir, "journal")),
+        JOURNAL_COLUMNS,
+        max_bytes=settings.journal_max_bytes,
+        sync_always=settings.journal_sync == "always",
+        now=time.time,
     )
     recorder = Recorder(
         UsageDatabase(settings.database_url),
         metrics,
+        journal,
         flush_s=settings.usage_flush_s,
         flush_rows=settings.usage_flush_records,
-        max_rows=settings.usage_queue_records,
+    )
+    pipeline = Pipeline(
+        snapshot=lambda: catalog.current,
+        adapters=AdapterCache(transport),
+        admission=OpenAdmission(),
+        usage=UsageLog(recorder),
+        random=SystemRandom(),
+        count_attempt=metrics.attempt,
+        max_attempts=settings.max_attempts,
+        request_timeout_s=settings.request_timeout_s,
     )
     return Gateway(
         settings=settings,

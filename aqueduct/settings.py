@@ -87,7 +87,23 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     usage_flush_records: Annotated[
         Count, Meta(description="Usage records that are written without waiting for that time.")
     ] = 1_000
-    usage_queue_records: Annotated[Count, Meta(description="Usage records that may wait in memory.")] = 100_000
+    journal_dir: Annotated[
+        str | None,
+        Meta(
+            description="Folder in which usage waits for the database; it must outlive the process. Unset: `journal`"
+            " in the data folder."
+        ),
+    ] = None
+    journal_max_bytes: Annotated[
+        Count, Meta(description="Usage that one worker may hold back on disk; beyond it new requests get 503.")
+    ] = 4 * 1024 * 1024 * 1024
+    journal_sync: Annotated[
+        Literal["grouped", "always"],
+        Meta(
+            description="`grouped`: the journal is flushed to the disk every 20 ms, which bounds what a power cut can"
+            " take. `always`: before each request goes upstream."
+        ),
+    ] = "grouped"
     keepalive_ping_s: Annotated[Seconds, Meta(description="Silence in a stream after which a comment is sent.")] = 15.0
     metrics: Annotated[bool, Meta(description="Serve Prometheus metrics on `/metrics`.")] = True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -103,7 +104,11 @@ def apply_yaml(database_url: str, text: str, folder: Path, environment: Mapping[
 def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
     """Serve on a free port in a thread until the block ends."""
     os.environ.update(ENVIRONMENT)
-    settings = structs.replace(settings, port=0)
+    with tempfile.TemporaryDirectory(prefix="aqueduct-journal-", ignore_cleanup_errors=True) as journal_dir:
+        yield from _serve(structs.replace(settings, port=0, journal_dir=settings.journal_dir or journal_dir))
+
+
+def _serve(settings: Settings) -> Iterator[RunningGateway]:
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -63,7 +63,7 @@ def test_database_that_stops_and_comes_back_costs_no_request_and_no_row(
     own_cluster.start()
     asyncio.run(migrate.upgrade(url))
     apply_yaml(url, ORGANISATION + providers_yaml(mocks), tmp_path)
-    settings = {"catalog_poll_s": "0.2", "usage_flush_s": "0.1", "usage_queue_records": "30"}
+    settings = {"catalog_poll_s": "0.2", "usage_flush_s": "0.1", "journal_max_bytes": "20000"}
     with serving("serve", tmp_path / "serve", database_url=url, **settings) as process:
         assert process.chat("before", "gpt").status == 200
         wait_until(lambda: len(fetch(url, ROWS)) == 1, 5.0, "the first row")
@@ -88,7 +88,7 @@ def test_database_that_stops_and_comes_back_costs_no_request_and_no_row(
         wait_until(lambda: count_of(url) == served + 1, 10.0, "every row is written")
 
     rows = fetch(url, ROWS)
-    assert [row["status"] for row in rows] == [200] * (served + 1), "what was refused takes no room in the queue"
+    assert [row["status"] for row in rows] == [200] * (served + 1), "what was refused takes no room in the journal"
     assert len(mocks.openai.ledger) == served, "all but the stream"
     assert "Traceback" not in process.output
 

@@ -46,7 +46,7 @@ def test_settings_of_every_type_are_read():
         ("REQUEST_TIMEOUT_S", "inf"),
         ("METRICS", "perhaps"),
         ("LOG_LEVEL", "loud"),
-        ("USAGE_QUEUE_RECORDS", "-1"),
+        ("JOURNAL_MAX_BYTES", "-1"),
         ("DATABASE_URL", "mysql://user:hunter2@db/x"),
     ],
 )

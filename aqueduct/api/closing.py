@@ -9,7 +9,6 @@ from aqueduct.errors import ErrorType
 from aqueduct.observability.metrics import error_label
 from aqueduct.observability.request_log import RequestLine
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.pipeline.usage_row import to_row
 
 LOGGED_LEVELS = frozenset({"debug", "info"})
 
@@ -17,12 +16,10 @@ LOGGED_LEVELS = frozenset({"debug", "info"})
 def close_request(gateway: Gateway, context: RequestContext, reason: str | None = None) -> None:
     """Record a request that has ended. Synchronous on purpose: no cancellation can come between.
 
-    `reason` is for the log alone. Requests of unknown callers leave no usage row, and those that never reached a
-    provider leave none while rows wait at their bound: refusing must not fill the memory that it is to save.
+    `reason` is for the log alone.
     """
     duration_s = time.perf_counter() - context.started
-    if context.principal is not None and (context.attempts or not gateway.recorder.is_full):
-        gateway.recorder.put(to_row(context, duration_s))
+    gateway.pipeline.usage.end(context, duration_s)
     _count(gateway, context, duration_s)
     if gateway.settings.log_level in LOGGED_LEVELS:
         gateway.request_log.put(_line(context, duration_s, reason))

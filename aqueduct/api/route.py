@@ -23,7 +23,7 @@ from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import client_request_id, json_headers
 from aqueduct.api.turnstile import LARGE_BYTES
-from aqueduct.errors import ErrorType, GatewayError, shutting_down
+from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_stream
@@ -84,7 +84,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
     async def _read(self, scope: Scope, receive: Receive, lease: BodyLease) -> bytes:
         gateway = self._gateway
         if gateway.recorder.is_full or gateway.draining:
-            raise _busy()
+            raise overloaded()
         settings = gateway.settings
         pieces, size = await read_json_body(
             scope, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
@@ -159,14 +159,3 @@ def _forgive_cancellation() -> None:
 def _method_not_allowed() -> GatewayError:
     message = "This endpoint takes POST requests only."
     return GatewayError(405, "method_not_allowed", message, kind=ErrorType.CALLER_INVALID_REQUEST)
-
-
-def _busy() -> GatewayError:
-    return GatewayError(
-        503,
-        "gateway_overloaded",
-        "The gateway takes no new requests right now. Try again later.",
-        kind=ErrorType.GATEWAY_OVERLOADED,
-        error_type="server_error",
-        retry_after_s=1.0,
-    )

@@ -56,6 +56,7 @@ def publish_gauges(gateway: Gateway) -> None:
     """Show what the process holds now."""
     gateway.metrics.inflight.set(gateway.inflight)
     gateway.metrics.spool_records.set(gateway.recorder.waiting)
+    gateway.metrics.spool_oldest.set(gateway.recorder.oldest_s)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
     gateway.metrics.unmapped_finish_reasons(unmapped())
 

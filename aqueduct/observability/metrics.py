@@ -51,6 +51,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.spool_oldest = Gauge(
+            "aqueduct_usage_spool_oldest_seconds",
+            "How long the oldest usage row has waited.",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.policy_staleness = Gauge(
             "aqueduct_policy_staleness_seconds",
             "Age of the catalog's last proof of being current.",
@@ -120,7 +126,7 @@ class Metrics:
                 self._unmapped_shown[key] = count
 
     def rows(self, result: str, count: int) -> None:
-        """Count usage rows: `written`, `duplicate` or `rejected`."""
+        """Count usage rows: `written`, `duplicate`, `unsettled` or `rejected`."""
         self._rows.labels(result).inc(count)
 
     def exposition(self) -> bytes:

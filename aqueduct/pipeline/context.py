@@ -12,6 +12,7 @@ class RequestContext:
 
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
+    `journaled` once the journal knows of the request, which must then hear of its end.
     """
 
     __slots__ = (
@@ -26,6 +27,7 @@ class RequestContext:
         "error_kind",
         "finish_reason",
         "first_content",
+        "journaled",
         "model",
         "native_finish_reason",
         "operation",
@@ -59,6 +61,7 @@ class RequestContext:
         self.catalog_model: str | None = None
         self.streamed = False
         self.begun_early = False
+        self.journaled = False
         self.deployment_id: str | None = None
         self.provider: str | None = None
         self.upstream_model: str | None = None

@@ -19,6 +19,7 @@ from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.resolve import no_deployment, resolve
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationRequest, OperationSpec, RequestT
+from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.routing.plan import plan
 from schemas.usage import Usage
 
@@ -43,6 +44,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     snapshot: Callable[[], Snapshot]
     adapters: Adapters
     admission: Admission
+    usage: UsageLog
     random: Random
     count_attempt: Callable[[str, str], None]
     """Called after each attempt with the deployment's id and `ok`, `cancelled` or an `ErrorKind`."""
@@ -163,6 +165,12 @@ async def _admit(
         raise invalid_request("unsupported_parameter", message, name)
     candidates = plan(_capable(pipeline, spec, model), pipeline.random)
     reservation = await pipeline.admission.admit(context)
+    try:
+        await pipeline.usage.begin(context, candidates[0])
+    except BaseException:
+        if reservation is not None:
+            reservation.settle(None)
+        raise
     deadline = asyncio.get_running_loop().time() + pipeline.request_timeout_s
     policy = AttemptPolicy(max_attempts=pipeline.max_attempts, deadline=deadline)
     return Admitted(model, candidates, policy, reservation)

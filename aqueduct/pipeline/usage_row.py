@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from adapters.base import Deployment
 from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.usage.recorder import Row
@@ -55,6 +56,38 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         *(_NOTHING if usage is None else _meters(usage, violations)),
         violations,
         [_clean(name) for name in context.dropped_params],
+    )
+
+
+def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
+    """Return what is known of a request before its first upstream byte, in the same order."""
+    principal = context.principal
+    return (
+        context.request_id,
+        _EPOCH + timedelta(microseconds=context.started_at_ns // 1000),
+        0,
+        None,
+        context.endpoint,
+        context.operation,
+        context.streamed,
+        0,
+        None,
+        *(_NOBODY if principal is None else _OWNER(principal)),
+        _text(context.model),
+        _text(context.requested_model),
+        deployment.id,
+        deployment.provider,
+        _text(deployment.upstream_model),
+        None,
+        None,
+        _text(context.client_request_id),
+        _text(context.client_user),
+        1,
+        None,
+        None,
+        *_NOTHING,
+        [],
+        [],
     )
 
 

@@ -1,32 +1,36 @@
-"""Writes usage rows in batches: bounded in memory, retried until PostgreSQL has them, each row once.
+"""Writes usage rows from the journal to PostgreSQL in batches, retried until they are there, each row once.
 
-`put` is synchronous, so that a request's end records it whatever happens to the request's task. Rows are removed from
-memory only after their transaction has committed; a batch that was committed without our hearing of it is not doubled,
+`put` is synchronous, so that a request's end records it whatever happens to the request's task. Rows leave the journal
+only after their transaction has committed; a batch that was committed without our hearing of it is not doubled,
 because the key is the server's request id. A row that PostgreSQL refuses for itself is counted as `rejected` and named
-in the log by its request id, so that it does not hold up the others.
+in the log by its request id, so that it does not hold up the others. Journals of processes that have ended are taken
+over at the start and every `ADOPT_EVERY_S`.
 """
 
 import asyncio
-import itertools
 import logging
-from collections import deque
-from datetime import datetime
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Protocol
-from uuid import UUID
 
 import asyncpg
 
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import requests
 from aqueduct.observability.metrics import Metrics
+from aqueduct.usage.journal import Journal
+from aqueduct.usage.orphans import orphans
+from aqueduct.usage.segments import Cell, Columns, Entry, Row
 
-COLUMNS: Final = tuple(column.name for column in requests.columns)
-Cell = UUID | datetime | int | float | bool | str | list[str] | None
-Row = tuple[Cell, ...]
-"""One usage row in the order of `COLUMNS`."""
+__all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
+
+COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
+"""The cells of a request's row, in order."""
+JOURNAL_COLUMNS: Final = Columns(COLUMNS, ())
 BATCH_ROWS: Final = 1000
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
+ADOPT_EVERY_S: Final = 10.0
 PARTITIONS_EVERY_S: Final = 86_400.0
 _STAGE: Final = "CREATE TEMP TABLE usage_stage (LIKE usage.requests INCLUDING DEFAULTS) ON COMMIT DROP"
 _INSERT: Final = (
@@ -55,46 +59,63 @@ class Connections(Protocol):
 
 
 class Recorder:
-    """The one writer of usage rows in a process. `max_rows` bounds what waits for the database."""
+    """The one writer of usage rows in a process."""
 
     def __init__(
-        self, connections: Connections, metrics: Metrics, *, flush_s: float, flush_rows: int, max_rows: int
+        self, connections: Connections, metrics: Metrics, journal: Journal, *, flush_s: float, flush_rows: int
     ) -> None:
         self._connections = connections
         self._metrics = metrics
+        self._journal = journal
         self._flush_s = flush_s
         self._flush_rows = flush_rows
-        self._max_rows = max_rows
-        self._rows: deque[Row] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
         self._connection: DedicatedConnection | None = None
         self._partitions_due = 0.0
-        self._batch_rows = BATCH_ROWS
+        self._adopt_due = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         """Rows that are not in the database yet."""
-        return len(self._rows)
+        return self._journal.waiting
+
+    @property
+    def oldest_s(self) -> float:
+        """How long the oldest of them has waited."""
+        return self._journal.oldest_s
 
     @property
     def is_full(self) -> bool:
         """Whether new work must be refused, because its usage could not be kept."""
-        return len(self._rows) >= self._max_rows
+        return self._journal.is_full
 
-    def put(self, row: Row) -> None:
-        """Take one row. Requests in work are always taken; `is_full` keeps new ones out."""
-        self._rows.append(row)
-        if len(self._rows) >= self._flush_rows:
+    def open(self, request_id: str, cells: Row) -> bool:
+        """Note that a request is about to go upstream; False where it must not, because that cannot be noted."""
+        return self._journal.opened(request_id, cells)
+
+    async def durable(self) -> None:
+        """Return when what was noted survives a power cut, where that is asked for."""
+        if self._journal.sync_always:
+            await self._journal.durable()
+
+    def put(self, row: Row, attempts: tuple[Row, ...] = ()) -> None:
+        """Take a request's rows. Requests in work are always taken; `is_full` keeps new ones out."""
+        try:
+            self._journal.closed(str(row[_ID]), row, attempts)
+        except (TypeError, ValueError) as error:
+            self._reject(row, error)
+        if self._journal.waiting >= self._flush_rows:
             self._wake.set()
 
     async def start(self) -> None:
-        """Start writing."""
+        """Make the journal ready and start writing; raises `OSError` where the journal's folder cannot be used."""
+        self._journal.start()
         self._task = asyncio.create_task(self._run(), name="usage-recorder")
 
     async def aclose(self, timeout_s: float) -> None:
-        """Write what is left within `timeout_s`, then stop; what cannot be written is said in the log."""
+        """Write what is left within `timeout_s`, then stop; what is left then stays in the journal."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -102,13 +123,16 @@ class Recorder:
                 async with asyncio.timeout(timeout_s):
                     await self._task
             except TimeoutError:
-                logger.critical("usage_rows_lost rows=%d", len(self._rows))
+                logger.warning("usage_rows_left_in_journal rows=%d", self._journal.waiting)
         if self._connection is not None:
             await self._connection.close(timeout=5.0)
+        await self._journal.aclose()
+        if self._journal.in_memory_only:
+            logger.critical("usage_rows_lost rows=%d", self._journal.in_memory_only)
 
     async def _run(self) -> None:
         pause_s = 0.1
-        while self._rows or not self._stopping:
+        while self._journal.waiting or not self._stopping:
             try:
                 async with asyncio.timeout(self._flush_s):
                     await self._wake.wait()
@@ -116,40 +140,64 @@ class Recorder:
                 pass
             self._wake.clear()
             try:
-                while self._rows:
-                    await self._write_batch()
+                self._journal.retry()
+                await self._drain()
+                await self._adopt()
                 pause_s = 0.1
             except Exception as error:  # noqa: BLE001 - the boundary of the recorder: whatever it is, rows are kept
-                logger.warning("usage_write_failed error=%s rows=%d", type(error).__name__, len(self._rows))
+                logger.warning("usage_write_failed error=%s rows=%d", type(error).__name__, self._journal.waiting)
                 await self._drop_connection()
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
                 if self._stopping:
                     self._wake.set()
-            self._metrics.spool_records.set(len(self._rows))
+            self._metrics.spool_records.set(self._journal.waiting)
 
-    async def _write_batch(self) -> None:
-        batch = list(itertools.islice(self._rows, self._batch_rows))
-        async with asyncio.timeout(WRITE_TIMEOUT_S):
-            connection = await self._connected()
-            try:
-                written = await _write(connection, batch)
-            except ROW_FAULTS as error:
-                self._narrow_down(batch, error)
-                return
-        self._batch_rows = min(self._batch_rows * 2, BATCH_ROWS)
-        for _ in batch:
-            self._rows.popleft()
-        self._metrics.rows("written", written)
-        if written < len(batch):
-            self._metrics.rows("duplicate", len(batch) - written)
+    async def _drain(self) -> None:
+        """Write what waits in this process's own journal."""
+        while self._journal.waiting:
+            batch = self._journal.batch(BATCH_ROWS)
+            await self._store(batch.entries, "written")
+            self._journal.commit(batch)
 
-    def _narrow_down(self, batch: list[Row], error: Exception) -> None:
-        """Halve the batch until the row that PostgreSQL does not take stands alone, and reject that one."""
-        if len(batch) > 1:
-            self._batch_rows = len(batch) // 2
+    async def _adopt(self) -> None:
+        """Write what processes that have ended left behind; our own rows do not wait for it."""
+        folder = self._journal.folder
+        now = asyncio.get_running_loop().time()
+        if folder is None or self._stopping or now < self._adopt_due:
             return
-        row = self._rows.popleft()
+        self._adopt_due = now + ADOPT_EVERY_S
+        for orphan in orphans(folder.parent, folder):
+            rows = 0
+            for result, entries in (
+                ("written", orphan.entries(JOURNAL_COLUMNS)),
+                ("unsettled", orphan.unsettled(JOURNAL_COLUMNS)),
+            ):
+                for batch in _batches(entries):
+                    rows += len(batch)
+                    await self._store(batch, result)
+                    await self._drain()
+            logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
+            orphan.remove()
+
+    async def _store(self, entries: list[Entry], result: str) -> None:
+        """Write entries; where PostgreSQL does not take one, halve them until it stands alone, and reject that one."""
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                written = await _write(await self._connected(), entries)
+        except ROW_FAULTS as error:
+            if len(entries) == 1:
+                self._reject(entries[0].request, error)
+                return
+            half = len(entries) // 2
+            await self._store(entries[:half], result)
+            await self._store(entries[half:], result)
+            return
+        self._metrics.rows(result, written)
+        if written < len(entries):
+            self._metrics.rows("duplicate", len(entries) - written)
+
+    def _reject(self, row: Row, error: Exception) -> None:
         self._metrics.rows("rejected", 1)
         logger.error("usage_row_rejected request_id=%s error=%s", row[_ID], type(error).__name__)
 
@@ -170,10 +218,17 @@ class Recorder:
             connection.terminate()
 
 
-async def _write(connection: DedicatedConnection, batch: list[Row]) -> int:
-    """Write rows in one transaction; returns how many were new."""
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while batch := list(islice(entries, BATCH_ROWS)):
+        yield batch
+
+
+async def _write(connection: DedicatedConnection, batch: list[Entry]) -> int:
+    """Write rows in one transaction; returns how many requests were new."""
     async with connection.transaction():
         await connection.execute(_STAGE)
-        await connection.copy_records_to_table("usage_stage", records=batch, columns=COLUMNS)
+        await connection.copy_records_to_table(
+            "usage_stage", records=[entry.request for entry in batch], columns=COLUMNS
+        )
         status = await connection.execute(_INSERT)
     return int(status.rsplit(" ", 1)[1])

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +16,9 @@ from aqueduct.db.engine import DedicatedConnection, connect
 from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.usage import recorder as recorder_module
-from aqueduct.usage.recorder import COLUMNS, Cell, Recorder, Row
+from aqueduct.usage.journal import Journal
+from aqueduct.usage.recorder import COLUMNS, JOURNAL_COLUMNS, Cell, Recorder, Row
+from aqueduct.usage.segments import Entry
 
 new_id = RequestIds()
 
@@ -53,8 +57,23 @@ def row(**values: Cell) -> Row:
     return tuple(cells.get(name) for name in COLUMNS)
 
 
-def recorder(database: Database, metrics: Metrics, *, max_rows: int = 1000) -> Recorder:
-    return Recorder(database, metrics, flush_s=0.02, flush_rows=100, max_rows=max_rows)
+Build = Callable[..., Recorder]
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Build:
+    def build(
+        database: Database,
+        metrics: Metrics,
+        *,
+        max_bytes: int = 10**9,
+        flush_s: float = 0.02,
+        flush_rows: int = 100,
+    ) -> Recorder:
+        journal = Journal(tmp_path / "journal", JOURNAL_COLUMNS, max_bytes=max_bytes, now=time.time)
+        return Recorder(database, metrics, journal, flush_s=flush_s, flush_rows=flush_rows)
+
+    return build
 
 
 def ids(rows: list[Row]) -> list[UUID]:
@@ -76,11 +95,17 @@ async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], t
             await asyncio.sleep(0.01)
 
 
+async def holds(connection: asyncpg.Connection, count: int) -> bool:
+    return len(await stored(connection)) == count
+
+
 def counted(metrics: Metrics, result: str) -> float:
     return metrics.registry.get_sample_value("aqueduct_usage_rows_total", {"result": result}) or 0.0
 
 
-async def test_recorder_writes_each_row_once(database_url: str, connection: asyncpg.Connection) -> None:
+async def test_recorder_writes_each_row_once(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
     metrics = Metrics()
     unit = recorder(Database(database_url), metrics)
     await unit.start()
@@ -95,8 +120,10 @@ async def test_recorder_writes_each_row_once(database_url: str, connection: asyn
     assert counted(metrics, "written") == 250
 
 
-async def test_recorder_close_writes_what_still_waits(database_url: str, connection: asyncpg.Connection) -> None:
-    unit = Recorder(Database(database_url), Metrics(), flush_s=60.0, flush_rows=10_000, max_rows=10_000)
+async def test_recorder_close_writes_what_still_waits(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
+    unit = recorder(Database(database_url), Metrics(), flush_s=60.0, flush_rows=10_000)
     await unit.start()
     rows = [row() for _ in range(2500)]
     for one in rows:
@@ -108,7 +135,7 @@ async def test_recorder_close_writes_what_still_waits(database_url: str, connect
 
 
 async def test_recorder_database_unreachable_at_first_keeps_rows_and_writes_them_later(
-    database_url: str, connection: asyncpg.Connection
+    recorder: Build, database_url: str, connection: asyncpg.Connection
 ) -> None:
     database = Database(database_url)
     database.refusals = 3
@@ -124,7 +151,7 @@ async def test_recorder_database_unreachable_at_first_keeps_rows_and_writes_them
 
 
 async def test_recorder_connection_lost_between_batches_is_replaced(
-    database_url: str, connection: asyncpg.Connection
+    recorder: Build, database_url: str, connection: asyncpg.Connection
 ) -> None:
     database = Database(database_url)
     unit = recorder(database, Metrics())
@@ -145,12 +172,12 @@ async def test_recorder_connection_lost_between_batches_is_replaced(
 
 
 async def test_recorder_answer_to_commit_lost_does_not_double_rows(
-    database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    recorder: Build, database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = Metrics()
     real, lost = recorder_module._write, []
 
-    async def write(connection: DedicatedConnection, batch: list[Row]) -> int:
+    async def write(connection: DedicatedConnection, batch: list[Entry]) -> int:
         written = await real(connection, batch)
         if not lost:
             lost.append(written)
@@ -188,19 +215,22 @@ async def test_recorder_answer_to_commit_lost_does_not_double_rows(
     ids=lambda cells: next(iter(cells)),
 )
 async def test_recorder_row_that_postgres_refuses_is_rejected_and_holds_up_no_other(
-    database_url: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture, poison: dict[str, Cell]
+    recorder: Build,
+    database_url: str,
+    connection: asyncpg.Connection,
+    caplog: pytest.LogCaptureFixture,
+    poison: dict[str, Cell],
 ) -> None:
     metrics = Metrics()
     unit = recorder(Database(database_url), metrics)
+    await unit.start()
     rows = [row() for _ in range(40)]
     for one in rows[:17]:
         unit.put(one)
-    unit.put(row(**poison, client_user="a-secret-text"))
-    for one in rows[17:]:
-        unit.put(one)
-
     with caplog.at_level(logging.INFO):
-        await unit.start()
+        unit.put(row(**poison, client_user="a-secret-text"))
+        for one in rows[17:]:
+            unit.put(one)
         await until(lambda: unit.waiting == 0)
         await unit.aclose(5.0)
 
@@ -212,12 +242,12 @@ async def test_recorder_row_that_postgres_refuses_is_rejected_and_holds_up_no_ot
 
 
 async def test_recorder_fault_of_another_kind_loses_nothing(
-    database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    recorder: Build, database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect in the writer is not the rows' fault: its task lives on and tries again."""
     real, failures = recorder_module._write, [RuntimeError("one"), asyncpg.InsufficientPrivilegeError("two")]
 
-    async def write(connection: DedicatedConnection, batch: list[Row]) -> int:
+    async def write(connection: DedicatedConnection, batch: list[Entry]) -> int:
         if failures:
             raise failures.pop()
         return await real(connection, batch)
@@ -233,7 +263,9 @@ async def test_recorder_fault_of_another_kind_loses_nothing(
     assert await stored(connection) == ids(rows)
 
 
-async def test_recorder_makes_the_partitions_it_needs(database_url: str, connection: asyncpg.Connection) -> None:
+async def test_recorder_makes_the_partitions_it_needs(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
     partitions = await connection.fetch(
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'usage.requests'::regclass"
     )
@@ -241,45 +273,58 @@ async def test_recorder_makes_the_partitions_it_needs(database_url: str, connect
         await connection.execute(f"DROP TABLE {found['name']}")
     unit = recorder(Database(database_url), Metrics())
     rows = [row()]
-    unit.put(rows[0])
     await unit.start()
+    unit.put(rows[0])
     await unit.aclose(5.0)
 
     assert await stored(connection) == ids(rows)
 
 
-async def test_recorder_is_full_at_its_bound_and_still_takes_requests_in_work() -> None:
+async def test_recorder_is_full_at_its_bound_and_still_takes_requests_in_work(recorder: Build) -> None:
+    """Trap 7: beyond the bound nothing is dropped; new work is refused instead."""
     database = Database("postgresql://nowhere.invalid/x")
     database.refusals = 10**6
-    unit = recorder(database, Metrics(), max_rows=3)
+    unit = recorder(database, Metrics(), max_bytes=3000)
+    await unit.start()
 
     fullness = []
-    for _ in range(4):
+    for _ in range(40):
         fullness.append(unit.is_full)
         unit.put(row())
 
-    assert fullness == [False, False, False, True]
-    assert unit.waiting == 4
+    assert (fullness[0], fullness[-1]) == (False, True)
+    assert fullness == sorted(fullness)
+    assert unit.waiting == 40
+    await unit.aclose(0.1)
 
 
-async def test_recorder_close_without_database_ends_in_time_and_says_what_is_lost(
-    caplog: pytest.LogCaptureFixture,
+async def test_recorder_close_without_database_ends_in_time_and_leaves_rows_for_the_next_start(
+    recorder: Build, database_url: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = Database("postgresql://nowhere.invalid/x")
+    """Trap 6: a process that is stopped while the database is away loses nothing."""
+    database = Database(database_url)
     database.refusals = 10**6
     unit = recorder(database, Metrics())
     await unit.start()
-    unit.put(row())
+    rows = [row(), row()]
+    for one in rows:
+        unit.put(one)
 
     begun = asyncio.get_running_loop().time()
     await unit.aclose(0.3)
 
     assert asyncio.get_running_loop().time() - begun < 2.0
-    assert "usage_rows_lost rows=1" in caplog.text
+    assert "usage_rows_left_in_journal rows=2" in caplog.text
+    assert "usage_rows_lost" not in caplog.text
+    following = recorder(Database(database_url), Metrics())
+    await following.start()
+    await until(lambda: holds(connection, 2))
+    await following.aclose(5.0)
+    assert await stored(connection) == ids(rows)
 
 
 async def test_recorder_survives_a_database_that_stops_and_starts(
-    database_url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+    recorder: Build, database_url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "MAX_PAUSE_S", 0.2)
     unit = recorder(Database(database_url), Metrics())

@@ -1,0 +1,106 @@
+"""Usage survives what a process does not: SIGKILL, and a database that is away longer than the process lives."""
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gateway_fixtures import CLUSTER_OPTIONS, Mocks, providers_yaml
+from raw_http import Connection
+from running_gateway import ORGANISATION, apply_yaml
+from serving_process import chat_request, descendants, fetch, prepared_database, serving, wait_until
+
+from aqueduct.db import migrate
+from aqueduct.db.cluster import Cluster
+from aqueduct.db.embedded import newest_programs
+
+ROWS = "SELECT id::text, status, usage_source, model, provider, token_id FROM usage.requests ORDER BY id"
+STREAM = "[echo tokens=400 delay_ms=50] go"
+NEVER = "3600"
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server that a test may stop; its URL stays the same over a restart."""
+    with tempfile.TemporaryDirectory(prefix="aqueduct-outage-") as folder:
+        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
+        try:
+            cluster.start()
+            cluster.stop()
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def by_id(url: str) -> dict[str, dict[str, object]]:
+    rows = fetch(url, ROWS)
+    found = {str(row["id"]): row for row in rows}
+    assert len(found) == len(rows), "a row is doubled"
+    return found
+
+
+def test_killed_process_loses_no_row_and_the_next_one_writes_each_once(
+    gateway_cluster: Cluster, mocks: Mocks, tmp_path: Path
+) -> None:
+    """Trap 6: nothing was written before the kill; what was open is `unsettled`, the rest is as it ended."""
+    url = prepared_database(gateway_cluster, mocks, tmp_path)
+    folder = tmp_path / "serve"
+    with serving("serve", folder, database_url=url, usage_flush_s=NEVER) as process:
+        answers = [process.chat(f"whole {number}", "gpt") for number in range(20)]
+        assert {answer.status for answer in answers} == {200}
+        ended = {answer.headers["x-request-id"] for answer in answers}
+        with Connection(process.port) as stream:
+            stream.send(chat_request(STREAM, stream=True))
+            stream.read_until(b'"content":"')
+            process.kill()
+    assert by_id(url) == {}
+
+    with serving("serve", folder, database_url=url, usage_flush_s="0.1"):
+        wait_until(lambda: len(by_id(url)) == 21, 20.0, "what the killed process owed")
+    rows = by_id(url)
+    assert {rows[name]["usage_source"] for name in ended} == {"provider"}
+    assert {rows[name]["status"] for name in ended} == {200}
+    (cut,) = [row for name, row in rows.items() if name not in ended]
+    assert (cut["usage_source"], cut["status"], cut["model"], cut["provider"]) == ("unsettled", 0, "echo", "echo")
+    assert cut["token_id"] is not None
+    with serving("serve", folder, database_url=url, usage_flush_s="0.1"):
+        pass
+    assert by_id(url) == rows, "a third process finds nothing left"
+    assert list((folder / ".aqueduct" / "journal").iterdir()) == []
+
+
+def test_killed_worker_is_replayed_by_its_peers(gateway_cluster: Cluster, mocks: Mocks, tmp_path: Path) -> None:
+    url = prepared_database(gateway_cluster, mocks, tmp_path)
+    settings = {"workers": "2", "usage_flush_s": "1.5", "usage_flush_records": "100000"}
+    with serving("serve", tmp_path / "serve", database_url=url, **settings) as process:
+        ids: set[str] = set()
+        for number in range(40):
+            ids.add(process.chat(f"{number}", "gpt").headers["x-request-id"])
+        owners = {int(path.name.split("-")[1]) for path in (tmp_path / "serve/.aqueduct/journal").iterdir()}
+        workers = [pid for pid in descendants(process.process.pid) if pid in owners]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        wait_until(lambda: set(by_id(url)) >= ids, 40.0, "the dead worker's rows")
+    assert set(by_id(url)) == ids
+
+
+def test_database_away_over_a_restart_costs_no_row(own_cluster: Cluster, mocks: Mocks, tmp_path: Path) -> None:
+    url = own_cluster.url
+    asyncio.run(migrate.upgrade(url))
+    apply_yaml(url, ORGANISATION + providers_yaml(mocks), tmp_path)
+    ids: set[str] = set()
+    with serving("serve", tmp_path / "serve", database_url=url, usage_flush_s="0.1") as process:
+        ids.add(process.chat("before", "gpt").headers["x-request-id"])
+        own_cluster.stop()
+        ids |= {process.chat(f"during {number}", "gpt").headers["x-request-id"] for number in range(10)}
+        process.kill()
+    own_cluster.start()
+
+    with serving("serve", tmp_path / "serve", database_url=url, usage_flush_s="0.1") as process:
+        ids.add(process.chat("after", "gpt").headers["x-request-id"])
+        wait_until(lambda: set(by_id(url)) >= ids, 20.0, "every row")
+    assert set(by_id(url)) == ids

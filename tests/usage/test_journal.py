@@ -1,0 +1,260 @@
+"""The journal on a real file system: what a process leaves behind is read again, whole, once, and in order."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aqueduct.ids import RequestIds
+from aqueduct.usage import journal as journal_module
+from aqueduct.usage.journal import Journal
+from aqueduct.usage.orphans import UNSETTLED, orphans
+from aqueduct.usage.segments import (
+    CLOSE,
+    Cell,
+    Columns,
+    Entry,
+    encode_entry,
+    encode_head,
+    frame,
+    read_records,
+    segment_paths,
+)
+
+COLUMNS = Columns(("id", "started_at", "duration_ms", "usage_source"), ("request_id", "number"))
+new_id = RequestIds()
+
+
+def cells(request_id: str, source: str | None = "provider") -> tuple[Cell, ...]:
+    return (request_id, datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), 7, source)
+
+
+def build(folder: Path, **options: int) -> Journal:
+    unit = Journal(folder, COLUMNS, max_bytes=options.get("max_bytes", 10**9), now=time.time)
+    unit.start()
+    return unit
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    unit = build(tmp_path)
+    yield unit
+    await unit.aclose()
+
+
+def end(unit: Journal, request_id: str) -> None:
+    unit.closed(request_id, cells(request_id), ((request_id, 1),))
+
+
+def die(unit: Journal) -> None:
+    """Do what the system does at a process's end: give the lock back and nothing else."""
+    os.close(unit._owner_fd)
+    unit.folder = None
+
+
+def left_behind(folder: Path) -> tuple[list[Entry], list[Entry]]:
+    ended, unsettled = [], []
+    for orphan in orphans(folder, None):
+        ended += orphan.entries(COLUMNS)
+        unsettled += orphan.unsettled(COLUMNS)
+    return ended, unsettled
+
+
+async def test_journal_gives_rows_back_in_order_until_they_are_committed(journal: Journal) -> None:
+    names = [new_id() for _ in range(5)]
+    for name in names:
+        assert journal.opened(name, cells(name, None))
+        end(journal, name)
+
+    first = journal.batch(3)
+    assert journal.batch(3) == first, "a batch that was not committed comes again"
+    journal.commit(first)
+    second = journal.batch(3)
+    journal.commit(second)
+
+    assert [entry.request for entry in first.entries + second.entries] == [cells(name) for name in names]
+    assert first.entries[0].attempts == ((names[0], 1),)
+    assert journal.waiting == 0
+    assert journal.batch(3).entries == []
+
+
+async def test_journal_of_a_dead_process_is_taken_over_with_what_was_open_as_unsettled(tmp_path: Path) -> None:
+    unit = build(tmp_path)
+    ended, cut = new_id(), new_id()
+    for name in (ended, cut):
+        unit.opened(name, cells(name, None))
+    end(unit, ended)
+    assert left_behind(tmp_path) == ([], []), "nobody takes over from the living"
+    die(unit)
+
+    rows, unsettled = left_behind(tmp_path)
+
+    assert [entry.request for entry in rows] == [cells(ended)]
+    assert [entry.request for entry in unsettled] == [cells(cut, UNSETTLED)]
+
+
+async def test_journal_segment_goes_once_committed_and_open_requests_move_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 2000)
+    unit = build(tmp_path)
+    assert unit.folder is not None
+    folder = unit.folder
+    long_lived = new_id()
+    unit.opened(long_lived, cells(long_lived, None))
+    for _ in range(200):
+        name = new_id()
+        unit.opened(name, cells(name, None))
+        end(unit, name)
+    assert len(segment_paths(folder)) > 5
+
+    while unit.waiting:
+        unit.commit(unit.batch(30))
+    assert len(segment_paths(folder)) <= 2, "what the database has needs no disk"
+    die(unit)
+
+    rows, unsettled = left_behind(tmp_path)
+    assert [entry.request[0] for entry in unsettled] == [long_lived]
+    assert len(rows) < 30, "little is read again after a kill"
+
+
+async def test_journal_keeps_memory_bounded_while_rows_wait(journal: Journal) -> None:
+    """Trap 7: ten thousand rows that wait are ten thousand rows on disk."""
+    for _ in range(10_000):
+        end(journal, new_id())
+
+    assert journal.waiting == 10_000
+    assert not journal._open
+    assert not journal._unwritten
+    assert len(journal.batch(1000).entries) == 1000
+
+
+async def test_journal_disk_full_refuses_new_work_keeps_what_runs_and_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = build(tmp_path)
+    before, during, refused, after = (new_id() for _ in range(4))
+    for name in (before, during):
+        assert unit.opened(name, cells(name, None))
+    end(unit, before)
+    real = os.pwrite
+
+    def half(fd: int, data: bytes, place: int) -> int:
+        return real(fd, data[: len(data) // 2], place)
+
+    monkeypatch.setattr(os, "pwrite", half)
+    assert not unit.opened(refused, cells(refused, None))
+    end(unit, during)
+    unit.retry()
+    assert (unit.is_full, unit.waiting, unit.in_memory_only) == (True, 2, 1)
+    monkeypatch.setattr(os, "pwrite", real)
+    unit.retry()
+    assert (unit.is_full, unit.in_memory_only) == (False, 0)
+    assert unit.opened(after, cells(after, None))
+    end(unit, after)
+    die(unit)
+
+    rows, unsettled = left_behind(tmp_path)
+    assert [entry.request[0] for entry in rows] == [before, during, after]
+    assert unsettled == []
+
+
+async def test_journal_row_that_no_disk_takes_can_still_be_committed(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, later = new_id(), new_id()
+    end(journal, name)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    end(journal, later)
+
+    found = []
+    while journal.waiting:
+        batch = journal.batch(10)
+        found += [entry.request[0] for entry in batch.entries]
+        journal.commit(batch)
+    assert found == [name, later]
+
+
+async def test_journal_at_its_bound_is_full_until_rows_are_committed(tmp_path: Path) -> None:
+    unit = build(tmp_path, max_bytes=4000)
+    while not unit.is_full:
+        end(unit, new_id())
+
+    while unit.waiting:
+        unit.commit(unit.batch(5))
+
+    assert not unit.is_full
+    await unit.aclose()
+
+
+async def test_journal_all_committed_leaves_no_folder(tmp_path: Path) -> None:
+    unit = build(tmp_path)
+    end(unit, new_id())
+    unit.commit(unit.batch(10))
+
+    await unit.aclose()
+
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a test may wait
+
+
+async def test_journal_durable_returns_after_a_flush_that_began_later(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", flushed.append)
+    end(journal, new_id())
+
+    await asyncio.wait_for(asyncio.gather(*(journal.durable() for _ in range(5))), 5)
+
+    assert journal._segments[-1].fd in flushed
+    assert len(flushed) <= 4, "waiters share a flush"
+
+
+async def test_journal_of_another_release_is_read_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (folder / "owner").touch()
+    old = Columns(("gone", "usage_source", "id"), ("number", "gone"))
+    data = encode_head(old) + frame(CLOSE, encode_entry(("x", "provider", "an-id"), ((3, "y"),)))
+    (folder / "0000000001.segment").write_bytes(data)
+
+    rows, _ = left_behind(tmp_path)
+
+    assert rows == [Entry(("an-id", None, None, "provider"), ((None, 3),))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_records_cut_or_damaged_anywhere_are_read_up_to_there(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    payloads = data.draw(st.lists(st.binary(max_size=300), min_size=1, max_size=20))
+    whole = b"".join(frame(CLOSE, payload) for payload in payloads)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    cut = data.draw(st.booleans())
+    damaged = whole[:place] if cut else whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+    path = tmp_path_factory.getbasetemp() / "records"
+    path.write_bytes(damaged)
+
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        found = [record.payload for record in read_records(fd, 0, len(damaged))]
+    finally:
+        os.close(fd)
+
+    intact, size = [], 0
+    for payload in payloads:
+        size += len(frame(CLOSE, payload))
+        if size <= place:
+            intact.append(payload)
+    assert found == intact
