@@ -190,6 +190,19 @@ class SseChunkStream(TranslatedStream[ChunkT]):
             raise self._error
         raise StopAsyncIteration
 
+    async def push(self, take: Callable[[Sequence[ChunkT]], bool]) -> bool:
+        """See `ChunkStream`."""
+
+        def translate(data: bytes) -> bool:
+            chunks = self._translate(data)
+            return (not chunks or take(chunks)) and not self._ended
+
+        if not self._ended and await self._response.deliver(translate):
+            translate(b"")
+        if self._error is not None:
+            raise self._error
+        return self._ended
+
     def _translate(self, data: bytes) -> list[ChunkT]:
         """Return what `data` (empty: the end) produces; an error waits until the chunks before it are out."""
         translator = self._translator

@@ -5,7 +5,7 @@ Implementations raise `ProviderError` with kind `CONNECTION` (also where connect
 in time), `BAD_RESPONSE` or `OVERLOADED` (too many connections), and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -54,6 +54,17 @@ class UpstreamResponse(Protocol):
     async def read_chunk(self) -> bytes:
         """Return all bytes that have arrived, waiting for the first; `b""` at the regular end of the body."""
         ...
+
+    async def deliver(self, take: Callable[[bytes], bool]) -> bool:
+        """Hand over the body as it arrives: True at its regular end, False as soon as `take` returns False.
+
+        A client that can calls `take` from where the bytes arrive, so that no task is woken for each arrival; this is
+        what it does where it cannot. What `take` raises is raised here.
+        """
+        while data := await self.read_chunk():
+            if not take(data):
+                return False
+        return True
 
     async def aclose(self) -> None:
         """Give the connection back where the body was read to its end, else close it. Idempotent."""

@@ -10,7 +10,9 @@ import pytest
 from gateway_fixtures import Mocks
 from raw_http import Connection, request_bytes
 from running_gateway import TOKEN, RunningGateway
+from serving_process import chat_request
 from upstreams import UPSTREAM_KEY, Fault, Upstream
+from upstreams.wire import data_event, sse_reply
 
 HELLO = [{"role": "user", "content": "Tell me [text=400] something."}]
 CHAT = "/v1/chat/completions"
@@ -329,3 +331,28 @@ def test_deployment_that_cannot_do_the_operation_is_left_out(client: openai.Open
         assert client.completions.create(model="two", prompt="Once upon", max_tokens=5).choices[0].text
 
     assert {row["provider"] for row in gateway.rows(4)} == {"openai"}
+
+
+def test_slow_reader_gets_every_byte_and_holds_its_provider_back(gateway: RunningGateway, mocks: Mocks) -> None:
+    count, text = 2_500, "x" * 16_000
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    delta = data_event({**chunk, "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]})
+    usage = {"prompt_tokens": 1, "completion_tokens": count, "total_tokens": count + 1}
+    last = data_event({**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage})
+    mocks.openai.script(sse_reply((delta,) * count + (last, b"data: [DONE]\n\n")))
+
+    with Connection(gateway.port) as client:
+        client.send(chat_request("Tell me something.", "gpt", token=TOKEN, stream=True))
+        mocks.openai.wait_for(lambda: bool(mocks.openai.exchanges))
+        exchange = mocks.openai.exchanges[0]
+        held_at = -1
+        while held_at != exchange.bytes_sent:  # until it stands still
+            held_at = exchange.bytes_sent
+            time.sleep(0.3)
+        assert held_at < count * len(delta) // 2
+        answer = bytearray()
+        while b"data: [DONE]" not in answer[-100:]:
+            answer += client.socket.recv(1 << 20)
+
+    assert answer.count(text.encode()) == count
+    assert gateway.rows(1)[0]["completion_tokens"] == count

@@ -1,6 +1,6 @@
 """A stream that goes on in a new exchange where the provider paused its turn; knows no endpoint."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 from typing_extensions import override
@@ -48,6 +48,14 @@ class PausedStream(TranslatedStream[ChatCompletionChunk]):
                 if not self._messages.paused:
                     raise
             await self._continue()
+
+    async def push(self, take: Callable[[Sequence[ChatCompletionChunk]], bool]) -> bool:
+        """See `ChunkStream`."""
+        while await self._inner.push(take):
+            if not self._messages.paused:
+                return True
+            await self._continue()
+        return False
 
     async def aclose(self) -> None:
         """See `ChunkStream`."""

@@ -124,8 +124,10 @@ async def _early_close_findings(case: ConformanceCase) -> list[str]:
 async def _variant_findings(case: ConformanceCase, data: bytes, expected: StreamOutcome) -> list[str]:
     found: list[str] = []
     wanted = _comparable(expected.chunks)
-    for what, pieces in variants.same_meaning(data):
-        outcome = await run_stream(case, Played(pieces, headers=case.stream_headers), what)
+    runs = [(what, pieces, False) for what, pieces in variants.same_meaning(data)]
+    runs += [("pushed", [data], True), ("pushed event by event", variants.events(data), True)]
+    for what, pieces, pushed in runs:
+        outcome = await run_stream(case, Played(pieces, headers=case.stream_headers), what, pushed=pushed)
         if outcome.error is not None:
             found.append(f"stream, {what}: {outcome.error!r}")
         elif _comparable(outcome.chunks) != wanted or outcome.usage != expected.usage or not outcome.finished:

@@ -1,7 +1,7 @@
 """Runs an adapter once on given upstream bytes and notes what came of it; judges nothing but how it let go."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -51,8 +51,13 @@ async def run_whole(case: ConformanceCase, played: Played | None, situation: str
     return outcome
 
 
-async def run_stream(case: ConformanceCase, played: Played | None, situation: str) -> StreamOutcome:
-    """Call `chat_stream`, read it to its end and close it twice; escapes as with `run_whole`."""
+async def run_stream(
+    case: ConformanceCase, played: Played | None, situation: str, *, pushed: bool = False
+) -> StreamOutcome:
+    """Call `chat_stream`, read it to its end and close it twice; escapes as with `run_whole`.
+
+    `pushed`: let it push its chunks, to a taker that wants a pause after each time.
+    """
     transport = PlayedTransport(played)
     outcome = StreamOutcome()
     async with _watched(situation):
@@ -61,14 +66,20 @@ async def run_stream(case: ConformanceCase, played: Played | None, situation: st
         except ProviderError as error:
             outcome.error = error
         else:
-            await _read(stream, outcome)
+            await _read(stream, outcome, pushed=pushed)
     outcome.released = transport.all_released
     return outcome
 
 
-async def _read(stream: ChunkStream[ChatCompletionChunk], outcome: StreamOutcome) -> None:
+async def _read(stream: ChunkStream[ChatCompletionChunk], outcome: StreamOutcome, *, pushed: bool) -> None:
+    def take(chunks: Sequence[ChatCompletionChunk]) -> bool:
+        outcome.chunks += chunks
+        return False
+
     try:
-        async for chunks in stream:
+        while pushed and len(outcome.chunks) <= MAX_CHUNKS and not await stream.push(take):
+            pass
+        async for chunks in stream:  # nothing, where the stream was pushed to its end
             outcome.chunks += chunks
             if len(outcome.chunks) > MAX_CHUNKS:
                 break

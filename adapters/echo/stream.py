@@ -1,12 +1,12 @@
 """Paces the steps of an answer and fails where it was told to; the only part of the echo model that knows time."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Self, TypeVar
 
 from msgspec import Struct
 
-from adapters.base import Call
+from adapters.base import Call, push_each
 from adapters.echo.directives import Directives
 from adapters.errors import ErrorKind, ProviderError
 from schemas.usage import Usage
@@ -80,6 +80,10 @@ class EchoStream(Generic[ChunkT]):
                 break
             self._step = following
         return tuple(chunks)
+
+    async def push(self, take: Callable[[Sequence[ChunkT]], bool]) -> bool:
+        """See `ChunkStream`."""
+        return await push_each(self, take)
 
     async def aclose(self) -> None:
         """Forget the rest. Idempotent."""

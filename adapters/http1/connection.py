@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
         else:
             if self._bytes_without_body > MAX_HEAD_BYTES and self._exchange is exchange:
                 self._fail(ProviderError(ErrorKind.BAD_RESPONSE, "The provider's response head is too large."))
+        exchange.arrived()
 
     @override
     def eof_received(self) -> bool:

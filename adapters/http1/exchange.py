@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from typing_extensions import override
@@ -65,6 +66,7 @@ class Exchange(UpstreamResponse):
         "_inflate",
         "_inflating",
         "_line",
+        "_take",
         "_waiter",
         "complete",
         "error",
@@ -88,7 +90,8 @@ class Exchange(UpstreamResponse):
         self._head_bytes = 0
         self._inflate: Inflate | None = None
         self._inflating = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[bytes], bool] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
 
     # --- called by the connection
 
@@ -132,7 +135,8 @@ class Exchange(UpstreamResponse):
         self._buffered += len(data)
         if self._buffered > MAX_BUFFERED_BYTES:
             self._line.pause_reading()
-        self.wake()
+        if self._take is None:
+            self.wake()
 
     def end(self) -> None:
         """Take the regular end of the body."""
@@ -148,20 +152,35 @@ class Exchange(UpstreamResponse):
             self.error = error
             self.wake()
 
-    def wake(self) -> None:
-        """Let the waiting reader go on."""
+    def arrived(self) -> None:
+        """Hand over what one read has brought; once it is parsed, so that all of it is handed over together."""
+        take, waiter = self._take, self._waiter
+        if take is None or not self._chunks:
+            return
+        try:
+            goes_on = take(self._taken())
+        except BaseException as error:  # noqa: BLE001 - raised where `deliver` is awaited
+            goes_on = False
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
+        if not goes_on:
+            self._take = None
+            self.wake(more=False)
+
+    def wake(self, *, more: bool = True) -> None:
+        """Let the waiting reader go on; `more` tells it whether it wants more."""
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(more)
 
     # --- called by the owner
 
-    async def wait(self) -> None:
-        """Wait for the next change."""
+    async def wait(self) -> bool:
+        """Wait for the next change; returns what `wake` says."""
         self._waiter = self._line.loop.create_future()
-        await self._waiter
+        return await self._waiter
 
     async def wait_head(self) -> None:
         """Wait until the head has arrived."""
@@ -178,6 +197,26 @@ class Exchange(UpstreamResponse):
             if self.complete:
                 return b""
             await self.wait()
+        return self._taken()
+
+    @override
+    async def deliver(self, take: Callable[[bytes], bool]) -> bool:
+        while True:
+            if self._chunks and not take(self._taken()):
+                return False
+            if self.error is not None:
+                raise self.error
+            if self.complete:
+                return True
+            self._take = take
+            try:
+                if not await self.wait():
+                    return False
+            finally:
+                self._take = None
+
+    def _taken(self) -> bytes:
+        """Return all that has arrived."""
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._chunks = []

@@ -1,6 +1,7 @@
 """A streamed answer: sends it, and owns settling it, whichever way it ends."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Generic
 
@@ -8,6 +9,7 @@ import msgspec
 from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
+from aqueduct.api.direct_write import DirectWrite, direct_write
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.gateway import Gateway
@@ -41,6 +43,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         "_begun",
         "_complete",
         "_context",
+        "_direct",
         "_gateway",
         "_include_usage",
         "_last_chunk",
@@ -75,6 +78,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._output_chars = 0
         self._last_chunk: ChunkT | None = None
         self._send: Send | None = None
+        self._direct: DirectWrite | None = None
         self._settled = False
         self._begun = False
         self._complete = False
@@ -98,6 +102,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             else:
                 await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
             self._begun = True
+            self._direct = direct_write(send)
             self._gateway.stream_watch.add(self)
             failure = await self._relay()
             # settled before the last write: a client that has read to the end finds its usage recorded
@@ -146,22 +151,35 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
 
     async def _relay(self) -> ProviderError | None:
         """Send all chunks; returns what broke the stream off, if anything did."""
+        stream = self._opened.stream
         try:
             await self._write(self._encode(self._opened.held))
-            async for chunks in self._opened.stream:
+            if self._direct is not None:
+                while not await stream.push(self._take):
+                    await self._write(b"")  # returns once the client has caught up
+                return None
+            async for chunks in stream:
                 await self._write(self._encode(chunks))
         except ProviderError as error:
             return error
         return None
 
+    def _take(self, chunks: Sequence[ChunkT]) -> bool:
+        """Send chunks from where they arrive; False where the client does not keep up with them."""
+        direct = self._direct
+        if direct is None:
+            raise TypeError
+        self.last_sent = self._loop.time()
+        return direct(self._encode(chunks))
+
     async def _write(self, data: bytes) -> None:
-        if self._send is None or not data:
+        if self._send is None:
             return
         self.sending_since = self.last_sent = self._loop.time()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.sending_since = 0.0
 
-    def _encode(self, chunks: tuple[ChunkT, ...]) -> bytes:
+    def _encode(self, chunks: Sequence[ChunkT]) -> bytes:
         stream_spec = self._spec.stream
         if stream_spec is None:
             raise TypeError

@@ -116,6 +116,74 @@ async def test_exchange_chunks_that_arrive_together_are_read_together(transport:
         await response.aclose()
 
 
+async def test_exchange_delivers_from_where_the_bytes_arrive_until_the_taker_refuses(transport: Http1Transport) -> None:
+    pieces: list[tuple[bytes, asyncio.Task[object] | None]] = []
+
+    def take(data: bytes) -> bool:
+        pieces.append((data, asyncio.current_task()))
+        return len(pieces) != 2
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED)
+        for count in range(1, 5):
+            writer.write(b"1\r\n%d\r\n" % count * count)
+            await writer.drain()
+            while len(pieces) < count:  # noqa: ASYNC110 - no event says so
+                await asyncio.sleep(0.001)
+        writer.write(b"0\r\n\r\n")
+
+    async with RawServer(script) as server, asyncio.timeout(10):
+        response = await transport.send(request(server.url))
+        assert not await response.deliver(take)
+        assert await response.deliver(take)
+        assert await response.read_chunk() == b""
+        await response.aclose()
+    assert b"".join(data for data, _ in pieces) == b"1223334444"
+    assert [task for _, task in pieces if task is None]
+
+
+@pytest.mark.parametrize("at", [1, 2])
+async def test_exchange_raises_what_the_taker_raises(transport: Http1Transport, at: int) -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        if len(taken) == at:
+            raise ZeroDivisionError
+        return True
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + b"1\r\nx\r\n")
+        await writer.drain()
+        while not taken:  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.001)
+        writer.write(b"1\r\ny\r\n")
+        await reader.read()
+
+    async with RawServer(script) as server, asyncio.timeout(10):
+        response = await transport.send(request(server.url))
+        with pytest.raises(ZeroDivisionError):
+            await response.deliver(take)
+        await response.aclose()
+
+
+async def test_exchange_delivers_bytes_before_it_raises_a_failure(transport: Http1Transport) -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        return True
+
+    async with RawServer(once(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")) as server:
+        response = await transport.send(request(server.url))
+        with pytest.raises(ProviderError) as caught:
+            await response.deliver(take)
+        assert (taken, caught.value.kind) == ([b"half"], ErrorKind.CONNECTION)
+        await response.aclose()
+
+
 async def test_exchange_bytes_before_a_failure_are_read_first(transport: Http1Transport) -> None:
     async with RawServer(once(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")) as server:
         response = await transport.send(request(server.url))
