@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from gateway_fixtures import gateway, gateway_cluster, mocks, session_gateway, session_mocks
+from replay_summary import pytest_collection_modifyitems, pytest_terminal_summary
 from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
 
-__all__ = ["gateway", "gateway_cluster", "mocks", "session_gateway", "session_mocks"]
+__all__ = [
+    "gateway", "gateway_cluster", "mocks", "pytest_collection_modifyitems", "pytest_terminal_summary",
+    "session_gateway", "session_mocks",
+]  # fmt: skip
 
 
 def served(upstream: Upstream) -> Iterator[Upstream]:

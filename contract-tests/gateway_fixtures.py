@@ -8,9 +8,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 from running_gateway import ORGANISATION, RunningGateway, apply_yaml, running_gateway
-from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
+from upstreams import Anthropic, Azure, Bedrock, Cohere, Google, OpenAI, Upstream, Vertex, VertexClaude
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
@@ -33,6 +33,8 @@ COMPATIBLE = (
     "xai",
 )
 """The rows of quirks that have a provider and a model `on-NAME` of their own, at the OpenAI mock."""
+OWN_ADAPTERS = ("mistral",)
+"""Adapters for dialects near OpenAI's, each with a provider and a model of its name at the OpenAI mock."""
 PROVIDERS = """
 providers:
   - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
@@ -40,6 +42,23 @@ providers:
   - {{name: azure, adapter: azure_openai, base_url: "{azure}", secret: env:TEST_SECRET}}
   - {{name: anthropic, adapter: anthropic, base_url: "{anthropic}", secret: env:TEST_SECRET}}
   - {{name: google, adapter: google, base_url: "{google}/v1beta", secret: env:TEST_SECRET}}
+  - name: vertex
+    adapter: vertex
+    base_url: "{vertex}"
+    secret: env:TEST_SECRET
+    options: {{project: demo, location: europe-west4}}
+  - name: vertex-claude
+    adapter: vertex
+    base_url: "{vertex_claude}"
+    secret: env:TEST_SECRET
+    options: {{project: demo, location: europe-west1}}
+  - {{name: bedrock, adapter: bedrock, base_url: "{bedrock}", secret: env:TEST_SECRET}}
+  - name: bedrock-signed
+    adapter: bedrock
+    base_url: "{bedrock}"
+    secret: env:TEST_AWS_SECRET
+    options: {{region: eu-central-1}}
+  - {{name: cohere, adapter: cohere, base_url: "{cohere}", secret: env:TEST_SECRET}}
   - {{name: echo, adapter: echo}}
 models:
   - {{name: gpt, aliases: [gpt-alias], deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
@@ -48,6 +67,19 @@ models:
   - {{name: claude, max_output_tokens: 4096, deployments: [{{provider: anthropic, upstream_model: claude-sonnet-4-6}}]}}
   - {{name: gemini, deployments: [{{provider: google, upstream_model: gemini-2.5-flash}}]}}
   - {{name: gemini-embedding, deployments: [{{provider: google, upstream_model: gemini-embedding-001}}]}}
+  - {{name: vertex-gemini, deployments: [{{provider: vertex, upstream_model: gemini-2.5-flash}}]}}
+  - {{name: vertex-embedding, deployments: [{{provider: vertex, upstream_model: text-embedding-005}}]}}
+  - {{name: vertex-embedding-2, deployments: [{{provider: vertex, upstream_model: gemini-embedding-2}}]}}
+  - name: vertex-claude
+    max_output_tokens: 4096
+    deployments: [{{provider: vertex-claude, upstream_model: "claude-sonnet-4-5@20250929"}}]
+  - name: bedrock
+    max_output_tokens: 4096
+    deployments: [{{provider: bedrock, upstream_model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]
+  - name: bedrock-signed
+    deployments: [{{provider: bedrock-signed, upstream_model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]
+  - {{name: cohere, deployments: [{{provider: cohere, upstream_model: command-a-03-2025}}]}}
+  - {{name: cohere-embedding, deployments: [{{provider: cohere, upstream_model: embed-v4.0}}]}}
   - {{name: strict, extra_params: reject, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: "openai/*", deployments: [{{provider: openai, upstream_model: "*"}}]}}
   - {{name: echo, deployments: [{{provider: echo, upstream_model: echo}}]}}
@@ -70,10 +102,14 @@ class Mocks(Struct, frozen=True):
     azure: Upstream
     anthropic: Upstream
     google: Upstream
+    vertex: Upstream
+    vertex_claude: Upstream
+    bedrock: Upstream
+    cohere: Upstream
 
     def all(self) -> tuple[Upstream, ...]:
         """Every mock."""
-        return (self.openai, self.compatible, self.azure, self.anthropic, self.google)
+        return structs.astuple(self)
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +130,11 @@ def gateway_cluster() -> Iterator[Cluster]:
 def session_mocks() -> Iterator[Mocks]:
     """All mocks, for the whole session."""
     with ExitStack() as stack:
-        dialects = (OpenAI(), OpenAI(extra_fields=None), Azure(), Anthropic(), Google())
-        openai, compatible, azure, anthropic, google = (stack.enter_context(Upstream(dialect)) for dialect in dialects)
-        yield Mocks(openai, compatible, azure, anthropic, google)
+        dialects = (
+            OpenAI(), OpenAI(extra_fields=None), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(), Bedrock(),
+            Cohere(),
+        )  # fmt: skip
+        yield Mocks(*(stack.enter_context(Upstream(dialect)) for dialect in dialects))
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +168,7 @@ def gateway(session_gateway: RunningGateway, mocks: Mocks) -> RunningGateway:
 
 def providers_yaml(mocks: Mocks) -> str:
     """The providers and models of the standard gateway."""
-    standard = PROVIDERS.format(
-        openai=mocks.openai.url,
-        compatible=mocks.compatible.url,
-        azure=mocks.azure.url,
-        anthropic=mocks.anthropic.url,
-        google=mocks.google.url,
-    )
+    standard = PROVIDERS.format(**{name: upstream.url for name, upstream in structs.asdict(mocks).items()})
     providers = "".join(
         f"  - {{name: {name}, adapter: openai_compatible, quirks: {name}, base_url: '{mocks.compatible.url}/v1',"
         " secret: env:TEST_SECRET}\n"
@@ -146,6 +178,10 @@ def providers_yaml(mocks: Mocks) -> str:
         f"  - {{name: on-{name}, deployments: [{{provider: {name}, upstream_model: a-model}}]}}\n"
         for name in COMPATIBLE
     )
+    for name in OWN_ADAPTERS:
+        base_url = f"{mocks.compatible.url}/v1"
+        providers += f"  - {{name: own-{name}, adapter: {name}, base_url: '{base_url}', secret: env:TEST_SECRET}}\n"
+        models += f"  - {{name: {name}, deployments: [{{provider: own-{name}, upstream_model: a-model}}]}}\n"
     return standard.replace("models:\n", f"{providers}models:\n{models}")
 
 

@@ -14,6 +14,7 @@ import uvicorn
 from litestar import Litestar
 from msgspec import structs
 from upstreams.dialects.base import UPSTREAM_KEY
+from upstreams.dialects.bedrock import SIGNING_ID, SIGNING_SECRET
 
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.http_protocol import BoundedHttpProtocol
@@ -26,7 +27,12 @@ from aqueduct.settings import Settings
 
 TOKEN = "aq_a-token-for-tests-0123456789abcdefghijk"
 OTHER_TOKEN = "aq_another-token-0123456789abcdefghijklmn"
-ENVIRONMENT = {"TEST_TOKEN": TOKEN, "TEST_OTHER_TOKEN": OTHER_TOKEN, "TEST_SECRET": UPSTREAM_KEY}
+ENVIRONMENT = {
+    "TEST_TOKEN": TOKEN,
+    "TEST_OTHER_TOKEN": OTHER_TOKEN,
+    "TEST_SECRET": UPSTREAM_KEY,
+    "TEST_AWS_SECRET": f"{SIGNING_ID}:{SIGNING_SECRET}",
+}
 START_TIMEOUT_S = 20.0
 ORGANISATION = """
 orgs:

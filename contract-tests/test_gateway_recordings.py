@@ -1,63 +1,128 @@
-"""Every recorded chat answer through the gateway, read by the official client: it means what the recording means."""
+"""Every recording of an API that an adapter speaks, through the gateway, read by the official client.
 
+What it means is said by the readers of `upstreams`, never by the adapter under test. The run's summary counts them.
+"""
+
+import base64
 import json
+import struct
 from collections.abc import Iterator
 
 import msgspec
 import openai
 import pytest
-from gateway_fixtures import COMPATIBLE, Mocks
+from gateway_fixtures import COMPATIBLE, OWN_ADAPTERS, Mocks
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionStreamOptionsParam
 from running_gateway import TOKEN, RunningGateway
-from upstreams import Reading, Recording, Upstream, Usage, recordings
+from upstreams import Reading, Recording, Upstream, Usage, claims, recordings
 from upstreams.readers import read, read_body
 from upstreams.readers.sse import decode
 
-CHAT_APIS = ("chat.completions", "messages", "generateContent", "streamGenerateContent")
+from adapters import registry
+from adapters.base import Call, Deployment, Secret
+from adapters.conformance.case import Played, PlayedTransport
+from adapters.errors import ProviderError
+
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
+ASKED_FOR_USAGE: ChatCompletionStreamOptionsParam = {"include_usage": True}
+OPERATIONS = {"completions": "completions"} | dict.fromkeys(
+    ("embeddings", "embedContent", "embed", "predict"), "embeddings"
+)
+"""The gateway's operation for a recorded API; the others are chat."""
+MODELS = {
+    "anthropic": "claude",
+    "azure": "gpt-azure",
+    "bedrock": "bedrock",
+    "google": "gemini",
+}
+EMBEDDING_MODELS = {"google": "gemini-embedding"}
+STATUSES = {401: 502, 402: 502, 403: 502, 500: 502, 501: 502}
+"""What the client is told instead of a provider's status: credentials and failures are not the caller's fault."""
+UNKNOWN_MODEL = (
+    "mistral/embeddings.err400__rig__error_preserves_provider_body",
+    "bedrock/converse-stream.err400__otel__test_converse_stream_with_invalid_model",
+)
+"""Providers that answer 400 to a model that they do not have."""
 
 
-def chat_recordings() -> list[Recording]:
-    return [recording for recording in recordings() if recording.api in CHAT_APIS and recording.dialect]
+class Lane(msgspec.Struct, frozen=True):
+    """One way of a recording through the gateway: the model that is asked for, and the mock that plays the provider."""
+
+    recording: Recording
+    model: str
+    mock: str
 
 
-def model_of(recording: Recording) -> str:
-    """The gateway's model whose adapter speaks a recording's dialect."""
-    if recording.dialect == "anthropic":
-        return "claude"
-    if recording.dialect == "google":
-        return "gemini"
-    if recording.dialect == "azure":
-        return "gpt-azure"
-    if recording.provider == "openai":
-        return "gpt"
-    return f"on-{recording.provider}" if recording.provider in COMPATIBLE else "on-default"
+def lanes(recording: Recording) -> Iterator[Lane]:
+    """Every adapter that speaks a recording's API; what Vertex answered in Gemini's form goes through both."""
+    is_embedding = OPERATIONS.get(recording.api) == "embeddings"
+    match recording.dialect:
+        case "openai":
+            named = f"on-{recording.provider}" if recording.provider in COMPATIBLE else "on-default"
+            is_openai = recording.provider == "openai"
+            yield Lane(recording, "gpt" if is_openai else named, "openai" if is_openai else "compatible")
+            if recording.provider in OWN_ADAPTERS:
+                yield Lane(recording, recording.provider, "compatible")
+        case "google":
+            yield Lane(recording, "gemini-embedding" if is_embedding else "gemini", "google")
+            if recording.provider == "vertex":
+                yield Lane(recording, "vertex-embedding-2" if is_embedding else "vertex-gemini", "vertex")
+        case "vertex":
+            is_claude = recording.api == "rawPredict"
+            yield Lane(
+                recording,
+                "vertex-claude" if is_claude else "vertex-embedding",
+                "vertex_claude" if is_claude else "vertex",
+            )
+        case "cohere":
+            yield Lane(recording, "cohere-embedding" if is_embedding else "cohere", "cohere")
+        case "bedrock":
+            yield Lane(recording, "bedrock", "bedrock")
+            yield Lane(recording, "bedrock-signed", "bedrock")
+        case dialect:
+            yield Lane(recording, MODELS[dialect], dialect)
 
 
-def upstream_of(mocks: Mocks, recording: Recording) -> Upstream:
-    dialect = recording.dialect
-    found: Upstream = getattr(
-        mocks, "compatible" if dialect == "openai" and recording.provider != "openai" else dialect
-    )
-    return found
+def is_streamed(recording: Recording) -> bool:
+    return recording.streamed or recording.api == "converse-stream"
 
 
-def read_through(client: openai.OpenAI, model: str, *, stream: bool) -> Reading:
+def is_listing(recording: Recording) -> bool:
+    return recording.api == "models"
+
+
+LANES = [lane for one in claims.claimed_recordings() if not is_listing(one) for lane in lanes(one)]
+LISTINGS = [one for one in claims.claimed_recordings() if is_listing(one)]
+
+
+def read_through(client: openai.OpenAI, lane: Lane, inputs: int) -> Reading:
     """What the official client reads, in the oracle's terms; an error in the stream ends it."""
+    api = {"chat": "chat.completions"}.get(operation := OPERATIONS.get(lane.recording.api, "chat"), operation)
     try:
-        if not stream:
-            whole = client.chat.completions.create(model=model, messages=HELLO)
-            return read_body("chat.completions", 200, whole.to_json().encode(), "json")
-        events = [*stream_events(client, model), "[DONE]"]
-        return read_body("chat.completions", 200, "".join(f"data: {event}\n\n" for event in events).encode(), "sse")
+        if not is_streamed(lane.recording):
+            return read_body(api, 200, whole(client, lane.model, operation, inputs).encode(), "json")
+        events = [*stream_events(client, lane.model, operation), "[DONE]"]
+        return read_body(api, 200, "".join(f"data: {event}\n\n" for event in events).encode(), "sse")
     except openai.APIStatusError as error:
-        return read_body("chat.completions", error.status_code, json.dumps({"error": error.body}).encode(), "json")
+        return read_body(api, error.status_code, json.dumps({"error": error.body}).encode(), "json")
 
 
-def stream_events(client: openai.OpenAI, model: str) -> Iterator[str]:
+def whole(client: openai.OpenAI, model: str, operation: str, inputs: int) -> str:
+    """The JSON of an unstreamed answer; `inputs` are the texts to embed."""
+    if operation == "embeddings":
+        return client.embeddings.create(model=model, input=["hello"] * inputs, encoding_format="float").to_json()
+    if operation == "completions":
+        return client.completions.create(model=model, prompt="hello").to_json()
+    return client.chat.completions.create(model=model, messages=HELLO).to_json()
+
+
+def stream_events(client: openai.OpenAI, model: str, operation: str) -> Iterator[str]:
     """The JSON of each chunk that the official client reads; an error in the stream is the last one."""
-    options: ChatCompletionStreamOptionsParam = {"include_usage": True}
-    stream = client.chat.completions.create(model=model, messages=HELLO, stream=True, stream_options=options)
+    if operation == "completions":
+        for text in client.completions.create(model=model, prompt="hello", stream=True, stream_options=ASKED_FOR_USAGE):
+            yield text.to_json(indent=None)
+        return
+    stream = client.chat.completions.create(model=model, messages=HELLO, stream=True, stream_options=ASKED_FOR_USAGE)
     try:
         for chunk in stream:
             yield chunk.to_json(indent=None)
@@ -65,10 +130,12 @@ def stream_events(client: openai.OpenAI, model: str) -> Iterator[str]:
         yield json.dumps({"error": error.body})
 
 
-def differences(expected: Reading, found: Reading) -> list[str]:
+def differences(expected: Reading, found: Reading, recording: Recording) -> list[str]:
     """What the client was told otherwise than the recording says."""
     if expected.error is not None:
-        return [] if found.error is not None else ["the error is missing"]
+        if found.error is None:
+            return ["the error is missing"]
+        return error_differences(recording, expected.error.message, found.error.status, found.error.message)
     if found.error is not None:
         return [f"error: {found.error.message}"]
     pairs = {
@@ -79,17 +146,38 @@ def differences(expected: Reading, found: Reading) -> list[str]:
         # A blocked prompt has no answer; the gateway says why in the refusal.
         "refusal": (expected.refusal, found.refusal if expected.finish != "content_filter" else expected.refusal),
         "others": (len(expected.others), len(found.others)),
+        "vectors": (expected.vectors, found.vectors),
     }
     if expected.usage is not None:
         pairs["usage"] = (expected.usage, None if found.usage is None else as_reported(expected.usage, found.usage))
     return [f"{name}: {want!r:.300} became {got!r:.300}" for name, (want, got) in pairs.items() if want != got]
 
 
+def error_differences(recording: Recording, message: str, status: int, words: str) -> list[str]:
+    """What was told of an error: its status in the gateway's terms, and the provider's words where the caller erred."""
+    is_unknown_model = recording.name in UNKNOWN_MODEL
+    wanted = 404 if is_unknown_model else STATUSES.get(recording.status, recording.status)
+    found = [] if status == wanted else [f"status: {recording.status} became {status}"]
+    if status in {400, 413, 422} and message[:20] not in words:
+        found.append(f"message: {message!r:.200} became {words!r:.200}")
+    return found
+
+
 def as_reported(expected: Usage, found: Usage) -> Usage:
     """What was found, without what the recording says in places of its provider's own that the oracle does not read."""
-    names = ("cached", "cache_write", "reasoning")
+    names = ("completion", "cached", "cache_write", "reasoning")
     known = {name: getattr(found, name) if getattr(expected, name) is not None else None for name in names}
     return msgspec.structs.replace(found, **known)
+
+
+def expected_of(recording: Recording) -> Reading:
+    """What a recording says, with what the readers cannot know of one provider."""
+    reading = read(recording)
+    if "pplx-embed" in recording.name:  # 8-bit integers in base64, which OpenAI's format does not have
+        packed = [base64.b64decode(entry["embedding"]) for entry in json.loads(recording.body)["data"]]
+        integers = tuple(tuple(map(float, struct.unpack(f"{len(data)}b", data))) for data in packed)
+        return msgspec.structs.replace(reading, vectors=integers)
+    return inclusive(recording, reading)
 
 
 def inclusive(recording: Recording, reading: Reading) -> Reading:
@@ -105,13 +193,64 @@ def inclusive(recording: Recording, reading: Reading) -> Reading:
     return msgspec.structs.replace(reading, usage=beside)
 
 
-@pytest.mark.parametrize("recording", chat_recordings(), ids=lambda recording: recording.name)
-def test_recorded_answer_means_the_same_through_the_gateway(
-    gateway: RunningGateway, mocks: Mocks, recording: Recording
-) -> None:
-    upstream = upstream_of(mocks, recording)
-    upstream.always(recording)
+@pytest.mark.replay
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane.recording.name}-{lane.model}")
+def test_recorded_answer_means_the_same_through_the_gateway(gateway: RunningGateway, mocks: Mocks, lane: Lane) -> None:
+    upstream: Upstream = getattr(mocks, lane.mock)
+    upstream.always(lane.recording)
+    expected = expected_of(lane.recording)
     with openai.OpenAI(base_url=gateway.url, api_key=TOKEN, max_retries=0) as client:
-        found = read_through(client, model_of(recording), stream=recording.streamed)
+        found = read_through(client, lane, len(expected.vectors) or 1)
 
-    assert differences(inclusive(recording, read(recording)), found) == []
+    assert differences(expected, found, lane.recording) == []
+
+
+LISTERS = {"anthropic": "anthropic", "gemini": "google", "mistral": "mistral", "openai": "openai"}
+
+
+@pytest.mark.replay
+@pytest.mark.parametrize("recording", LISTINGS, ids=lambda recording: recording.name)
+async def test_recorded_model_list_is_what_an_adapter_discovers(recording: Recording) -> None:
+    """Discovery is a command and no endpoint: it ends at the adapter."""
+    document = json.loads(recording.body)
+    one_page = {name: value for name, value in document.items() if name != "nextPageToken"}
+    adapter = registry.build(
+        LISTERS.get(recording.provider, "openai_compatible"),
+        PlayedTransport(Played([json.dumps(one_page).encode()], status=recording.status)),
+    )
+    assert isinstance(adapter, registry.SupportsModelDiscovery)
+    deployment = Deployment(
+        id="d",
+        model="m",
+        provider="p",
+        adapter="a",
+        upstream_model="u",
+        base_url="https://x.invalid",
+        credential=Secret("k"),
+    )
+    call = Call(deployment=deployment, request_id="r", deadline=1e12)
+    if recording.status != 200 or ("data" not in document and "models" not in document):
+        with pytest.raises(ProviderError):
+            await adapter.list_models(call)
+        return
+    listed = document.get("data") or document.get("models")
+    names = {str(model.get("id") or model["name"]).removeprefix("models/") for model in listed}
+    found = set(await adapter.list_models(call))
+    assert found <= names
+    assert found
+
+
+def test_every_recorded_api_is_spoken_by_an_adapter_or_named_as_not_claimed() -> None:
+    """What an adapter can do is read off its Protocols: a new one fails here until its APIs are replayed."""
+    implemented = {name: registry.operations(registry.adapter_class(name)) for name in registry.adapter_types()}
+    del implemented["echo"]
+
+    assert {name: frozenset(operations) for name, operations in claims.SPEAKS.items()} == implemented
+    assert set(claims.UNCLAIMED) == {recording.api for recording in recordings()} - claims.claimed()
+
+
+def test_every_recording_of_a_claimed_api_is_replayed() -> None:
+    replayed = {lane.recording.name for lane in LANES} | {recording.name for recording in LISTINGS}
+
+    assert replayed == {recording.name for recording in claims.claimed_recordings()}
+    assert len(replayed) >= 470

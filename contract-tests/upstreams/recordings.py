@@ -27,6 +27,12 @@ DIALECTS = {
     "generateContent": "google",
     "streamGenerateContent": "google",
     "embedContent": "google",
+    "converse": "bedrock",
+    "converse-stream": "bedrock",
+    "cohere.v2.chat": "cohere",
+    "embed": "cohere",
+    "predict": "vertex",
+    "rawPredict": "vertex",
 }
 
 
@@ -55,7 +61,7 @@ class Recording(msgspec.Struct, frozen=True):
 
     @property
     def dialect(self) -> str:
-        """Name of the wire format: openai, azure, anthropic or google; "" for APIs without a mock."""
+        """Name of the wire format: openai, azure, anthropic, google, bedrock, cohere or vertex; "" without a mock."""
         dialect = DIALECTS.get(self.api, "")
         return "azure" if (dialect, self.provider) == ("openai", "azure") else dialect
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from upstreams.aws_frames import CONTENT_TYPE, split_frames
 from upstreams.recordings import JsonObject, Recording, split_events
 
 Headers = tuple[tuple[str, str], ...]
@@ -78,6 +79,11 @@ def data_event(document: object, event: str | None = None) -> bytes:
     return f"{head}data: {json.dumps(document, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
+def frames_reply(frames: tuple[bytes, ...], headers: Headers = ()) -> Reply:
+    """A 200 stream of AWS's messages, sent chunked, one chunk per message."""
+    return Reply(headers=(("content-type", CONTENT_TYPE), *headers), parts=frames, streamed=True)
+
+
 def recorded_reply(recording: Recording) -> Reply:
     """The recorded response, byte for byte; event streams are sent event by event.
 
@@ -89,6 +95,8 @@ def recorded_reply(recording: Recording) -> Reply:
     if recording.body_kind == "json-array-stream" and recording.status == 200:
         events = (data_event(item).replace(b"\n", b"\r\n") for item in json.loads(recording.body))
         return sse_reply(tuple(events))
+    if recording.body_kind == "aws-eventstream":
+        return Reply(recording.status, headers, split_frames(recording.body), streamed=True)
     if recording.body_kind == "sse":
         return Reply(recording.status, headers, split_events(recording.body), streamed=True)
     return Reply(recording.status, headers, (recording.body,), streamed=recording.streamed and recording.status == 200)

@@ -3,7 +3,13 @@
 from upstreams.dialects.anthropic import Anthropic
 from upstreams.dialects.azure import Azure
 from upstreams.dialects.base import Answer, Call, Dialect, RefusedError
+from upstreams.dialects.bedrock import Bedrock
+from upstreams.dialects.cohere import Cohere
 from upstreams.dialects.google import Google
 from upstreams.dialects.openai import OpenAI
+from upstreams.dialects.vertex import Vertex, VertexClaude
 
-__all__ = ["Answer", "Anthropic", "Azure", "Call", "Dialect", "Google", "OpenAI", "RefusedError"]
+__all__ = [
+    "Answer", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Google", "OpenAI", "RefusedError",
+    "Vertex", "VertexClaude",
+]  # fmt: skip

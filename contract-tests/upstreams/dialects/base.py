@@ -20,6 +20,12 @@ SCRIPTED = frozenset(
         "generateContent",
         "streamGenerateContent",
         "embedContent",
+        "converse",
+        "converse-stream",
+        "cohere.v2.chat",
+        "embed",
+        "predict",
+        "rawPredict",
     }
 )
 

@@ -5,6 +5,7 @@ import re
 
 import msgspec
 
+from upstreams.aws_frames import documents
 from upstreams.recordings import Json, JsonObject
 
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -35,11 +36,13 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 def decode(body: bytes, body_kind: str) -> Decoded:
-    """Decode a body of kind sse, json or json-array-stream.
+    """Decode a body of kind sse, json, json-array-stream or aws-eventstream.
 
     Raises:
         ValueError: something is no JSON object.
     """
+    if body_kind == "aws-eventstream":
+        return Decoded(documents(body), streamed=True)
     data = payloads(body) if body_kind == "sse" else []
     if data:
         found = [json.loads(text) for text in data if text.strip() != "[DONE]"]

@@ -1,0 +1,129 @@
+"""What Converse refuses, known from its API reference and its own 400s; it must not know the live answers.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+
+from upstreams.recordings import JsonObject
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+DOCUMENT_NAME = re.compile(r"[a-zA-Z0-9\s()\[\]-]{1,200}")
+FIELDS: dict[str, frozenset[str]] = {
+    "": frozenset(
+        {
+            "additionalModelRequestFields",
+            "additionalModelResponseFieldPaths",
+            "guardrailConfig",
+            "inferenceConfig",
+            "messages",
+            "outputConfig",
+            "performanceConfig",
+            "promptVariables",
+            "requestMetadata",
+            "serviceTier",
+            "system",
+            "toolConfig",
+        }
+    ),
+    "inferenceConfig": frozenset({"maxTokens", "temperature", "topP", "stopSequences"}),
+    "toolConfig": frozenset({"tools", "toolChoice"}),
+}
+BLOCKS = frozenset(
+    {
+        "audio", "cachePoint", "citationsContent", "document", "guardContent", "image", "reasoningContent",
+        "searchResult", "text", "toolResult", "toolUse", "video",
+    }
+)  # fmt: skip
+RESULTS = frozenset({"text", "json", "image", "document", "video", "searchResult"})
+
+
+def problem(body: JsonObject) -> str | None:
+    """The provider's message for the first rule that the body breaks; None if there is none."""
+    rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (fields, turns, blocks, history, tools)
+    return next((text for rule in rules for text in rule(body)), None)
+
+
+def fields(body: JsonObject) -> Iterator[str]:
+    """No field is unknown."""
+    for place, known in FIELDS.items():
+        for name in (body.get(place) or {}) if place else body:
+            if name not in known:
+                yield f"Unknown parameter in input: {place}.{name}".replace(": .", ": ")
+    config = body.get("inferenceConfig") or {}
+    for name in ("temperature", "topP"):
+        if name in config and not 0 <= config[name] <= 1:
+            yield f"Value for {name} must be between 0 and 1"
+    if config.get("maxTokens", 1) < 1:
+        yield "Invalid value for maxTokens: valid min value: 1"
+
+
+def turns(body: JsonObject) -> Iterator[str]:
+    """The first turn is the user's, and the roles alternate."""
+    roles = [turn["role"] for turn in body.get("messages") or []]
+    if not roles:
+        yield "A conversation must have at least one message."
+    elif roles[0] != "user":
+        yield "A conversation must start with a user message."
+    if any(before == after for before, after in itertools.pairwise(roles)):
+        yield "A conversation must alternate between user and assistant roles."
+
+
+def blocks(body: JsonObject) -> Iterator[str]:
+    """Every block has one member of the union, texts are not blank, documents have a name that fits."""
+    for turn in body["messages"]:
+        if not turn["content"]:
+            yield "The content field in the Message object is empty."
+        for block in turn["content"]:
+            if len(block) != 1 or not BLOCKS.issuperset(block):
+                yield f"Invalid content block: {sorted(block)}"
+            if "text" in block and not block["text"].strip():
+                yield "The text field in the ContentBlock object is blank."
+            if "document" in block and not DOCUMENT_NAME.fullmatch(block["document"]["name"]):
+                yield "The document name has characters that are not allowed."
+            for part in (block.get("toolResult") or {}).get("content") or []:
+                if len(part) != 1 or not RESULTS.issuperset(part):
+                    yield f"Invalid content of a tool result: {sorted(part)}"
+
+
+def history(body: JsonObject) -> Iterator[str]:
+    """A turn's calls are answered in the next one, all of them and no others."""
+    asked: list[str] = []
+    for turn in body["messages"]:
+        answered = [block["toolResult"]["toolUseId"] for block in turn["content"] if "toolResult" in block]
+        if sorted(answered) != sorted(asked):
+            yield "The number of toolResult blocks exceeds or falls short of the toolUse blocks of previous turn."
+        calls = [block["toolUse"] for block in turn["content"] if "toolUse" in block]
+        asked = [call["toolUseId"] for call in calls]
+        if len(set(asked)) != len(asked):
+            yield "toolUse ids must be unique."
+        for call in calls:
+            if not NAME.fullmatch(call["toolUseId"]) or not NAME.fullmatch(call["name"]):
+                yield f"Value '{call['toolUseId']}' or '{call['name']}' failed to satisfy constraint: {NAME.pattern}"
+            if not isinstance(call["input"], dict):
+                yield "The format of the value at toolUse.input is invalid. Provide a json object."
+        if calls and not body.get("toolConfig"):
+            yield "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+
+
+def tools(body: JsonObject) -> Iterator[str]:
+    """Names fit, schemas are of objects, and what is demanded exists."""
+    config = body.get("toolConfig")
+    if config is None:
+        return
+    specs = [tool["toolSpec"] for tool in config.get("tools") or [] if "toolSpec" in tool]
+    if not config.get("tools"):
+        yield "Invalid length for parameter toolConfig.tools, valid min length: 1"
+    for spec in specs:
+        if not NAME.fullmatch(spec["name"]):
+            yield f"Value '{spec['name']}' at 'toolConfig.tools' failed to satisfy constraint: {NAME.pattern}"
+        if spec["inputSchema"]["json"].get("type") != "object":
+            yield "The value at toolConfig.tools.0.toolSpec.inputSchema.json.type must be one of the following: object."
+    names = [spec["name"] for spec in specs]
+    if len(set(names)) != len(names):
+        yield "The tool names must be unique."
+    choice = config.get("toolChoice") or {}
+    if "tool" in choice and choice["tool"]["name"] not in names:
+        yield "The tool that toolChoice names is not in tools."
