@@ -6,7 +6,7 @@ fields default to `None` and are left out when encoded. `Raw` fields carry JSON 
 (JSON schemas, free-form objects) byte for byte.
 
 Superset fields, each accepted from clients and translated by the adapters:
-`AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content}`,
+`AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images}`,
 `*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`, part type `video_url`.
 """
 
@@ -226,9 +226,10 @@ class UserMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role", ta
 
 
 class AssistantMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):
-    """An earlier answer of the model."""
+    """An earlier answer of the model. `images` are those it made, as our own answers hold them."""
 
     content: Content | None = None
+    images: list[ImagePart] | None = None
     name: str | None = None
     refusal: str | None = None
     audio: AudioReference | None = None

@@ -16,6 +16,7 @@ from adapters.anthropic.parts import to_blocks, to_cache_control
 from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import FROM_ANSWER
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
@@ -36,6 +37,7 @@ class Conversation:
         self._keep_thinking = keep_thinking
         self._ids = CallIds()
         self._turns: list[tuple[str, list[wire.RequestBlock]]] = []
+        self._shown: list[wire.ImageBlock | wire.DocumentBlock] = []
 
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
@@ -54,6 +56,7 @@ class Conversation:
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
         self._ids.expect_none()
+        self._end_answer()
         turns: list[tuple[str, list[wire.RequestBlock]]] = [turn for turn in self._turns if turn[1]]
         if not turns and self.system:
             turns = [("user", [self.system.pop()])]  # instructions alone are what is asked
@@ -80,6 +83,7 @@ class Conversation:
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
         self._ids.expect_none()
+        self._end_answer()
         if message.name is not None:
             self._losses.drop("messages[].name")
         blocks: list[wire.RequestBlock] = [*to_blocks(message.content, f"{path}.content", self._losses)]
@@ -88,6 +92,7 @@ class Conversation:
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
         if self._turns and self._turns[-1][0] != "assistant":
             self._ids.expect_none()
+            self._end_answer()
         if message.audio is not None:
             self._losses.drop("messages[].audio")
         blocks: list[wire.RequestBlock] = []
@@ -102,11 +107,15 @@ class Conversation:
 
     def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.TextBlock]:
         blocks: list[wire.TextBlock] = []
-        for index, block in enumerate(to_blocks(message.content, f"{path}.content", self._losses)):
-            if not isinstance(block, wire.TextBlock):
-                text = "Assistant messages can only hold text."
-                raise ProviderError(ErrorKind.INVALID_REQUEST, text, param=f"{path}.content[{index}]")
-            blocks.append(block)
+        images: hub.Content = [*message.images] if message.images else ""
+        for block in (
+            *to_blocks(message.content, f"{path}.content", self._losses),
+            *to_blocks(images, f"{path}.images", self._losses),
+        ):
+            if isinstance(block, wire.TextBlock):
+                blocks.append(block)
+            else:
+                self._shown.append(block)
         if not blocks and message.refusal and message.refusal.strip():
             blocks.append(wire.TextBlock(text=message.refusal))
         return blocks
@@ -143,6 +152,12 @@ class Conversation:
         call_id = self._ids.result(_function_id(message.name), f"{path}.name")
         blocks = to_blocks(message.content, f"{path}.content", self._losses)
         self._turn("user").append(wire.ToolResultBlock(tool_use_id=call_id, content=blocks or None))
+
+    def _end_answer(self) -> None:
+        """Show what the last answer showed, in a user's turn after the results of its calls: answers hold only text."""
+        if self._shown:
+            self._turn("user").extend([wire.TextBlock(text=FROM_ANSWER), *self._shown])
+            self._shown = []
 
     def _turn(self, role: str) -> list[wire.RequestBlock]:
         """Return the blocks of the turn that the next message of this role belongs to."""

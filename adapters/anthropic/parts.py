@@ -22,6 +22,7 @@ _IMAGE_TYPES: Final = {
     "image/gif": "image/gif",
     "image/webp": "image/webp",
 }
+_IMAGE_NAMES: Final = (".jpeg", ".jpg", ".png", ".gif", ".webp")
 _PDF_START: Final = "JVBERi"  # "%PDF-" in base64
 
 
@@ -62,8 +63,7 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> MediaBlock | 
             return _from_file(file, f"{path}.file", cache)
         case hub.AudioPart() | hub.VideoPart():
             kind = "audio" if isinstance(part, hub.AudioPart) else "video"
-            message = f"This model takes no {kind}."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
+            raise _unsupported(f"This model takes no {kind}.", path)
 
 
 def _image_source(url: str, path: str) -> wire.Base64Source | wire.UrlSource:
@@ -72,15 +72,16 @@ def _image_source(url: str, path: str) -> wire.Base64Source | wire.UrlSource:
     media_type, data = _split_data_url(url, path)
     known = _IMAGE_TYPES.get(media_type)
     if known is None:
-        raise _invalid("This model takes images of the types JPEG, PNG, GIF and WebP.", path)
+        raise _unsupported("This model takes images of the types JPEG, PNG, GIF and WebP.", path)
     return wire.Base64Source(media_type=known, data=data)
 
 
 def _from_file(file: hub.FileData, path: str, cache: wire.CacheControl | None) -> MediaBlock:
     if file.file_id is not None:
-        return wire.DocumentBlock(
-            source=wire.FileSource(file_id=file.file_id), title=file.filename, cache_control=cache
-        )
+        stored = wire.FileSource(file_id=file.file_id)
+        if (file.filename or "").lower().endswith(_IMAGE_NAMES):
+            return wire.ImageBlock(source=stored, cache_control=cache)
+        return wire.DocumentBlock(source=stored, title=file.filename, cache_control=cache)
     data_url = file.file_data
     if data_url is None:
         raise _invalid("A file needs 'file_data' or 'file_id'.", path)
@@ -101,7 +102,7 @@ def _document_source(media_type: str, data: str, path: str) -> wire.Base64Source
     if media_type == "application/pdf":
         return wire.Base64Source(media_type=media_type, data=data)
     if not media_type.startswith("text/") and media_type != "application/json":
-        raise _invalid("This model takes files of the types PDF, plain text and image.", path)
+        raise _unsupported("This model takes files of the types PDF, plain text and image.", path)
     try:
         text = base64.b64decode(data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -122,6 +123,10 @@ def _split_data_url(url: str, path: str) -> tuple[str, str]:
     if not data:
         raise _invalid("The data URL is empty.", path)
     return head[1].strip().lower(), data
+
+
+def _unsupported(message: str, path: str) -> ProviderError:
+    return ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
 
 
 def _invalid(message: str, path: str) -> ProviderError:

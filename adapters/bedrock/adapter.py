@@ -21,6 +21,7 @@ from adapters.bedrock.stream import ConverseToChunks
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, send
+from adapters.media import WebAddress
 from adapters.transport import Transport, UpstreamResponse
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
@@ -57,6 +58,11 @@ class BedrockAdapter:
         builder = ChunkBuilder(chunk_id=_answer_id(call), model=request.model, created=int(self._clock()))
         translator = ConverseToChunks(translation, builder, response.headers.get("x-amzn-requestid"))
         return SseChunkStream(response, translator, translation.dropped, parser=EventStreamParser())
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`: the provider fetches nothing from the web."""
+        del address, call
+        return True
 
     async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
         url = f"{_base_url(call)}/model/{_model_path(call)}/{operation}"

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from adapters.anthropic.names import CallIds, ToolNames
 from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import Losses
+from adapters.bedrock.documents import Titles
 from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import FROM_ANSWER
 from schemas import chat_request as hub
 from schemas.anthropic.request import ThinkingBlock
 from schemas.bedrock import request as wire
@@ -41,6 +43,7 @@ class Conversation:
         self._knows_status = traits.family in {"claude", "nova", "nova2"}
         self._ids = CallIds()
         self._turns: list[tuple[str, list[wire.Block]]] = []
+        self._shown: list[wire.Block] = []
 
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
@@ -63,6 +66,7 @@ class Conversation:
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
         self._ids.expect_none()
+        self._end_answer()
         turns = [turn for turn in self._turns if turn[1]]
         if not turns and self.system:
             turns = [("user", self.system)]  # instructions alone are what is asked
@@ -75,7 +79,11 @@ class Conversation:
             last = turns[-1][1][-1]
             if last.text is not None:
                 turns[-1][1][-1] = replace(last, text=last.text.rstrip())
-        return [wire.Message(role="user" if role == "user" else "assistant", content=made) for role, made in turns]
+        titles = Titles()
+        return [
+            wire.Message(role="user" if role == "user" else "assistant", content=titles.named(made))
+            for role, made in turns
+        ]
 
     def _blocks(self, content: hub.Content | None, path: str) -> list[wire.Block]:
         return to_blocks(content, f"{path}.content", self._losses, caches=self._caches)
@@ -92,6 +100,7 @@ class Conversation:
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
         self._ids.expect_none()
+        self._end_answer()
         if message.name is not None:
             self._losses.drop("messages[].name")
         blocks = self._blocks(message.content, path)
@@ -101,6 +110,7 @@ class Conversation:
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
         if self._turns and self._turns[-1][0] != "assistant":
             self._ids.expect_none()
+            self._end_answer()
         if message.audio is not None:
             self._losses.drop("messages[].audio")
         blocks = self._reasoning(message) if self._keep_reasoning else []
@@ -129,10 +139,12 @@ class Conversation:
         return blocks
 
     def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.Block]:
-        blocks = self._blocks(message.content, path)
-        if any(block.text is None and block.cache_point is None for block in blocks):
-            text = "Assistant messages can only hold text."
-            raise ProviderError(ErrorKind.INVALID_REQUEST, text, param=f"{path}.content")
+        images: hub.Content = [*message.images] if message.images else ""
+        shown = to_blocks(images, f"{path}.images", self._losses, caches=self._caches)
+        blocks: list[wire.Block] = []
+        for block in (*self._blocks(message.content, path), *shown):
+            is_media = block.text is None and block.cache_point is None
+            (self._shown if is_media else blocks).append(block)
         if not blocks and message.refusal and message.refusal.strip():
             blocks.append(wire.Block(text=message.refusal))
         return blocks
@@ -170,6 +182,12 @@ class Conversation:
         if is_error and not self._knows_status:
             self._losses.drop("messages[].is_error")
         self._turn("user").extend([wire.Block(tool_result=result), *after])
+
+    def _end_answer(self) -> None:
+        """Show what the last answer showed, in a user's turn after the results of its calls: answers hold only text."""
+        if self._shown:
+            self._turn("user").extend([wire.Block(text=FROM_ANSWER), *self._shown])
+            self._shown = []
 
     def _turn(self, role: str) -> list[wire.Block]:
         """Return the blocks of the turn that the next message of this role belongs to."""

@@ -98,7 +98,7 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> wire.Block | 
             return wire.Block(video=_to_media(video.url, _VIDEOS, "video", f"{path}.video_url.url"))
         case hub.AudioPart(input_audio=audio):
             if audio.format.lower() not in _AUDIO:
-                raise _invalid("This provider does not take audio of this format.", f"{path}.input_audio.format")
+                raise _unsupported("This provider does not take audio of this format.", f"{path}.input_audio.format")
             data = _checked(audio.data, f"{path}.input_audio.data")
             return wire.Block(audio=wire.Media(format=audio.format.lower(), source=wire.MediaSource(bytes=data)))
         case hub.FilePart(file=file):
@@ -111,12 +111,12 @@ def _to_media(url: str, types: Mapping[str, str], what: str, path: str) -> wire.
         suffix = stored[1].lower()
         known = _BY_SUFFIX.get(suffix, suffix)
         if known not in types.values():
-            raise _invalid(f"The address does not end with a known {what} format.", path)
+            raise _unsupported(f"The address does not end with a known {what} format.", path)
         return wire.Media(format=known, source=wire.MediaSource(s3_location=wire.S3Location(uri=url)))
     media_type, data = _split_data_url(url, path)
     found = types.get(media_type)
     if found is None:
-        raise _invalid(f"This provider does not take this {what} format.", path)
+        raise _unsupported(f"This provider does not take this {what} format.", path)
     return wire.Media(format=found, source=wire.MediaSource(bytes=data))
 
 
@@ -124,7 +124,7 @@ def _from_file(file: hub.FileData, path: str) -> wire.Block:
     url = file.file_data
     if url is None:
         message = "This provider keeps no files: send the content as 'file_data'."
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"{path}.file_id")
+        raise _unsupported(message, f"{path}.file_id")
     path = f"{path}.file_data"
     if url.startswith(_PDF_START):
         url = f"data:application/pdf;base64,{url}"
@@ -148,8 +148,8 @@ def _split_data_url(url: str, path: str) -> tuple[str, str]:
     """Return media type in lower case and base64 data."""
     head = _DATA_URL.match(url)
     if head is None:
-        message = "This provider fetches nothing from the web: send the content as a data URL."
-        raise _invalid(message, path)
+        message = "This provider fetches nothing from the web: send the content as a base64 data URL."
+        raise _unsupported(message, path)
     if ";base64" not in head[2].lower():
         raise _invalid("A data URL must be base64.", path)
     return head[1].strip().lower(), _checked(url[head.end() :], path)
@@ -175,6 +175,10 @@ def to_encrypted(redacted: str) -> str | None:
 def from_encrypted(data: str) -> str:
     """Return the way back of `to_encrypted`."""
     return base64.b64encode(data.encode("utf-8", "surrogatepass")).decode("ascii")
+
+
+def _unsupported(message: str, path: str) -> ProviderError:
+    return ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
 
 
 def _invalid(message: str, path: str) -> ProviderError:

@@ -21,6 +21,7 @@ from adapters.cohere.stream import ChunkTranslator
 from adapters.cohere.usage import counts_billed_units, sum_usage
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
+from adapters.media import WebAddress
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas import cohere as wire
 from schemas.chat_request import ChatRequest
@@ -59,6 +60,11 @@ class CohereAdapter:
         body, expected, dropped = self._translate(request, call, stream=True)
         response = await self._post("/v2/chat", body, call)
         return SseChunkStream(response, ChunkTranslator(expected), dropped)
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`: the provider reads images at their addresses, and files not at all."""
+        del call
+        return address.kind != "image"
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`. More than 96 texts take several requests, one after the other."""

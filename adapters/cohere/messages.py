@@ -13,6 +13,7 @@ from adapters.base import Losses
 from adapters.cohere.names import HistoryIds, ToolNames
 from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import FROM_ANSWER
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
@@ -32,7 +33,7 @@ class Conversation:
         self._ids = HistoryIds()
         self._system: list[wire.TextContent] = []
         self._messages: list[wire.Message] = []
-        self._result_images: list[wire.TextContent | wire.ImageContent] = []
+        self._user_images: list[wire.TextContent | wire.ImageContent] = []
 
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
@@ -105,10 +106,12 @@ class Conversation:
 
     def _assistant_texts(self, message: hub.AssistantMessage, path: str) -> list[wire.TextContent]:
         blocks = to_blocks(message.content, f"{path}.content", self._losses)
-        if blocks.images or blocks.documents:
-            text = "Assistant messages can only hold text."
-            raise ProviderError(ErrorKind.INVALID_REQUEST, text, param=f"{path}.content")
-        if not blocks.shown and message.refusal:
+        images: hub.Content = [*message.images] if message.images else ""
+        shown = [*blocks.images, *to_blocks(images, f"{path}.images", self._losses).images]
+        if shown:
+            self._user_images += [wire.TextContent(text=FROM_ANSWER), *shown]
+        self.documents += blocks.documents
+        if not blocks.texts and message.refusal:
             return [wire.TextContent(text=message.refusal)]
         return blocks.texts
 
@@ -130,7 +133,7 @@ class Conversation:
 
     def _add_result(self, call_id: str, content: hub.Content | None, path: str, *, is_error: bool) -> None:
         blocks = to_blocks(content, f"{path}.content", self._losses)
-        self._result_images += blocks.images
+        self._user_images += blocks.images
         text = "".join(block.text for block in blocks.texts)
         if is_error:
             text = _ENCODER.encode({"error": text}).decode()
@@ -143,11 +146,11 @@ class Conversation:
         self._messages.append(wire.ToolMessage(tool_call_id=call_id, content=result))
 
     def _end_results(self) -> None:
-        """End a round of results: all are there, and the images among them are shown to the model by the user."""
+        """End a round of results: all are there; their images, and the answer's, are shown to the model by the user."""
         self._ids.expect_none()
-        if self._result_images:
-            self._messages.append(wire.UserMessage(content=self._result_images))
-            self._result_images = []
+        if self._user_images:
+            self._messages.append(wire.UserMessage(content=self._user_images))
+            self._user_images = []
 
 
 def reasoning_of(message: hub.AssistantMessage) -> str | None:

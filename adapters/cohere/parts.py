@@ -57,9 +57,8 @@ def to_blocks(content: hub.Content | None, path: str, losses: Losses) -> Blocks:
             case hub.FilePart(file=file):
                 blocks.documents.append(_document(file, f"{path}[{index}].file"))
             case hub.AudioPart() | hub.VideoPart():
-                raise ProviderError(
-                    ErrorKind.INVALID_REQUEST, "This model reads text and images only.", param=f"{path}[{index}]"
-                )
+                message = "This model reads text and images only."
+                raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"{path}[{index}]")
     return blocks
 
 
@@ -72,7 +71,7 @@ def _document(file: hub.FileData, path: str) -> wire.Document:
     text = None if file.file_data is None else _text_of(file.file_data)
     if text is None:
         message = "This model reads files only as a 'data:' URL of a text type."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path)
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
     return wire.Document(data={"title": file.filename, "text": text} if file.filename else {"text": text})
 
 

@@ -20,9 +20,11 @@ from adapters.google import embeddings
 from adapters.google.errors import to_error
 from adapters.google.list_response import ListResponse
 from adapters.google.models import ModelFacts, facts_of
+from adapters.google.parts import reads
 from adapters.google.request import Translated, to_generate_content
 from adapters.google.response import Expected, to_chat_completion
 from adapters.google.stream import ChunkTranslator
+from adapters.media import WebAddress
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
@@ -121,6 +123,10 @@ class GoogleAdapter:
             if not token:
                 return tuple(sorted(found))
         raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's model list does not end.")
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`."""
+        return not reads(address.url, self.facts(call))
 
     def facts(self, call: Call) -> ModelFacts:
         """Return what the model takes here; for platforms that serve the same models differently."""

@@ -105,6 +105,8 @@ class ContentsWriter:
 
     def _assistant(self, message: AssistantMessage, path: str) -> list[Part]:
         parts = self._parts.parts(message.content, f"{path}.content")
+        if message.images:
+            parts += self._parts.parts([*message.images], f"{path}.images")
         if message.refusal:
             parts.append(Part(text=message.refusal))
         signatures = Signatures(message)

@@ -10,6 +10,7 @@ from typing import Final
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.models import ModelFacts
+from adapters.media import is_web
 from schemas.chat_request import (
     AudioPart,
     Content,
@@ -102,7 +103,7 @@ class PartWriter:
     def _file(self, part: FilePart, path: str) -> Part:
         file = part.file
         if file.file_data is not None:
-            if file.file_data.startswith("data:"):
+            if file.file_data[:8].lower().startswith(("data:", "http://", "https://", "gs://")):
                 return self._from_url(file.file_data, f"{path}.file_data")
             mime_type = _type_of(file.filename or "") or "application/pdf"
             return Part(inline_data=Blob(mime_type=mime_type, data=file.file_data))
@@ -114,9 +115,8 @@ class PartWriter:
     def _from_url(self, url: str, path: str, kind: str = "file") -> Part:
         if url[:5].lower() == "data:":
             return Part(inline_data=_inline(url, path))
-        is_web = url.startswith(("https://", "http://"))
-        if not (_OWN_URL.match(url) or (is_web and self._facts.fetches_urls)):
-            raise _refusal(
+        if not reads(url, self._facts):
+            raise _unsupported(
                 "This model reads no web addresses but YouTube's, Cloud Storage's (gs://) and those of Google's Files "
                 "API. Send the content itself as a data: URL with base64.",
                 path,
@@ -128,6 +128,11 @@ class PartWriter:
         return Part(file_data=FileData(file_uri=url, mime_type=mime_type))
 
 
+def reads(url: str, facts: ModelFacts) -> bool:
+    """Return whether Google reads what stands at an address."""
+    return _OWN_URL.match(url) is not None or (facts.fetches_urls and is_web(url))
+
+
 def _inline(url: str, path: str) -> Blob:
     found = _DATA_URL.match(url)
     if found is None or not found[1]:
@@ -137,6 +142,10 @@ def _inline(url: str, path: str) -> Blob:
 
 def _type_of(name: str) -> str | None:
     return _FILE_TYPES.get(name.rpartition(".")[2].lower())
+
+
+def _unsupported(message: str, path: str) -> ProviderError:
+    return ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
 
 
 def _refusal(message: str, path: str) -> ProviderError:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from adapters.base import Call, ChunkStream, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import Failure, SseChunkStream, Translator, read_body, send
+from adapters.media import WebAddress
 from adapters.openai.completions import CompletionTranslator, to_completion, to_completion_body
 from adapters.openai.embeddings import to_embedding_body, to_embedding_response
 from adapters.openai.errors import to_error
@@ -49,6 +50,10 @@ class OpenAIFormatAdapter:
         body, dropped = self.chat_body(request, call, stream=True)
         response = await self._send("POST", CHAT, body, call)
         return SseChunkStream(response, self.translator(request, call), dropped)
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`."""
+        return address.kind in self.quirks(call).unread_addresses
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`."""

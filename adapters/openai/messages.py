@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from adapters import tool_ids
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import FROM_ANSWER
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
 from schemas.chat_request import (
@@ -46,7 +47,7 @@ def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> 
         elif isinstance(message, ToolMessage):
             result.append(translation.tool(message, index, moved))
         elif isinstance(message, AssistantMessage):
-            result.append(translation.assistant(message, index))
+            result.append(translation.assistant(message, index, moved))
         else:
             result.append(translation.plain(message, index))
     if moved:
@@ -89,10 +90,12 @@ class _Translation:
             return replace(SystemMessage(content=message.content, name=message.name), **changes)
         return replace(message, **changes) if changes else message
 
-    def assistant(self, message: AssistantMessage, index: int) -> Message:
-        """Translate an earlier answer."""
+    def assistant(self, message: AssistantMessage, index: int, moved: list[ContentPart]) -> Message:
+        """Translate an earlier answer; media, which servers take only from users, are added to `moved`."""
         quirks = self._quirks
         changes = self._common(message, index)
+        if message.images is not None or not (message.content is None or isinstance(message.content, str)):
+            changes |= self._shown(message, index, moved)
         changes |= reasoning_changes(message, quirks, in_tool_loop=index > self._last_user)
         if message.tool_calls:
             calls = [self._tool_call(call) for call in message.tool_calls]
@@ -104,11 +107,24 @@ class _Translation:
             changes["refusal"] = None
             if message.content is None:
                 changes["content"] = message.refusal
-        says_nothing = message.content is None and not message.refusal and message.audio is None
+        says_nothing = changes.get("content", message.content) is None and not message.refusal and message.audio is None
         calls_nothing = not message.tool_calls and message.function_call is None
         if says_nothing and (calls_nothing or quirks.empty_content):
             changes["content"] = ""
         return replace(message, **changes) if changes else message
+
+    def _shown(self, message: AssistantMessage, index: int, moved: list[ContentPart]) -> _CHANGES:
+        content = message.content or []
+        parts = [TextPart(text=content)] if isinstance(content, str) else self._parts(content, index)
+        images = self._parts(message.images or (), index, "images")
+        if self._quirks.answer_media and images:
+            return {"images": None, "content": [*parts, *images]}
+        left = [part for part in parts if isinstance(part, TextPart | RefusalPart)]
+        media = [*(part for part in parts if not isinstance(part, TextPart | RefusalPart)), *images]
+        if not media or self._quirks.answer_media:
+            return {"images": None}
+        moved += [TextPart(text=FROM_ANSWER), *media]
+        return {"images": None, "content": message.content if isinstance(content, str) else left or None}
 
     def tool(self, message: ToolMessage, index: int, moved: list[ContentPart]) -> Message:
         """Translate a tool's result; media that the server takes only from users are added to `moved`."""
@@ -147,8 +163,8 @@ class _Translation:
                 changes["content"] = parts
         return changes
 
-    def _parts(self, content: Sequence[ContentPart], index: int) -> list[ContentPart]:
-        return [self._part(part, f"messages[{index}].content[{i}]") for i, part in enumerate(content)]
+    def _parts(self, content: Sequence[ContentPart], index: int, name: str = "content") -> list[ContentPart]:
+        return [self._part(part, f"messages[{index}].{name}[{i}]") for i, part in enumerate(content)]
 
     def _part(self, part: ContentPart, path: str) -> ContentPart:
         quirks = self._quirks

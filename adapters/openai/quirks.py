@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from adapters.media import MediaKind
+
 
 class Quirks(Struct, frozen=True, kw_only=True):
     """Facts about a server. Field names are those of `ChatRequest`.
@@ -21,6 +23,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     message_names       takes `name` on messages
     nine_char_tool_ids  tool-call ids must be nine alphanumerics
     tool_media          takes images and files in tool results; False: they move to a user message behind
+    answer_media        takes images and files in earlier answers; False: they move to a user message behind
+    unread_addresses    kinds of media that it does not read at addresses of the web
     video               takes `video_url` parts
     cache_control       takes Anthropic's cache breakpoints
     refusals            takes refusals in earlier answers; False: they are sent as text
@@ -51,6 +55,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     message_names: bool = True
     nine_char_tool_ids: bool = False
     tool_media: bool = False
+    answer_media: bool = False
+    unread_addresses: frozenset[MediaKind] = frozenset({"file"})
     video: bool = False
     cache_control: bool = False
     refusals: bool = False

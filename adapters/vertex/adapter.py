@@ -2,6 +2,7 @@
 
 from adapters.base import Call, ChunkStream, Result
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import WebAddress
 from adapters.transport import Transport
 from adapters.vertex.claude import ClaudeOnVertex
 from adapters.vertex.credentials import Credentials
@@ -35,6 +36,10 @@ class VertexAdapter:
         if model_of(call.deployment).publisher != "google":
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, "This model makes no embeddings.", param="model")
         return await embed(request, call, self._sender)
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`."""
+        return self._chatting(call).needs_content(address, call)
 
     def _chatting(self, call: Call) -> ClaudeOnVertex | GeminiOnVertex:
         return self._claude if model_of(call.deployment).publisher == "anthropic" else self._gemini

@@ -9,6 +9,7 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude
 | `anthropic-version`       | `anthropic_version` in the body, a version of its own                                  |
 | `stream: true`            | the same, and another method in the URL                                                |
 | `service_tier`            | does not exist                                                                         |
+| media at web addresses    | only their content, in base64                                                          |
 | structured outputs        | disabled by Google's default organisation policy: JSON comes by a tool unless the      |
 |                           | option `structured_outputs` is `true`                                                  |
 """
@@ -23,6 +24,8 @@ from adapters.anthropic import AnthropicAdapter
 from adapters.anthropic.adapter import own_headers
 from adapters.anthropic.request import Translation
 from adapters.base import Call, Losses
+from adapters.errors import ErrorKind, ProviderError
+from adapters.media import WebAddress, web_addresses
 from adapters.transport import Transport, UpstreamResponse
 from adapters.vertex.errors import to_claude_error
 from adapters.vertex.sender import Sender
@@ -41,6 +44,9 @@ class ClaudeOnVertex(AnthropicAdapter):
 
     @override
     def translate(self, request: ChatRequest, call: Call, *, stream: bool) -> Translation:
+        for address in web_addresses(request.messages):
+            message = "This model reads no web addresses: send the content itself as a base64 data URL."
+            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=address.path)
         deployment = call.deployment
         options = {"structured_outputs": "false", **deployment.options}
         adjusted = replace(call, deployment=replace(deployment, options=options))
@@ -56,6 +62,11 @@ class ClaudeOnVertex(AnthropicAdapter):
             extra={**translation.extra, **_VERSION_FIELD},
             dropped=dropped,
         )
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`."""
+        del address, call
+        return True
 
     @override
     async def post(self, translation: Translation, call: Call) -> UpstreamResponse:

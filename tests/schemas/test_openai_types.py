@@ -47,7 +47,8 @@ PAIRS = [
 # What clients and providers of OpenAI's format use beyond OpenAI's own types; see the docstrings in `schemas`.
 SUPERSET: dict[str, set[str]] = {
     "AssistantMessage": {
-        "cache_control", "extra_content", "reasoning", "reasoning_content", "reasoning_details", "thinking_blocks",
+        "cache_control", "extra_content", "images", "reasoning", "reasoning_content", "reasoning_details",
+        "thinking_blocks",
     },
     "AssistantResponse": {"extra_content", "images", "reasoning", "reasoning_content", "reasoning_details"},
     "AudioPart": {"cache_control"},

@@ -286,6 +286,20 @@ def test_media_that_cannot_be_carried_is_refused_with_its_path(part: dict, param
     assert error.param == "messages[0].content[1]" + param
 
 
-def test_media_in_assistant_messages_is_refused() -> None:
-    given = [USER, {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}, USER]
-    assert refused(given).param == "messages[1].content[0]"
+def test_media_of_an_earlier_answer_follow_in_the_users_turn_after_the_results() -> None:
+    image = {"type": "image_url", "image_url": {"url": PNG}}
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answer = {"role": "assistant", "content": [image], "images": [{**image, "index": 0}], "tool_calls": [call]}
+    made = turns([USER, answer, {"role": "tool", "tool_call_id": "c1", "content": "x"}, USER])
+    assert [role for role, _ in made] == ["user", "assistant", "user"]
+    assert [block["type"] for block in made[1][1]] == ["tool_use"]
+    assert [block["type"] for block in made[2][1]] == ["tool_result", "text", "image", "image", "text"]
+    last = turns([USER, {"role": "assistant", "content": "Here:", "images": [image]}])
+    assert [role for role, _ in last] == ["user", "assistant", "user"]
+
+
+def test_uploaded_image_is_shown_as_an_image() -> None:
+    part = {"type": "file", "file": {"file_id": "file_1", "filename": "a.PNG"}}
+    assert turns([{"role": "user", "content": [part]}])[0][1] == [
+        {"type": "image", "source": {"type": "file", "file_id": "file_1"}}
+    ]

@@ -211,23 +211,54 @@ def test_cache_control_becomes_a_cache_point_behind_its_block() -> None:
     ],
 )
 def test_media_becomes_bytes_or_an_address_of_the_providers_store(part: dict, block: dict) -> None:
-    assert turns([{"role": "user", "content": [part]}])[0][1] == [block]
+    text = {"type": "text", "text": "Look:"}
+    assert turns([{"role": "user", "content": [text, part]}])[0][1] == [{"text": "Look:"}, block]
+
+
+def test_documents_have_names_of_their_own_and_a_text_beside_them() -> None:
+    pdf = {"type": "file", "file": {"file_data": "JVBERi0x"}}
+    call_ = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    made = turns(
+        [
+            {"role": "user", "content": [pdf]},
+            {"role": "assistant", "tool_calls": [call_]},
+            {"role": "tool", "tool_call_id": "c1", "content": [pdf]},
+            {"role": "user", "content": [{"type": "text", "text": "And?"}, pdf]},
+        ]
+    )
+    first, last = made[0][1], made[2][1]
+    assert list(first[0]) == ["text"]
+    assert first[1]["document"]["name"] == "document"
+    assert last[0]["toolResult"]["content"][0]["document"]["name"] == "document (2)"
+    assert [block.get("document", {}).get("name") for block in last[1:]] == [None, "document (3)"]
+
+
+def test_media_of_an_earlier_answer_follow_in_the_users_turn() -> None:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}
+    answer = {"role": "assistant", "content": "Here:", "images": [image]}
+    made = turns([{"role": "user", "content": "Draw"}, answer, {"role": "user", "content": "Nice"}])
+    assert made[1] == ("assistant", [{"text": "Here:"}])
+    assert [next(iter(block)) for block in made[2][1]] == ["text", "image", "text"]
 
 
 @pytest.mark.parametrize(
     ("part", "kind", "param"),
     [
-        ({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}, "invalid_request", "image_url.url"),
+        (
+            {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+            "unsupported_parameter",
+            "image_url.url",
+        ),
         (
             {"type": "image_url", "image_url": {"url": "data:image/bmp;base64,AA=="}},
-            "invalid_request",
+            "unsupported_parameter",
             "image_url.url",
         ),
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,A_A="}}, "invalid_request", "image_url.url"),
-        ({"type": "image_url", "image_url": {"url": "s3://bucket/a.tiff"}}, "invalid_request", "image_url.url"),
+        ({"type": "image_url", "image_url": {"url": "s3://bucket/a.tiff"}}, "unsupported_parameter", "image_url.url"),
         (
             {"type": "input_audio", "input_audio": {"data": "AA", "format": "x"}},
-            "invalid_request",
+            "unsupported_parameter",
             "input_audio.format",
         ),
         ({"type": "file", "file": {"file_id": "file-1"}}, "unsupported_parameter", "file.file_id"),

@@ -135,7 +135,7 @@ def test_messages_images_and_text_files_are_shown_and_attached() -> None:
 )
 def test_messages_media_that_cohere_cannot_read_is_refused_with_its_path(part: dict) -> None:
     error = refused(messages=[{"role": "user", "content": [part]}])
-    assert error.kind == ErrorKind.INVALID_REQUEST
+    assert error.kind == ErrorKind.UNSUPPORTED_PARAMETER
     assert str(error.param).startswith("messages[0].content[0]")
 
 

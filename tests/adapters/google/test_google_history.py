@@ -245,20 +245,28 @@ def test_history_media_travel_inline_or_by_reference(part: dict, expected: dict)
 
 
 @pytest.mark.parametrize(
-    ("part", "param"),
+    ("part", "param", "kind"),
     [
-        ({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}, "image_url.url"),
-        ({"type": "image_url", "image_url": {"url": "https://youtube.com.evil.example/a"}}, "image_url.url"),
-        ({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}, "image_url.url"),
-        ({"type": "image_url", "image_url": {"url": "data:image/png,raw"}}, "image_url.url"),
-        ({"type": "image_url", "image_url": {"url": "data:;base64,eHg="}}, "image_url.url"),
-        ({"type": "file", "file": {"filename": "a.pdf"}}, "file"),
-        ({"type": "file", "file": {"file_id": "file-123"}}, "file.file_id"),
+        (
+            {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+            "image_url.url",
+            "unsupported_parameter",
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "https://youtube.com.evil.example/a"}},
+            "image_url.url",
+            "unsupported_parameter",
+        ),
+        ({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}, "image_url.url", "unsupported_parameter"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png,raw"}}, "image_url.url", "invalid_request"),
+        ({"type": "image_url", "image_url": {"url": "data:;base64,eHg="}}, "image_url.url", "invalid_request"),
+        ({"type": "file", "file": {"filename": "a.pdf"}}, "file", "invalid_request"),
+        ({"type": "file", "file": {"file_id": "file-123"}}, "file.file_id", "unsupported_parameter"),
     ],
 )
-def test_history_media_that_gemini_cannot_read_are_refused_with_their_path(part: dict, param: str) -> None:
+def test_history_media_that_gemini_cannot_read_are_refused_with_their_path(part: dict, param: str, kind: str) -> None:
     error = refused(user([{"type": "text", "text": "Look:"}, part]))
-    assert (error.kind, error.param) == ("invalid_request", f"messages[0].content[1].{param}")
+    assert (error.kind, error.param) == (kind, f"messages[0].content[1].{param}")
 
 
 def test_history_web_image_is_sent_by_reference_where_the_option_allows() -> None:
