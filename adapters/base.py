@@ -210,6 +210,18 @@ class SupportsModelDiscovery(Protocol):
         ...
 
 
+class WantsReasoningBack(Protocol):
+    """An adapter with providers that want the signed reasoning behind tool calls back, which clients may drop.
+
+    The gateway then keeps what an answer carries (`reasoning_details`, `extra_content`) and puts it back where a
+    history lacks it. Whether a piece is the provider's own is still for the translation to judge.
+    """
+
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+        """Return whether the model that is asked does."""
+        ...
+
+
 class Losses:
     """Collects the request fields that a translation cannot carry, under the model's `extra_params` policy."""
 

@@ -25,7 +25,7 @@ from aqueduct.catalog.build_models import Sources
 from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
-from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
@@ -35,10 +35,13 @@ from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.settings import Settings
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
+from aqueduct.vault.vault import Vault
 
 SEND_TIMEOUT_S: Final = 60.0
 LAST_REQUESTS_S: Final = 5.0
 LAST_ROWS_S: Final = 20.0
+LAST_STATES_S: Final = 5.0
+VAULT_READERS: Final = 3
 logger = logging.getLogger("aqueduct")
 
 
@@ -79,6 +82,21 @@ class UsageDatabase:
         return await connect(self._url, application_name="aqueduct-usage")
 
 
+class VaultDatabase:
+    """Where the vault gets its connections from."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def connect(self) -> DedicatedConnection:
+        """Return a new connection for writing."""
+        return await connect(self._url, application_name="aqueduct-vault")
+
+    async def pool(self) -> Pool:
+        """Return connections for reading."""
+        return await create_pool(self._url, size=VAULT_READERS, application_name="aqueduct-vault")
+
+
 def build_gateway(settings: Settings) -> Gateway:
     """Return the parts, none of them started."""
     if settings.database_url is None:
@@ -103,6 +121,7 @@ def build_gateway(settings: Settings) -> Gateway:
         flush_s=settings.usage_flush_s,
         flush_rows=settings.usage_flush_records,
     )
+    vault = _vault(settings, secrets, metrics)
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
         adapters=AdapterCache(transport),
@@ -110,6 +129,7 @@ def build_gateway(settings: Settings) -> Gateway:
         usage=UsageLog(recorder),
         random=SystemRandom(),
         count_attempt=metrics.attempt,
+        vault=vault,
         max_attempts=settings.max_attempts,
         request_timeout_s=settings.request_timeout_s,
     )
@@ -122,9 +142,16 @@ def build_gateway(settings: Settings) -> Gateway:
         metrics=metrics,
         request_log=RequestLog(sys.stdout.fileno(), as_text=settings.log_format == "text"),
         stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
+        vault=vault,
         request_ids=RequestIds(),
         bodies=BodyBudget(settings.max_bodies_bytes),
     )
+
+
+def _vault(settings: Settings, secrets: SecretBox, metrics: Metrics) -> Vault | None:
+    if settings.vault_ttl_s == 0 or settings.database_url is None:
+        return None
+    return Vault(VaultDatabase(settings.database_url), secrets, metrics, ttl_s=settings.vault_ttl_s)
 
 
 def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
@@ -134,6 +161,8 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         await gateway.catalog.start()
         await gateway.recorder.start()
+        if gateway.vault is not None:
+            await gateway.vault.start()
         await gateway.stream_watch.start()
         upkeep = Upkeep(gateway)
         await upkeep.start()
@@ -147,6 +176,8 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
             await upkeep.aclose()
             await gateway.stream_watch.aclose()
             await gateway.recorder.aclose(LAST_ROWS_S)
+            if gateway.vault is not None:
+                await gateway.vault.aclose(LAST_STATES_S)
             await gateway.transport.aclose()
             await gateway.catalog.stop()
             await gateway.request_log.aclose()

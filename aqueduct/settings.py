@@ -46,7 +46,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None,
         Meta(
             description="Encrypts provider secrets in the database: 32 random bytes in base64"
-            " (`openssl rand -base64 32`). Needed only where secrets are stored there."
+            " (`openssl rand -base64 32`). Needed where secrets are stored there, and for the signature vault to"
+            " outlive the process."
         ),
     ] = None
     previous_secret_keys: Annotated[
@@ -104,6 +105,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " take. `always`: before each request goes upstream."
         ),
     ] = "grouped"
+    vault_ttl_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=31_536_000,
+            description="How long signed reasoning is kept for clients that drop it, in seconds; 0 keeps nothing.",
+        ),
+    ] = 604_800.0
     keepalive_ping_s: Annotated[Seconds, Meta(description="Silence in a stream after which a comment is sent.")] = 15.0
     metrics: Annotated[bool, Meta(description="Serve Prometheus metrics on `/metrics`.")] = True
 

@@ -13,7 +13,9 @@ import msgspec
 
 from adapters.anthropic.continuation import MAX_ROUNDS, TurnRecorder, continued
 from adapters.anthropic.errors import to_error
+from adapters.anthropic.models import facts_of
 from adapters.anthropic.paused_stream import PausedStream
+from adapters.anthropic.reasoning import may_think
 from adapters.anthropic.request import Translation, to_messages_request
 from adapters.anthropic.response import Answer
 from adapters.anthropic.stream import MessagesToChunks
@@ -64,6 +66,10 @@ class AnthropicAdapter:
             return await self.post(current, call)
 
         return PausedStream(response, translator, recorder, translation, go_on)
+
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+        """See `WantsReasoningBack`: signed thinking, where the model thinks."""
+        return may_think(request, facts_of(call.deployment))
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`."""

@@ -60,6 +60,13 @@ def to_plan(request: hub.ChatRequest, facts: ModelFacts, max_tokens: int, losses
     return _adaptive(facts, wish, losses), wish.source
 
 
+def may_think(request: hub.ChatRequest, facts: ModelFacts) -> bool:
+    """Return whether the model may think: by itself, or because one of the three spellings asks for it."""
+    if facts.thinking == "none":
+        return False
+    return facts.thinks_by_default or _wish(request).on is True
+
+
 def without(facts: ModelFacts) -> Plan:
     """Return the plan that remains when thinking must give way."""
     return Plan(thinking=_WITHOUT_THINKING) if facts.thinks_by_default else Plan()

@@ -17,6 +17,7 @@ from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.signatures import note_missing
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
@@ -156,7 +157,10 @@ def _thinking(
     """Let thinking with a budget give way to a forced tool, and to a tool loop whose thinking the client has lost."""
     plan, source = reasoning.to_plan(request, facts, max_tokens, losses)
     forced = forms.choice is not None and forms.choice.type in {"any", "tool"}
-    if plan.has_budget and (forced or lacks_thinking(request.messages)):
+    is_broken = plan.has_budget and lacks_thinking(request.messages)
+    if is_broken:
+        note_missing("anthropic")
+    if is_broken or (plan.has_budget and forced):
         losses.drop(source)
         return reasoning.without(facts)
     return plan

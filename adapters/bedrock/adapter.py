@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from adapters.anthropic.reasoning import may_think
 from adapters.base import Call, ChunkStream, Result
 from adapters.bedrock.errors import to_error
 from adapters.bedrock.event_stream import EventStreamParser
+from adapters.bedrock.models import traits_of
 from adapters.bedrock.request import Translation, to_converse
 from adapters.bedrock.response import Head, to_result
 from adapters.bedrock.signing import Scope, parse_credentials, sign
@@ -63,6 +65,10 @@ class BedrockAdapter:
         """See `NeedsContent`: the provider fetches nothing from the web."""
         del address, call
         return True
+
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+        """See `WantsReasoningBack`: signed reasoning, where the model reasons."""
+        return may_think(request, traits_of(call.deployment).facts)
 
     async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
         url = f"{_base_url(call)}/model/{_model_path(call)}/{operation}"

@@ -19,6 +19,7 @@ from adapters.bedrock.models import Traits, traits_of
 from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.signatures import note_missing
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
 
@@ -144,7 +145,10 @@ def _refuse(request: hub.ChatRequest) -> None:
 def _plan(request: hub.ChatRequest, traits: Traits, max_tokens: int, forms: Forms, losses: Losses) -> reasoning.Plan:
     """Let thinking with a budget give way to a forced tool, and to a tool loop whose thinking the client has lost."""
     plan, source = reasoning.to_plan(request, traits.facts, max_tokens, losses)
-    if plan.has_budget and (forms.demands_call or lacks_thinking(request.messages)):
+    is_broken = plan.has_budget and lacks_thinking(request.messages)
+    if is_broken:
+        note_missing("bedrock")
+    if is_broken or (plan.has_budget and forms.demands_call):
         losses.drop(source)
         return reasoning.without(traits.facts)
     return plan

@@ -128,6 +128,10 @@ class GoogleAdapter:
         """See `NeedsContent`."""
         return not reads(address.url, self.facts(call))
 
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:  # noqa: ARG002 - it thinks unasked
+        """See `WantsReasoningBack`: thought signatures, demanded from the third generation on, useful before."""
+        return self.facts(call).thinking != "none"
+
     def facts(self, call: Call) -> ModelFacts:
         """Return what the model takes here; for platforms that serve the same models differently."""
         return facts_of(call.deployment.upstream_model, call.deployment.options)

@@ -17,6 +17,7 @@ from adapters.google.names import ToolNames
 from adapters.google.parts import PartWriter
 from adapters.google.signatures import SENTINEL, Signatures, split_id
 from adapters.google.tool_results import to_response_parts
+from adapters.signatures import note_missing
 from schemas.chat_request import (
     AssistantMessage,
     CustomToolCall,
@@ -53,6 +54,7 @@ class ContentsWriter:
         self._system: list[Part] = []
         self._turns: list[Turn] = []
         self._pending: list[_Pending] = []
+        self._lacks_signature = False
 
     def write(self, messages: Sequence[Message]) -> None:
         """Take the messages; raises `ProviderError` with the JSON path of what cannot be sent."""
@@ -129,7 +131,12 @@ class ContentsWriter:
         return parts
 
     def _sentinel(self) -> str | None:
-        return SENTINEL if self._facts.signatures else None
+        if not self._facts.signatures:
+            return None
+        if not self._lacks_signature:
+            self._lacks_signature = True
+            note_missing("google")
+        return SENTINEL
 
     def _call(self, call: ToolCall, path: str, signature: str | None) -> Part:
         call_id = split_id(call.id)[0] or None

@@ -66,6 +66,11 @@ class OpenAIFormatAdapter:
         """See `SupportsModelDiscovery`."""
         return to_model_ids(await self._exchange("GET", MODELS, b"", call))
 
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:  # noqa: ARG002 - a fact of the server
+        """See `WantsReasoningBack`."""
+        quirks = self.quirks(call)
+        return quirks.reasoning_details or quirks.reasoning_needed
+
     # --- what other servers do differently
 
     def quirks(self, call: Call) -> Quirks:  # noqa: ARG002 - other servers choose by deployment

@@ -36,6 +36,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_fields    names under which readable reasoning goes back to it
     reasoning_scope     which turns' reasoning goes back: all, or those of the tool loop that is under way
     reasoning_details   takes `reasoning_details` back
+    reasoning_needed    refuses tool calls of the loop that is under way without the reasoning before them
     reasoning_object    takes `reasoning` in the place of `reasoning_effort`
     reasoning_switch    where reasoning is turned on and off: by effort, by a `thinking` or `reasoning` object, or
                         by `chat_template_kwargs`
@@ -68,6 +69,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
     reasoning_scope: Literal["all", "tool_loop"] = "tool_loop"
     reasoning_details: bool = False
+    reasoning_needed: bool = False
     reasoning_object: bool = False
     reasoning_switch: Literal["effort", "thinking", "reasoning", "template"] = "effort"
     efforts: Mapping[str, str] = field(default_factory=dict[str, str])

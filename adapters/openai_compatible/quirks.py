@@ -103,6 +103,7 @@ DEEPSEEK: Final = Quirks(
     developer_role=False,
     empty_content=True,
     reasoning_fields=("reasoning_content",),  # wanted inside a tool loop; before the last question it is ignored
+    reasoning_needed=True,
     reasoning_switch="thinking",
 )
 

@@ -41,5 +41,9 @@ class VertexAdapter:
         """See `NeedsContent`."""
         return self._chatting(call).needs_content(address, call)
 
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+        """See `WantsReasoningBack`."""
+        return self._chatting(call).wants_reasoning_back(request, call)
+
     def _chatting(self, call: Call) -> ClaudeOnVertex | GeminiOnVertex:
         return self._claude if model_of(call.deployment).publisher == "anthropic" else self._gemini

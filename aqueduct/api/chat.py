@@ -7,7 +7,8 @@ from msgspec import UNSET, Raw, UnsetType
 from adapters.base import Call, ChunkStream, Result, SupportsChat
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
-from aqueduct.pipeline.spec import OperationSpec, StreamSpec
+from aqueduct.pipeline.spec import OperationSpec, StateSpec, StreamSpec
+from aqueduct.vault import states
 from schemas.chat_request import (
     AssistantMessage,
     ChatRequest,
@@ -38,6 +39,11 @@ async def _open(adapter: object, request: ChatRequest, call: Call) -> ChunkStrea
 
 def _supporting(adapter: object) -> SupportsChat:
     return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
+
+
+def _wants_reasoning_back(adapter: object, request: ChatRequest, call: Call) -> bool:
+    wants = getattr(adapter, "wants_reasoning_back", None)
+    return wants is not None and bool(wants(request, call))
 
 
 def content_chars(chunk: ChatCompletionChunk) -> int:
@@ -169,5 +175,13 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
         mask_usage=_mask_usage,
         usage_chunk=_usage_chunk,
         finish_reason=_chunk_finish_reason,
+    ),
+    states=StateSpec(
+        wanted=_wants_reasoning_back,
+        lacking=states.lacking,
+        restored=states.restored,
+        of_body=states.of_completion,
+        may_have_any=states.may_call_tools,
+        collector=states.StreamedState,
     ),
 )

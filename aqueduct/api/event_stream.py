@@ -190,8 +190,12 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
                 stream_spec.mask_usage(chunk)
             self._output_chars += stream_spec.content_chars(chunk)
             reason = stream_spec.finish_reason(chunk)
+            if self._opened.kept is not None:
+                self._opened.kept.feed(chunk)
             if reason is not None:
                 self._context.finish_reason = reason
+                if self._opened.kept is not None:
+                    self._opened.kept.keep()  # before the client can come back with the calls
             events.append(b"data: %b\n\n" % _encode(chunk))
             self._last_chunk = chunk
         return b"".join(events)

@@ -13,6 +13,7 @@ from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.execute import Pipeline
 from aqueduct.settings import Settings
 from aqueduct.usage.recorder import Recorder
+from aqueduct.vault.vault import Vault
 
 
 class Gateway(Struct, kw_only=True):
@@ -27,6 +28,7 @@ class Gateway(Struct, kw_only=True):
     request_log: RequestLog
     stream_watch: StreamWatch
     request_ids: RequestIds
+    vault: Vault | None = None
     bodies: BodyBudget = field(default_factory=BodyBudget)
     turnstile: Turnstile = field(default_factory=Turnstile)
     inflight: int = 0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from adapters.finish import unmapped
+from adapters.signatures import missing_signatures
 from aqueduct.api.gateway import Gateway
 
 TICK_S: Final = 1.0
@@ -59,6 +60,7 @@ def publish_gauges(gateway: Gateway) -> None:
     gateway.metrics.spool_oldest.set(gateway.recorder.oldest_s)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
     gateway.metrics.unmapped_finish_reasons(unmapped())
+    gateway.metrics.missing_signatures(missing_signatures())
 
 
 def _malloc_trim() -> Callable[[int], int] | None:

@@ -230,6 +230,7 @@ def _resolved(row: ModelRow, deployments: list[RoutedDeployment]) -> ResolvedMod
         max_output_tokens=row.max_output_tokens,
         request_weight=row.request_weight,
         extra_params=row.extra_params,
+        signature_vault=row.signature_vault,
         deployments=tuple(sorted(deployments, key=lambda routed: (routed.priority, routed.deployment.id))),
     )
 

@@ -96,6 +96,7 @@ class ModelRow(Struct, frozen=True):
     max_output_tokens: int | None
     request_weight: int
     extra_params: ExtraParams
+    signature_vault: bool | None
     owned_by: str | None
     enabled: bool
     created_at: datetime

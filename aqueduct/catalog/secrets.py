@@ -33,12 +33,34 @@ class SecretBox:
         self._current = None if key is None else AESGCM(_key(key, "AQUEDUCT_SECRET_KEY"))
         self._older = tuple(AESGCM(_key(old, "AQUEDUCT_PREVIOUS_SECRET_KEYS")) for old in previous)
 
-    def encrypt(self, text: str, provider_id: UUID) -> str:
-        """Return a secret in the form in which the database keeps it."""
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a key to encrypt with."""
+        return self._current is not None
+
+    def seal(self, data: bytes, associated: bytes) -> bytes:
+        """Return nonce and ciphertext; only the same `associated` opens it. Raises `SecretError` without a key."""
         if self._current is None:
             raise SecretError("AQUEDUCT_SECRET_KEY is not set, so no secret can be stored; or name one as env:NAME")
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._current.encrypt(nonce, text.encode(), provider_id.bytes)
+        return nonce + self._current.encrypt(nonce, data, associated)
+
+    def unseal(self, sealed: bytes, associated: bytes) -> bytes:
+        """Return what was sealed. Raises `SecretError` where no key opens it for `associated`."""
+        keys = (*((self._current,) if self._current else ()), *self._older)
+        if not keys:
+            raise SecretError("AQUEDUCT_SECRET_KEY is not set, so the stored secret cannot be read")
+        for key in keys:
+            try:
+                opened: bytes = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated)
+            except (InvalidTag, ValueError):
+                continue
+            return opened
+        raise SecretError("the stored secret does not open with AQUEDUCT_SECRET_KEY, or belongs to another provider")
+
+    def encrypt(self, text: str, provider_id: UUID) -> str:
+        """Return a secret in the form in which the database keeps it."""
+        sealed = self.seal(text.encode(), provider_id.bytes)
         return ENCRYPTED + base64.urlsafe_b64encode(sealed).decode("ascii")
 
     def decrypt(self, stored: str, provider_id: UUID) -> str:
@@ -47,16 +69,10 @@ class SecretBox:
             sealed = base64.b64decode(stored.removeprefix(ENCRYPTED), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise SecretError("the stored secret is damaged") from None
-        keys = (*((self._current,) if self._current else ()), *self._older)
-        if not keys:
-            raise SecretError("AQUEDUCT_SECRET_KEY is not set, so the stored secret cannot be read")
-        for key in keys:
-            try:
-                opened: bytes = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], provider_id.bytes)
-                return opened.decode()
-            except (InvalidTag, ValueError):
-                continue
-        raise SecretError("the stored secret does not open with AQUEDUCT_SECRET_KEY, or belongs to another provider")
+        try:
+            return self.unseal(sealed, provider_id.bytes).decode()
+        except UnicodeDecodeError:
+            raise SecretError("the stored secret is damaged") from None
 
     def resolve(self, stored: str | None, provider_id: UUID, environment: Mapping[str, str]) -> Secret | None:
         """Return the credential that a provider's `secret` column means; NULL and the empty text mean none."""

@@ -32,7 +32,8 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
 
     `name` is the public name: for an alias the model's own, for a wildcard model the name that matched it.
     `catalog_name` is the name in the catalog, of which there are few (`openai/*`): for metrics. `operations` empty
-    means whatever the deployments' adapters can do. `deployments` are ordered by priority; all are enabled.
+    means whatever the deployments' adapters can do. `signature_vault` None: where
+    a deployment's adapter wants it. `deployments` are ordered by priority; all are enabled.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None
     request_weight: int
     extra_params: ExtraParams
+    signature_vault: bool | None = None
     deployments: tuple[RoutedDeployment, ...]
 
 

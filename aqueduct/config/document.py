@@ -164,6 +164,13 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     extra_params: Annotated[
         ExtraParams, _text("What happens to request fields that the provider has no equivalent for.")
     ] = "drop"
+    signature_vault: Annotated[
+        bool | None,
+        _text(
+            "Whether signed reasoning is kept for clients that drop it; absent: where a deployment's provider wants it "
+            "back."
+        ),
+    ] = None
     owned_by: Annotated[str | None, _text("Shown in the list of models; absent: the gateway's own choice.")] = None
     deployments: Annotated[
         tuple[Deployment, ...] | UnsetType, _text("Where it runs; a model without one answers with 503.")

@@ -70,6 +70,10 @@ class _Fields:
     def flag(self, name: str) -> bool:
         return self._fields[name] is True
 
+    def flag_or_none(self, name: str) -> bool | None:
+        value = self._fields[name]
+        return value if isinstance(value, bool) else None
+
     def texts(self, name: str) -> tuple[str, ...]:
         return texts(self._fields[name])
 
@@ -160,6 +164,7 @@ class _View:
                 context_window=fields.number_or_none("context_window"),
                 max_output_tokens=fields.number_or_none("max_output_tokens"),
                 extra_params=msgspec.convert(fields.text("extra_params"), doc.ExtraParams),
+                signature_vault=fields.flag_or_none("signature_vault"),
                 owned_by=fields.text_or_none("owned_by"),
                 deployments=_listed(self._deployments(record)),
                 enabled=fields.flag("enabled"),

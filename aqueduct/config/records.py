@@ -252,6 +252,7 @@ def _model(path: str, model: doc.Model) -> Iterator[Record]:
             "context_window": model.context_window,
             "max_output_tokens": model.max_output_tokens,
             "extra_params": model.extra_params,
+            "signature_vault": model.signature_vault,
             "owned_by": model.owned_by,
             "enabled": model.enabled,
         },

@@ -148,17 +148,19 @@ class _Loader:
             Model.context_window,
             Model.max_output_tokens,
             Model.extra_params,
+            Model.signature_vault,
             Model.owned_by,
             Model.enabled,
         )
         rows = await self._connection.execute(query)
-        for row_id, name, aliases, operations, window, output, extra_params, owned_by, enabled in rows:
+        for row_id, name, aliases, operations, window, output, extra_params, vault, owned_by, enabled in rows:
             fields: dict[str, FieldValue] = {
                 "aliases": tuple(aliases),
                 "operations": tuple(operations),
                 "context_window": window,
                 "max_output_tokens": output,
                 "extra_params": extra_params,
+                "signature_vault": vault,
                 "owned_by": owned_by,
                 "enabled": enabled,
             }

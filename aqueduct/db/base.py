@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 USAGE_SCHEMA = "usage"
+VAULT_SCHEMA = "vault"
 
 metadata = MetaData(
     naming_convention={

@@ -14,6 +14,7 @@ COMMAND_TIMEOUT_S = 60.0
 POOL_TIMEOUT_S = 10.0
 
 DedicatedConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def connect(
@@ -24,6 +25,18 @@ async def connect(
         url,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
+        server_settings={"application_name": application_name, "timezone": "UTC"},
+    )
+
+
+async def create_pool(url: str, *, size: int, application_name: str) -> Pool:
+    """Return a pool for queries that need no ORM; nothing is opened before the first use."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": application_name, "timezone": "UTC"},
     )
 

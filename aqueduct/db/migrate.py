@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import aqueduct
-from aqueduct.db import models, usage_tables
-from aqueduct.db.base import USAGE_SCHEMA, metadata
+from aqueduct.db import models, usage_tables, vault_tables
+from aqueduct.db.base import USAGE_SCHEMA, VAULT_SCHEMA, metadata
 from aqueduct.db.engine import create_engine
 
 LOCK_KEY = 0x61717565_64756374
@@ -21,7 +21,7 @@ LOCK_TIMEOUT_S = 120
 COMMAND_TIMEOUT_S = 3600.0
 
 target_metadata = metadata
-_TABLE_MODULES = (models, usage_tables)  # importing them fills the metadata
+_TABLE_MODULES = (models, usage_tables, vault_tables)  # importing them fills the metadata
 
 
 class SchemaMismatchError(RuntimeError):
@@ -72,7 +72,7 @@ def include_name(
 ) -> bool:
     """Leave partitions and foreign schemas out when tables are compared with the metadata."""
     if kind == "schema":
-        return name in {None, USAGE_SCHEMA}
+        return name in {None, USAGE_SCHEMA, VAULT_SCHEMA}
     if kind == "table":
         return parents["schema_qualified_table_name"] in target_metadata.tables
     return True

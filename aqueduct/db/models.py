@@ -153,6 +153,7 @@ class Model(Base):
     max_output_tokens: Mapped[int | None]
     request_weight: Mapped[int] = mapped_column(server_default=text("1"))
     extra_params: Mapped[str] = mapped_column(Text, server_default="drop")
+    signature_vault: Mapped[bool | None]
     owned_by: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 

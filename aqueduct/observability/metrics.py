@@ -69,6 +69,16 @@ class Metrics:
             ("provider", "value"),
             registry=self.registry,
         )
+        self._missing = Counter(
+            "aqueduct_missing_signatures",
+            "Requests to a provider without the signed reasoning that it wants back.",
+            ("provider",),
+            registry=self.registry,
+        )
+        self._missing_shown: dict[str, int] = {}
+        self._vault = Counter(
+            "aqueduct_signature_vault", "What became of signatures in the vault.", ("result",), registry=self.registry
+        )
         self._unmapped_shown: dict[tuple[str, str], int] = {}
         self._request_children: dict[RequestLabels, Counter] = {}
         self._time_children: dict[tuple[str, str], tuple[Histogram, Histogram, Histogram]] = {}
@@ -124,6 +134,19 @@ class Metrics:
             if added:
                 self._unmapped.labels(*key).inc(added)
                 self._unmapped_shown[key] = count
+
+    def missing_signatures(self, counts: Mapping[str, int]) -> None:
+        """Take the counts since the process began, by adapter."""
+        for adapter, count in counts.items():
+            added = count - self._missing_shown.get(adapter, 0)
+            if added:
+                self._missing.labels(adapter).inc(added)
+                self._missing_shown[adapter] = count
+
+    def vault(self, result: str, count: int = 1) -> None:
+        """Count states in the signature vault: `memory_hit`, `database_hit`, `miss`, `kept`, `expired`, ..."""
+        if count > 0:
+            self._vault.labels(result).inc(count)
 
     def rows(self, result: str, count: int) -> None:
         """Count usage rows: `written`, `duplicate`, `unsettled` or `rejected`."""

@@ -17,6 +17,7 @@ from aqueduct.pipeline.admit import Admission, Reservation
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.meter import settled_usage
+from aqueduct.pipeline.recall import KeptStream, StateVault, recall_for
 from aqueduct.pipeline.resolve import no_deployment, resolve
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationRequest, OperationSpec, RequestT
 from aqueduct.pipeline.usage_log import UsageLog
@@ -48,6 +49,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     random: Random
     count_attempt: Callable[[str, str], None]
     """Called after each attempt with the deployment's id and `ok`, `cancelled` or an `ErrorKind`."""
+    vault: StateVault | None = None
     max_attempts: int
     request_timeout_s: float
 
@@ -67,6 +69,8 @@ class OpenStream(Struct, Generic[HeldT], frozen=True):
     held: tuple[HeldT, ...]
     stream: ChunkStream[HeldT]
     reservation: Reservation | None
+    kept: KeptStream[HeldT] | None = None
+    """Takes the chunks as they are sent, where the answer has state to keep."""
 
 
 async def execute(
@@ -78,12 +82,14 @@ async def execute(
 ) -> Result[BodyT]:
     """Return the whole answer; raises `GatewayError` or `ProviderError`."""
     admitted = await _admit(pipeline, spec, request, extra_params, context)
+    recall = recall_for(pipeline.vault, spec, admitted.model, context)
     usage: Usage | None = None
 
     async def attempt(deployment: Deployment, number: int) -> Result[BodyT]:
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        return await _observed(pipeline, context, spec.call(adapter, request, call))
+        asked = request if recall is None else await recall.asked(request, adapter, call)
+        return await _observed(pipeline, context, spec.call(adapter, asked, call))
 
     try:
         result = await run_attempts(admitted.plan, admitted.policy, attempt)
@@ -99,6 +105,8 @@ async def execute(
     context.native_finish_reason = result.native_finish_reason
     context.dropped_params = result.dropped_params
     context.finish_reason = spec.finish_reason(result.body)
+    if recall is not None:
+        recall.keep(request, result.body)
     result.body.model = request.model
     return result
 
@@ -115,12 +123,14 @@ async def execute_stream(
     The caller owns the stream and settles the reservation.
     """
     admitted = await _admit(pipeline, spec, request, extra_params, context)
+    recall = recall_for(pipeline.vault, spec, admitted.model, context)
     opened = False
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        return await _observed(pipeline, context, _open(spec, adapter, request, call, context))
+        asked = request if recall is None else await recall.asked(request, adapter, call)
+        return await _observed(pipeline, context, _open(spec, adapter, asked, call, context))
 
     try:
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
@@ -134,7 +144,8 @@ async def execute_stream(
     context.usage = None
     context.dropped_params = stream.dropped_params
     context.first_content = time.perf_counter()
-    return OpenStream(held, stream, admitted.reservation)
+    kept = None if recall is None else recall.kept_stream(request)
+    return OpenStream(held, stream, admitted.reservation, kept)
 
 
 def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, result: Result[BodyT]) -> Usage:

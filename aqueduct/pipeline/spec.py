@@ -10,6 +10,7 @@ from schemas.chat_request import StreamOptions
 from schemas.usage import Usage
 
 DecodedT_co = TypeVar("DecodedT_co", covariant=True)
+ChunkT_contra = TypeVar("ChunkT_contra", contravariant=True)
 
 
 class OperationRequest(Protocol):
@@ -70,6 +71,33 @@ class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
     finish_reason: Callable[[ChunkT], str | None]
 
 
+class StateCollector(Protocol[ChunkT_contra]):
+    """Collects the state of one streamed answer."""
+
+    def feed(self, chunk: ChunkT_contra) -> None:
+        """Take a chunk."""
+        ...
+
+    def result(self) -> Mapping[str, bytes]:
+        """Return the state collected so far, by key."""
+        ...
+
+
+class StateSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
+    """Where an operation's messages hold opaque state: see `aqueduct.vault.states`."""
+
+    wanted: Callable[[object, RequestT, Call], bool]
+    """Whether an adapter's provider wants state back."""
+    lacking: Callable[[RequestT], list[str]]
+    """The keys of earlier answers that came back without theirs."""
+    restored: Callable[[RequestT, Mapping[str, bytes]], RequestT]
+    of_body: Callable[[BodyT], Mapping[str, bytes]]
+    """The state of a whole answer, by key."""
+    may_have_any: Callable[[RequestT], bool]
+    """Whether the answer can have state to keep."""
+    collector: Callable[[], StateCollector[ChunkT]]
+
+
 class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
     """One operation: its wire types and how an adapter performs it."""
 
@@ -91,3 +119,5 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
     stream: StreamSpec[RequestT, ChunkT] | None = None
+    states: StateSpec[RequestT, BodyT, ChunkT] | None = None
+    """For operations whose answers carry opaque state that clients may drop."""

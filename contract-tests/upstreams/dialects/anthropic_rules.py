@@ -10,6 +10,7 @@ from anthropic.types import message_count_tokens_params, message_create_params
 from anthropic.types.beta import message_count_tokens_params as beta_count_params
 from anthropic.types.beta import message_create_params as beta_params
 
+from upstreams.dialects import google_answers
 from upstreams.dialects.base import Call
 from upstreams.dialects.shape import Path, shape_problem
 from upstreams.recordings import JsonObject
@@ -17,6 +18,8 @@ from upstreams.recordings import JsonObject
 CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 MIN_THINKING_TOKENS = 1024
+# What another provider has signed, or claims not to.
+FOREIGN_SIGNATURES = frozenset({google_answers.SIGNATURE, "skip_thought_signature_validator"})
 
 # The API still takes what the SDK's types no longer offer.
 OLDER_FIELDS = {"temperature": (0, 1), "top_p": (0, 1), "top_k": (0, 1 << 20)}
@@ -50,7 +53,8 @@ def problem(call: Call, *, alternating: bool = False) -> str | None:
     found = shape_problem(ADAPTERS[key], typed, OPAQUE)
     if found is not None:
         return message(*found)
-    rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (turns, tool_history, blocks, tools, ranges, thinking)
+    rules: tuple[Callable[[JsonObject], Iterator[str]], ...]
+    rules = (turns, tool_history, blocks, tools, ranges, thinking, tool_loop)
     if alternating:
         rules = (alternate, *rules)
     return next((text for rule in rules for text in rule(call.body)), None)
@@ -105,7 +109,7 @@ def blocks(body: JsonObject) -> Iterator[str]:
                 yield "messages: text content blocks must be non-empty"
             if block["type"] == "text" and not block["text"].strip():
                 yield "messages: text content blocks must contain non-whitespace text"
-            if block["type"] == "thinking" and not block["signature"]:
+            if block["type"] == "thinking" and (not block["signature"] or block["signature"] in FOREIGN_SIGNATURES):
                 yield f"{place}: Invalid `signature` in `thinking` block"
     system = body.get("system")
     for block in system if isinstance(system, list) else []:
@@ -197,3 +201,18 @@ def thinking(body: JsonObject) -> Iterator[str]:
             yield "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"
         if config["budget_tokens"] >= body["max_tokens"]:
             yield "`max_tokens` must be greater than `thinking.budget_tokens`."
+
+
+def tool_loop(body: JsonObject) -> Iterator[str]:
+    """With thinking on a budget, the turn whose calls are being answered begins with the thinking that led to them."""
+    if (body.get("thinking") or {}).get("type") != "enabled" or len(body["messages"]) < 2:
+        return
+    before, last = body["messages"][-2:]
+    if last["role"] != "user" or not any(block["type"] == "tool_result" for block in blocks_of(last)):
+        return
+    found = blocks_of(before)[0]["type"]
+    if found not in ("thinking", "redacted_thinking"):
+        yield (
+            f"messages.{len(body['messages']) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but "
+            f"found `{found}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block"
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 from google.genai import types
 
+from upstreams.dialects import anthropic_answers
 from upstreams.dialects.base import Call
 from upstreams.dialects.google_answers import field
 from upstreams.dialects.shape import Path
@@ -35,6 +36,8 @@ EMBED_FIELDS: dict[str, Any] = {
 }
 ADAPTERS = {name: pydantic.TypeAdapter[Any](kind) for name, kind in (CONTENT_FIELDS | EMBED_FIELDS).items()}
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")
+# What another provider has signed.
+FOREIGN_SIGNATURES = frozenset({anthropic_answers.SIGNATURE})
 FUNCTION_TURN = (
     "Please ensure that the number of function response parts is equal to the number of function call parts of the "
     "function call turn."
@@ -159,13 +162,17 @@ def config(body: JsonObject) -> Iterator[str]:
 
 
 def signatures(body: JsonObject) -> Iterator[str]:
-    """Gemini 3: the first call of each step since the last user's text carries its thought signature."""
+    """Gemini 3: no signature of another provider, and one on the first call of each step since the last user text."""
     contents = body["contents"]
     asked = [
         position
         for position, content in enumerate(contents)
         if content.get("role", "user") == "user" and any("text" in part for part in content["parts"])
     ]
+    for position, content in enumerate(contents):
+        for part in content["parts"]:
+            if (part.get("thoughtSignature") or part.get("thought_signature")) in FOREIGN_SIGNATURES:
+                yield f"Corrupted thought signature. (content position {position})"
     for position in range(asked[-1] if asked else 0, len(contents)):
         calls = [part for part in contents[position]["parts"] if field(part, "functionCall")]
         if calls and not (calls[0].get("thoughtSignature") or calls[0].get("thought_signature")):

@@ -1,0 +1,1 @@
+"""What providers want back with tool calls, kept for clients that drop it."""
