@@ -27,6 +27,7 @@ _BUILT_IN: Final = {
     "echo": "adapters.echo:EchoAdapter",
     "google": "adapters.google:GoogleAdapter",
     "mistral": "adapters.mistral:MistralAdapter",
+    "ollama": "adapters.ollama:OllamaAdapter",
     "openai": "adapters.openai:OpenAIAdapter",
     "openai_compatible": "adapters.openai_compatible:OpenAICompatibleAdapter",
     "vertex": "adapters.vertex:VertexAdapter",

@@ -10,7 +10,7 @@ from adapters.echo import EchoAdapter
 from adapters.registry import AdapterUnavailableError
 
 BUILT_IN = {
-    "anthropic", "azure_openai", "bedrock", "cohere", "echo", "google", "mistral", "openai",
+    "anthropic", "azure_openai", "bedrock", "cohere", "echo", "google", "mistral", "ollama", "openai",
     "openai_compatible", "vertex",
 }  # fmt: skip
 

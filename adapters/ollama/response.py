@@ -1,0 +1,169 @@
+"""A whole answer of `/api/chat` to the hub's; knows no transport."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from adapters import tool_ids
+from adapters.base import Result
+from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import UNREADABLE
+from adapters.finish import note_unmapped
+from adapters.ollama.errors import to_error_inside
+from adapters.ollama.usage import to_usage
+from schemas.chat_response import (
+    AssistantResponse,
+    CalledFunction,
+    ChatCompletion,
+    Choice,
+    ChoiceLogprobs,
+    FinishReason,
+    MessageToolCall,
+    TokenLogprob,
+    TopLogprob,
+)
+from schemas.ollama import ChatResponse, ReceivedCall, ReceivedLogprob, ReceivedMessage
+from schemas.usage import Usage
+
+_DECODER: Final = msgspec.json.Decoder(ChatResponse)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
+BAD: Final = "The provider's answer is not what its API promises."
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """What an answer is told: the client's model name, the request's id and the time in Unix seconds."""
+
+    model: str
+    request_id: str
+    created: int
+
+    @property
+    def answer_id(self) -> str:
+        """The answer's id: Ollama gives none."""
+        return f"chatcmpl-{self.request_id}"
+
+
+class AnswerIds:
+    """The ids of one answer's calls: Ollama's own where clients accept them, minted ones otherwise."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._used: set[str] = set()
+
+    def take(self, call_id: str | None) -> str:
+        """Return the id of the next call; equal answers get equal ids."""
+        found = call_id or ""
+        if found in self._used or not tool_ids.is_legal(found):
+            found = tool_ids.minted(self._seed, found, len(self._used))
+        self._used.add(found)
+        return found
+
+
+def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:
+    """Return the answer; raises `ProviderError` for an error inside a 200 and for what is no answer."""
+    response = decode(body)
+    if response.message is None or not response.done:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
+    usage = to_usage_or_fail(response)
+    calls = _calls(response.message, AnswerIds(expected.request_id))
+    choice = Choice(
+        index=0,
+        message=_message(response.message, calls),
+        finish_reason=to_finish_reason(response.done_reason, called_tools=bool(calls)),
+        logprobs=to_logprobs(response.logprobs or ()),
+    )
+    return Result(
+        body=ChatCompletion(
+            id=expected.answer_id,
+            choices=[choice],
+            created=expected.created,
+            model=expected.model,
+            usage=usage.to_completion_usage() if usage is not None else UNSET,
+        ),
+        usage=usage or Usage(),
+        upstream_model=response.model or None,
+        native_finish_reason=response.done_reason or None,
+        dropped_params=dropped,
+    )
+
+
+def decode(data: bytes) -> ChatResponse:
+    """Read an answer or a line of a stream; raises `ProviderError` for an error and for what is neither."""
+    try:
+        response = _DECODER.decode(data)
+    except UNREADABLE:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    if response.error is not None:
+        raise to_error_inside(response.error)
+    return response
+
+
+def to_usage_or_fail(response: ChatResponse) -> Usage | None:
+    """Return the counters; raises `ProviderError` where they are none."""
+    try:
+        return to_usage(response)
+    except msgspec.ValidationError:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+
+
+def to_finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:
+    """Return OpenAI's word; `load` and `unload` mean that there was nothing to answer."""
+    if native == "length":
+        return "length"
+    if native not in {None, "", "stop", "load", "unload"}:
+        note_unmapped("ollama", native)
+    return "tool_calls" if called_tools else "stop"
+
+
+def called(call: ReceivedCall) -> CalledFunction:
+    """Return a call's name and its arguments as JSON text; raises `ProviderError` where it is none."""
+    function = call.function
+    if function is None or not function.name:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
+    arguments = b"null" if isinstance(function.arguments, UnsetType) else bytes(function.arguments)
+    if arguments == b"null":
+        return CalledFunction(name=function.name, arguments="{}")
+    try:
+        _OBJECT.decode(arguments)
+        return CalledFunction(name=function.name, arguments=arguments.decode())
+    except UNREADABLE:
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The arguments of the provider's tool call are broken.") from None
+
+
+def to_logprobs(found: Sequence[ReceivedLogprob]) -> ChoiceLogprobs | None:
+    """Return log probabilities, None where there are none."""
+    if not found:
+        return None
+    return ChoiceLogprobs(
+        content=[
+            TokenLogprob(
+                token=one.token,
+                logprob=one.logprob,
+                bytes=_bytes(one),
+                top_logprobs=[
+                    TopLogprob(token=other.token, logprob=other.logprob, bytes=_bytes(other))
+                    for other in one.top_logprobs or ()
+                ],
+            )
+            for one in found
+        ]
+    )
+
+
+def _bytes(token: ReceivedLogprob) -> list[int]:
+    return token.bytes if token.bytes is not None else list(token.token.encode("utf-8", "replace"))
+
+
+def _message(received: ReceivedMessage, calls: list[MessageToolCall]) -> AssistantResponse:
+    text = received.content or ""
+    message = AssistantResponse(content=None if calls and not text else text)
+    if received.thinking:
+        message.reasoning = message.reasoning_content = received.thinking
+    message.tool_calls = calls or UNSET
+    return message
+
+
+def _calls(received: ReceivedMessage, ids: AnswerIds) -> list[MessageToolCall]:
+    return [MessageToolCall(id=ids.take(call.id), function=called(call)) for call in received.tool_calls or ()]

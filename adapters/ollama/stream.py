@@ -1,0 +1,72 @@
+"""One stream of `/api/chat` to the hub's chunks: pure, fed with lines in order; knows no transport."""
+
+from collections.abc import Sequence
+
+from adapters.chunks import ChunkBuilder
+from adapters.errors import ErrorKind, ProviderError
+from adapters.ollama.response import (
+    AnswerIds,
+    Expected,
+    called,
+    decode,
+    to_finish_reason,
+    to_logprobs,
+    to_usage_or_fail,
+)
+from adapters.sse import Event
+from schemas.chat_response import ChatCompletionChunk
+from schemas.ollama import ChatResponse, ReceivedMessage
+from schemas.usage import Usage
+
+
+class ChunkTranslator:
+    """See `adapters.exchange.Translator`."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.upstream_id: str | None = None
+        self.upstream_model: str | None = None
+        self.native_finish_reason: str | None = None
+        self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
+        self._ids = AnswerIds(expected.request_id)
+
+    def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
+        """Return the chunks of one line; raises `ProviderError` for an error or for what is no line of an answer."""
+        response = decode(event.data)
+        if self.finished:
+            return ()  # nothing may follow the end
+        self.upstream_model = response.model or self.upstream_model
+        chunks = self._say(response.message, response) if response.message is not None else []
+        if response.done:
+            chunks += self._end(response)
+        return chunks
+
+    def finish(self) -> Sequence[ChatCompletionChunk]:
+        """Take the end of the stream; raises `ProviderError` where the last line is missing."""
+        if not self.finished:
+            raise ProviderError(ErrorKind.CONNECTION, "The provider's stream ended too early.")
+        return ()
+
+    def _say(self, message: ReceivedMessage, response: ChatResponse) -> list[ChatCompletionChunk]:
+        builder = self._builder
+        chunks: list[ChatCompletionChunk] = []
+        if message.thinking:
+            chunks += builder.reasoning(message.thinking)
+        logprobs = to_logprobs(response.logprobs or ())
+        if message.content or logprobs is not None:
+            chunks += builder.text(message.content or "")
+            if logprobs is not None:
+                chunks[-1].choices[0].logprobs = logprobs
+        for call in message.tool_calls or ():
+            function = called(call)
+            _, opened = builder.open_tool_call(self._ids.take(call.id), function.name, arguments=function.arguments)
+            chunks += opened
+        return chunks
+
+    def _end(self, response: ChatResponse) -> list[ChatCompletionChunk]:
+        self.usage = to_usage_or_fail(response)
+        self.native_finish_reason = response.done_reason or None
+        self.finished = True
+        reason = to_finish_reason(response.done_reason, called_tools=self._builder.has_tool_calls())
+        return self._builder.finish(reason)

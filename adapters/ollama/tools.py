@@ -1,0 +1,91 @@
+"""Tools and tool choice to Ollama's; knows no message.
+
+Source: https://docs.ollama.com/capabilities/tool-calling, checked 2026-11-26. Ollama has no choice: `none` leaves the
+tools out, one or some allowed tools leave the others out, and that a call was demanded is named as lost.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw, UnsetType
+
+from adapters.base import Losses
+from adapters.errors import ErrorKind, ProviderError
+from schemas import chat_request as hub
+from schemas import ollama as wire
+
+_NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
+_SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+def to_tools(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
+    """Return the tools that may be called; raises `ProviderError` for one that cannot be offered."""
+    definitions = _definitions(request, losses)
+    choice = request.tool_choice if request.tool_choice is not None else request.function_call
+    if choice == "none":
+        return []
+    allowed, is_demanded = _allowed(choice)
+    kept = [tool for tool in definitions if allowed is None or tool.function.name in allowed]
+    if is_demanded and not kept:
+        message = "'tool_choice' demands the call of a tool that the request does not have."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="tool_choice")
+    if is_demanded or len(kept) < len(definitions):
+        losses.drop("tool_choice")
+    if request.parallel_tool_calls is False and kept:
+        losses.drop("parallel_tool_calls")
+    return kept
+
+
+def _definitions(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
+    found: list[wire.Tool] = []
+    for index, tool in enumerate(request.tools or ()):
+        path = f"tools[{index}]"
+        if isinstance(tool, hub.CustomTool):
+            message = "This model calls functions only, no custom tools."
+            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
+        if tool.cache_control is not None:
+            losses.drop("cache_control")
+        found.append(_tool(tool.function, f"{path}.function", losses))
+    for index, function in enumerate(request.functions or ()):
+        found.append(_tool(function, f"functions[{index}]", losses))
+    return found
+
+
+def _tool(function: hub.FunctionDefinition, path: str, losses: Losses) -> wire.Tool:
+    if function.strict:
+        losses.drop(f"{path}.strict")
+    return wire.Tool(
+        function=wire.Function(
+            name=function.name,
+            description=function.description,
+            parameters=_parameters(function.parameters, f"{path}.parameters"),
+        )
+    )
+
+
+def _parameters(raw: Raw | UnsetType, path: str) -> Raw:
+    if isinstance(raw, UnsetType) or bytes(raw) in {b"null", b"{}"}:
+        return _NO_PARAMETERS
+    try:
+        _SCHEMA.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        message = f"'{path}' is no JSON schema object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
+    return raw
+
+
+def _allowed(choice: object) -> tuple[Sequence[str] | None, bool]:
+    """Return the names of the tools that may be called (None: all), and whether a call is demanded."""
+    match choice:
+        case "required":
+            return None, True
+        case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
+            return [tool.name], True
+        case hub.LegacyFunctionName(name=name):
+            return [name], True
+        case hub.AllowedToolsChoice(allowed_tools=allowed):
+            named = [reference.function or reference.custom for reference in allowed.tools]
+            return [tool.name for tool in named if tool is not None], allowed.mode == "required"
+        case _:
+            return None, False

@@ -1,0 +1,31 @@
+"""Which calls of a conversation wait for a result, for dialects that send ids as they are; knows no provider's form."""
+
+from adapters.errors import ErrorKind, ProviderError
+
+
+class ToolHistory:
+    """Walks through a conversation in order: calls open, results close, and nothing stays open where it goes on."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[tuple[str, str]]] = {}
+
+    def call(self, call_id: str, name: str, path: str) -> None:
+        """Note a call of the tool `name`, which stands at `path`."""
+        self._waiting.setdefault(call_id, []).append((name, path))
+
+    def result(self, call_id: str, path: str) -> str:
+        """Return which tool a result is of; raises `INVALID_TOOL_HISTORY` with `path` where no call waits for it."""
+        waiting = self._waiting.get(call_id)
+        if not waiting:
+            message = "This tool result answers no tool call of the assistant message before it."
+            raise ProviderError(ErrorKind.INVALID_TOOL_HISTORY, message, param=path)
+        name, _ = waiting.pop(0)
+        if not waiting:
+            del self._waiting[call_id]
+        return name
+
+    def expect_none(self) -> None:
+        """Raise `INVALID_TOOL_HISTORY` where a call has no result although the conversation goes on."""
+        for waiting in self._waiting.values():
+            message = "This tool call has no result: a message with the role 'tool' must follow for each call."
+            raise ProviderError(ErrorKind.INVALID_TOOL_HISTORY, message, param=waiting[0][1])
