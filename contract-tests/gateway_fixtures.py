@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from msgspec import Struct, structs
 from running_gateway import ORGANISATION, RunningGateway, apply_yaml, running_gateway
-from upstreams import Anthropic, Azure, Bedrock, Cohere, Google, OpenAI, Upstream, Vertex, VertexClaude
+from upstreams import Anthropic, Azure, Bedrock, Cohere, Google, Ollama, OpenAI, Upstream, Vertex, VertexClaude
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
@@ -59,6 +59,7 @@ providers:
     secret: env:TEST_AWS_SECRET
     options: {{region: eu-central-1}}
   - {{name: cohere, adapter: cohere, base_url: "{cohere}", secret: env:TEST_SECRET}}
+  - {{name: ollama-own, adapter: ollama, base_url: "{ollama}", secret: env:TEST_SECRET}}
   - {{name: echo, adapter: echo}}
 models:
   - {{name: gpt, aliases: [gpt-alias], deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
@@ -80,6 +81,7 @@ models:
     deployments: [{{provider: bedrock-signed, upstream_model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]
   - {{name: cohere, deployments: [{{provider: cohere, upstream_model: command-a-03-2025}}]}}
   - {{name: cohere-embedding, deployments: [{{provider: cohere, upstream_model: embed-v4.0}}]}}
+  - {{name: ollama-chat, deployments: [{{provider: ollama-own, upstream_model: a-model}}]}}
   - {{name: strict, extra_params: reject, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: "openai/*", deployments: [{{provider: openai, upstream_model: "*"}}]}}
   - {{name: echo, deployments: [{{provider: echo, upstream_model: echo}}]}}
@@ -106,6 +108,7 @@ class Mocks(Struct, frozen=True):
     vertex_claude: Upstream
     bedrock: Upstream
     cohere: Upstream
+    ollama: Upstream
 
     def all(self) -> tuple[Upstream, ...]:
         """Every mock."""
@@ -132,7 +135,7 @@ def session_mocks() -> Iterator[Mocks]:
     with ExitStack() as stack:
         dialects = (
             OpenAI(), OpenAI(extra_fields=None), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(), Bedrock(),
-            Cohere(),
+            Cohere(), Ollama(),
         )  # fmt: skip
         yield Mocks(*(stack.enter_context(Upstream(dialect)) for dialect in dialects))
 

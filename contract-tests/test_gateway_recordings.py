@@ -34,6 +34,7 @@ MODELS = {
     "azure": "gpt-azure",
     "bedrock": "bedrock",
     "google": "gemini",
+    "ollama": "ollama-chat",
 }
 EMBEDDING_MODELS = {"google": "gemini-embedding"}
 STATUSES = {401: 502, 402: 502, 403: 502, 500: 502, 501: 502}

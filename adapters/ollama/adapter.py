@@ -13,6 +13,7 @@ from msgspec import Raw
 from adapters.base import Call, ChunkStream, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_body, read_json, send
+from adapters.media import WebAddress
 from adapters.ollama.embeddings import to_embed_request, to_embedding_response
 from adapters.ollama.errors import to_error
 from adapters.ollama.ndjson import LineParser
@@ -51,6 +52,11 @@ class OllamaAdapter:
         response = await self._post("chat", body, call)
         translator = ChunkTranslator(self._expected(request, call))
         return SseChunkStream(response, translator, dropped, parser=LineParser())
+
+    def needs_content(self, address: WebAddress, call: Call) -> bool:
+        """See `NeedsContent`: the provider reads no address."""
+        del call
+        return address.kind == "image"
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`."""

@@ -66,6 +66,7 @@ class Conversation:
         if message.audio is not None:
             raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param=f"{path}.audio")
         text, images = self._joined(message.content or "", path)
+        images += [self._part(part, f"{path}.images[{index}]")[0] for index, part in enumerate(message.images or ())]
         self.messages.append(
             wire.Message(
                 role="assistant",

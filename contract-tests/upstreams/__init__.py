@@ -1,6 +1,18 @@
 """Real HTTP servers that speak the providers' dialects, and readers of what they say; no package of the product."""
 
-from upstreams.dialects import Anthropic, Azure, Bedrock, Call, Cohere, Dialect, Google, OpenAI, Vertex, VertexClaude
+from upstreams.dialects import (
+    Anthropic,
+    Azure,
+    Bedrock,
+    Call,
+    Cohere,
+    Dialect,
+    Google,
+    Ollama,
+    OpenAI,
+    Vertex,
+    VertexClaude,
+)
 from upstreams.dialects.base import UPSTREAM_KEY
 from upstreams.faults import Fault
 from upstreams.reading import ReadError, Reading, ToolCall, Usage
@@ -9,7 +21,8 @@ from upstreams.upstream import Entry, Upstream
 from upstreams.wire import Reply, Request, data_event, json_reply, sse_reply
 
 __all__ = [
-    "UPSTREAM_KEY", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Entry", "Fault", "Google", "OpenAI",
+    "UPSTREAM_KEY", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Entry", "Fault", "Google",
+    "Ollama", "OpenAI",
     "ReadError", "Reading", "Recording", "Reply", "Request", "ToolCall", "Upstream", "Usage", "Vertex", "VertexClaude",
     "conversations", "data_event", "json_reply", "recording", "recordings", "sse_reply",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ SPEAKS: dict[str, dict[str, tuple[str, ...]]] = {
         "embeddings": ("embedContent", "predict"),
     },
     "bedrock": {"chat": ("converse", "converse-stream")},
+    "ollama": {"chat": ("ollama.chat",), "embeddings": ("ollama.embed",), "model_discovery": ("ollama.tags",)},
     "cohere": {"chat": ("cohere.v2.chat",), "embeddings": ("embed",), "model_discovery": ("models",)},
 }
 """By adapter and operation. The adapter `echo` has no provider."""
@@ -44,9 +45,8 @@ UNCLAIMED = {
     "invoke": "Bedrock's InvokeModel; the adapter speaks Converse",
     "invoke-stream": "Bedrock's InvokeModelWithResponseStream; the adapter speaks ConverseStream",
     "moderations": "no adapter moderates",
-    "ollama.chat": "Ollama's own API; its OpenAI-compatible one is spoken",
-    "ollama.embeddings": "Ollama's own API; its OpenAI-compatible one is spoken",
-    "ollama.generate": "Ollama's own API; its OpenAI-compatible one is spoken",
+    "ollama.embeddings": "Ollama's older embeddings; the adapter speaks /api/embed",
+    "ollama.generate": "Ollama's completions; the adapter speaks /api/chat",
     "rerank": "no adapter reranks",
     "responses": "no adapter speaks the Responses API",
     "threads.messages": "OpenAI's assistants",

@@ -31,6 +31,7 @@ DIALECTS = {
     "converse-stream": "bedrock",
     "cohere.v2.chat": "cohere",
     "embed": "cohere",
+    "ollama.chat": "ollama",
     "predict": "vertex",
     "rawPredict": "vertex",
 }
@@ -61,7 +62,7 @@ class Recording(msgspec.Struct, frozen=True):
 
     @property
     def dialect(self) -> str:
-        """Name of the wire format: openai, azure, anthropic, google, bedrock, cohere or vertex; "" without a mock."""
+        """Name of the wire format: openai, azure, anthropic, google, ...; "" without a mock."""
         dialect = DIALECTS.get(self.api, "")
         return "azure" if (dialect, self.provider) == ("openai", "azure") else dialect
 

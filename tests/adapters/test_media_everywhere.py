@@ -60,6 +60,7 @@ ADAPTERS: dict[str, tuple[str, str, dict]] = {
         for quirks in ("default", "vllm", "ollama", "openrouter", "groq", "deepseek")
     },
     "mistral": ("mistral", "mistral-large-latest", {}),
+    "ollama": ("ollama", "gemma3", {}),
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}),
     "google 3": ("google", "gemini-3.5-flash", {}),
     "google 2": ("google", "gemini-2.5-flash", {}),
@@ -175,6 +176,7 @@ EXPECTED_REFUSALS = {
     },
     "openai": {"video as data URL", "video at an address"},
     "openai_compatible vllm": set(),
+    "ollama": set(PARTS) - {"image as data URL", "image with detail"},
 }  # fmt: skip
 
 

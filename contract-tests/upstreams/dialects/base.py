@@ -24,6 +24,8 @@ SCRIPTED = frozenset(
         "converse-stream",
         "cohere.v2.chat",
         "embed",
+        "ollama.chat",
+        "ollama.embed",
         "predict",
         "rawPredict",
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from upstreams.readers import anthropic, bedrock, cohere, google, openai, vertex
+from upstreams.readers import anthropic, bedrock, cohere, google, ollama, openai, vertex
 from upstreams.readers.sse import Decoded, decode
 from upstreams.reading import Reading
 from upstreams.recordings import Recording
@@ -19,6 +19,7 @@ READERS: dict[str, Callable[[int, Decoded], Reading]] = {
     "converse-stream": bedrock.read,
     "cohere.v2.chat": cohere.read,
     "embed": cohere.read_embeddings,
+    "ollama.chat": ollama.read,
     "predict": vertex.read_predictions,
     "rawPredict": anthropic.read,
 }
@@ -30,7 +31,7 @@ def read(recording: Recording) -> Reading:
 
 
 def read_body(api: str, status: int, body: bytes, body_kind: str) -> Reading:
-    """What a response says. `body_kind` is sse, json, json-array-stream or aws-eventstream.
+    """What a response says. `body_kind` is sse, json, json-array-stream, ndjson or aws-eventstream.
 
     Raises:
         ValueError: the body is not what `body_kind` says.

@@ -36,7 +36,7 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 def decode(body: bytes, body_kind: str) -> Decoded:
-    """Decode a body of kind sse, json, json-array-stream or aws-eventstream.
+    """Decode a body of kind sse, json, json-array-stream, ndjson or aws-eventstream.
 
     Raises:
         ValueError: something is no JSON object.
@@ -44,7 +44,9 @@ def decode(body: bytes, body_kind: str) -> Decoded:
     if body_kind == "aws-eventstream":
         return Decoded(documents(body), streamed=True)
     data = payloads(body) if body_kind == "sse" else []
-    if data:
+    if body_kind == "ndjson":
+        found = [json.loads(line) for line in body.splitlines() if line.strip()]
+    elif data:
         found = [json.loads(text) for text in data if text.strip() != "[DONE]"]
     else:
         whole = json.loads(body)
