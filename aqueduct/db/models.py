@@ -36,6 +36,7 @@ class Org(Base):
         ForeignKey("teams.id", ondelete="SET NULL", use_alter=True, name="fk_orgs_default_team_id")
     )
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+    terms_version: Mapped[str | None] = mapped_column(Text)
 
 
 class Team(Base):
@@ -60,6 +61,7 @@ class User(Base):
     display_name: Mapped[str | None] = mapped_column(Text)
     is_org_admin: Mapped[bool] = mapped_column(server_default=_FALSE)
     directus_user_id: Mapped[UUID | None] = mapped_column(unique=True)
+    accepted_terms: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 
 
@@ -216,6 +218,59 @@ class Grant(Base):
     model_id: Mapped[UUID | None] = mapped_column(_parent("models"), index=True)
     model_pattern: Mapped[str | None] = mapped_column(Text)
     effect: Mapped[str] = mapped_column(Text)
+
+
+class Limit(Base):
+    """How much one subject may use in a period, for one model or for all; `cost` is in micro-units of the currency."""
+
+    __tablename__ = "limits"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(org_id, team_id, user_id, service_account_id, token_id) = 1", name="one_subject"),
+        CheckConstraint("num_nonnulls(model_id, model_pattern) <= 1", name="one_model"),
+        CheckConstraint("model_pattern ~ '^[^*]{0,255}[*]?$' AND model_pattern <> ''", name="model_pattern"),
+        CheckConstraint(
+            "metric IN ('requests', 'input_tokens', 'output_tokens', 'total_tokens', 'cost', 'concurrency')",
+            name="metric",
+        ),
+        CheckConstraint(
+            "(metric = 'concurrency') = (period IS NULL) AND"
+            " period IN ('second', 'minute', 'hour', 'day', 'week', 'month', 'total')",
+            name="period",
+        ),
+        CheckConstraint("NOT calendar OR period IN ('day', 'week', 'month')", name="calendar"),
+        CheckConstraint("amount BETWEEN 0 AND 1000000000000000", name="amount"),
+        CheckConstraint("mode IN ('enforce', 'shadow')", name="mode"),
+        Index(
+            "uq_limits_rule",
+            "org_id",
+            "team_id",
+            "user_id",
+            "service_account_id",
+            "token_id",
+            "model_id",
+            "model_pattern",
+            "metric",
+            "period",
+            "calendar",
+            "per_member",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    org_id: Mapped[UUID | None] = mapped_column(_parent("orgs"))
+    team_id: Mapped[UUID | None] = mapped_column(_parent("teams"), index=True)
+    user_id: Mapped[UUID | None] = mapped_column(_parent("users"), index=True)
+    service_account_id: Mapped[UUID | None] = mapped_column(_parent("service_accounts"), index=True)
+    token_id: Mapped[UUID | None] = mapped_column(_parent("tokens"), index=True)
+    model_id: Mapped[UUID | None] = mapped_column(_parent("models"), index=True)
+    model_pattern: Mapped[str | None] = mapped_column(Text)
+    metric: Mapped[str] = mapped_column(Text)
+    period: Mapped[str | None] = mapped_column(Text)
+    calendar: Mapped[bool] = mapped_column(server_default=_FALSE)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    mode: Mapped[str] = mapped_column(Text, server_default="enforce")
+    per_member: Mapped[bool] = mapped_column(server_default=_FALSE)
 
 
 catalog_version = Table(

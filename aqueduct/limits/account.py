@@ -1,0 +1,118 @@
+"""One counter as one replica sees it: the credits that it may spend, and what it has spent and not yet reported.
+
+The database keeps, per counter, what was consumed by slot and what each replica holds. A replica spends held credits
+without asking. `slack` is what it may still spend: held, minus what was spent since the last report. Reported amounts
+move from held to consumed, so the database's sum never falls below what was really consumed.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from aqueduct.limits.rules import Applied, Limit
+
+
+class Account:
+    """A counter's local side. Times are in milliseconds of the ledger's clock.
+
+    `pending` is consumption by slot since the last report; a negative amount gives back what was reported. `epoch`
+    grows when the lease was lost: what was reserved before is never given back then, because the database has booked
+    the whole lease as consumed. `used` and `others` (held by other replicas) are as the last answer told.
+    """
+
+    __slots__ = (
+        "demand",
+        "epoch",
+        "free_at",
+        "in_use",
+        "is_concurrency",
+        "is_enforced",
+        "known",
+        "last_used",
+        "limit",
+        "member",
+        "others",
+        "pending",
+        "rate",
+        "refused_below",
+        "refused_until",
+        "resets_at",
+        "slack",
+        "synced_at",
+        "tight",
+        "used",
+    )
+
+    def __init__(self, applied: Applied) -> None:
+        self.limit: Limit = applied.limit
+        self.member: UUID = applied.member
+        self.is_concurrency = applied.limit.metric == "concurrency"
+        self.is_enforced = applied.limit.mode == "enforce"
+        self.slack = 0
+        self.pending: dict[int, int] = {}
+        self.in_use = 0
+        self.epoch = 0
+        self.known = False
+        self.used = 0
+        self.others = 0
+        self.demand = 0
+        self.rate = 0.0
+        self.tight = False
+        self.refused_until = 0
+        self.refused_below = 0
+        self.free_at = 0
+        self.resets_at = 0
+        self.last_used = 0
+        self.synced_at = 0
+
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        """What identifies the counter."""
+        return self.limit.id, self.member
+
+    @property
+    def spent(self) -> int:
+        """What was consumed in the window as far as this replica knows; of slots, what is taken."""
+        if self.is_concurrency:
+            return self.in_use + self.others
+        return max(0, self.used + sum(self.pending.values()))
+
+    @property
+    def remaining(self) -> int:
+        """What is left of the limit as far as this replica knows."""
+        return max(0, self.limit.amount - self.spent)
+
+    def take(self, amount: int, slot: int) -> None:
+        """Spend credits, also ones that are not held where the limit is not enforced."""
+        self.demand += amount
+        self.slack -= amount
+        if self.is_concurrency:
+            self.in_use += amount
+        else:
+            self.pending[slot] = self.pending.get(slot, 0) + amount
+
+    def give_back(self, amount: int, slot: int, epoch: int) -> None:
+        """Return credits of a reservation, or, where `amount` is negative, take what it needed beyond."""
+        if self.is_concurrency:
+            self.in_use -= amount
+            self.slack += amount
+            return
+        if epoch != self.epoch and amount > 0:
+            return
+        before = self.pending.get(slot, 0)
+        self.pending[slot] = before - amount
+        self.slack += amount if amount < 0 else min(amount, max(before, 0))
+
+    def answered(self, held: int) -> None:
+        """Take up what the database says is held after the last report."""
+        self.slack = held - self.in_use if self.is_concurrency else held - positive(self.pending.values())
+
+    def lose(self) -> None:
+        """The lease lapsed, and another replica had it booked as consumed."""
+        self.epoch += 1
+        self.known = False
+        self.answered(0)
+
+
+def positive(amounts: Iterable[int]) -> int:
+    """Return the sum of those above zero."""
+    return sum(amount for amount in amounts if amount > 0)

@@ -1,0 +1,287 @@
+"""Reserves over all scopes at once or none, and settles; asks no database and waits for nothing.
+
+`prepare` says what the database must be told and `take_up` takes its answer; `aqueduct.limits.leases` carries the two.
+A batch that was prepared and not answered is prepared again unchanged, because it may have been carried out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from aqueduct.limits.account import Account, positive
+from aqueduct.limits.rules import Applied
+
+FENCE_SHARE: Final = 0.8
+"""A lease is used for this share of its time: the rest is for a request's way to the provider."""
+REFUSED_MS: Final = 100
+"""How long a refusal is repeated without asking: credits may come back any moment."""
+DEMAND_REPORTS: Final = 2
+"""Credits held ahead, in reports' worth of demand."""
+FIRST_SPARE: Final = 4
+IDLE_MS: Final = 120_000
+MAX_ITEMS: Final = 2_000
+"""Counters in one batch: the rest follows in the next."""
+
+
+class Take(NamedTuple):
+    """What a request wants of one counter."""
+
+    account: Account
+    amount: int
+
+
+class Held(NamedTuple):
+    """What a reservation holds of one counter."""
+
+    account: Account
+    amount: int
+    slot: int
+    epoch: int
+
+
+class Item(Struct, frozen=True):
+    """One counter in a batch, in the short names of `ledger.sync`."""
+
+    limit: UUID
+    member: UUID
+    known: bool
+    slot_ms: int
+    starts: tuple[int, ...]
+    deltas: tuple[tuple[int, int], ...] = ()
+    give: int = 0
+    need: int = 0
+    least: int = 0
+    spare: int = 0
+    in_use: int = -1
+    """Slots in use; -1 where the metric is not concurrency."""
+    drop: bool = False
+
+
+class Batch(Struct, frozen=True):
+    """What one replica tells the database, once; `sent_at` is in milliseconds of the local clock."""
+
+    number: int
+    sent_at: int
+    items: tuple[Item, ...]
+
+
+class Line(Struct, frozen=True):
+    """The database's answer for one counter."""
+
+    limit: UUID
+    member: UUID
+    lost: bool
+    held: int
+    used: int
+    others: int
+    free_at: int
+    resets_at: int
+    short: bool
+    tight: bool
+
+
+class Answer(Struct, frozen=True):
+    """The database's answer to a batch; `at_ms` is its clock."""
+
+    at_ms: int
+    lines: tuple[Line, ...]
+
+
+class Ledger:
+    """All counters of one replica. `monotonic_ms` is the local clock; times given out are the database's."""
+
+    def __init__(self, monotonic_ms: Callable[[], int], *, ttl_ms: int, report_ms: int) -> None:
+        self._monotonic_ms = monotonic_ms
+        self._ttl_ms = ttl_ms
+        self._report_ms = report_ms
+        self._offset_ms = 0
+        self._valid_until = -1
+        self._accounts: dict[tuple[UUID, UUID], Account] = {}
+        self._active: dict[Account, None] = {}
+        self._unanswered: Batch | None = None
+        self._number = 0
+        self._asked: dict[Account, tuple[int, int]] = {}
+        self.overrun = 0
+        """What settled above its reservation since the start, in credits of all metrics."""
+
+    @property
+    def now_ms(self) -> int:
+        """The database's time. Never behind it: a slot that is too late frees its credits late, not early."""
+        return self._monotonic_ms() + self._offset_ms
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether held credits may be spent; not once the lease may have lapsed."""
+        return self._monotonic_ms() < self._valid_until
+
+    @property
+    def slack(self) -> int:
+        """Credits held and not spent, of all counters."""
+        return sum(account.slack for account in self._active if account.slack > 0)
+
+    @property
+    def size(self) -> int:
+        """Counters that are known here."""
+        return len(self._accounts)
+
+    def account(self, applied: Applied) -> Account:
+        """Return a limit's counter; a changed limit keeps it."""
+        key = (applied.limit.id, applied.member)
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = Account(applied)
+        elif account.limit is not applied.limit:
+            account.limit = applied.limit
+            account.is_enforced = applied.limit.mode == "enforce"
+        return account
+
+    def reserve(self, takes: Sequence[Take]) -> tuple[Held, ...] | None:
+        """Take all or nothing from what is held; None where a counter has too little."""
+        if self.lacking(takes):
+            return None
+        return self.take(takes)
+
+    def lacking(self, takes: Sequence[Take]) -> list[Take]:
+        """Return what cannot be served from what is held."""
+        valid = self.is_valid
+        return [
+            take for take in takes if take.account.is_enforced and take.amount > (take.account.slack if valid else 0)
+        ]
+
+    def take(self, takes: Sequence[Take]) -> tuple[Held, ...]:
+        """Take unconditionally."""
+        now = self.now_ms
+        held: list[Held] = []
+        for account, amount in takes:
+            slot = account.limit.slots.slot(now)
+            account.take(amount, slot)
+            account.last_used = now
+            self._active[account] = None
+            held.append(Held(account, amount, slot, account.epoch))
+        return tuple(held)
+
+    def settle(self, held: Iterable[Held], actual: Mapping[str, int]) -> bool:
+        """Give back what was not used of each metric, or take what was used beyond; True where others may wait for it.
+
+        Metrics that `actual` does not name keep what they hold; slots all come back.
+        """
+        wanted = False
+        for account, amount, slot, epoch in held:
+            used = 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
+            if used == amount:
+                continue
+            if used > amount:
+                self.overrun += used - amount
+            account.give_back(amount - used, slot, epoch)
+            self._active[account] = None
+            wanted = wanted or account.tight
+        return wanted
+
+    def refusal(self, takes: Sequence[Take]) -> Account | None:
+        """Return the counter that is known to have too little, so that nobody needs to be asked."""
+        now = self.now_ms
+        for account, amount in takes:
+            if account.refused_until > now and amount - max(account.slack, 0) >= account.refused_below > 0:
+                return account
+        return None
+
+    def ask(self, takes: Iterable[Take]) -> None:
+        """Want credits in the next batch; several requests may want of one counter."""
+        for account, amount in takes:
+            total, least = self._asked.get(account, (0, amount))
+            self._asked[account] = (total + amount, min(least, amount))
+            self._active[account] = None
+
+    def prepare(self) -> Batch:
+        """Return what the database is to be told: the unanswered batch again, or a new one."""
+        if self._unanswered is not None:
+            return Batch(self._unanswered.number, self._monotonic_ms(), self._unanswered.items)
+        self._number += 1
+        now = self.now_ms
+        if self._valid_until < 0:  # the first batch asks for nothing but the time
+            self._unanswered = Batch(self._number, self._monotonic_ms(), ())
+            return self._unanswered
+        accounts = [*self._asked, *(one for one in self._active if one not in self._asked)][:MAX_ITEMS]
+        items = tuple(item for account in accounts if (item := self._item(account, now)) is not None)
+        self._unanswered = Batch(self._number, self._monotonic_ms(), items)
+        return self._unanswered
+
+    def _item(self, account: Account, now: int) -> Item | None:
+        elapsed = max(1, now - account.synced_at)
+        share = min(1.0, elapsed / self._report_ms)
+        account.rate += share * (account.demand * self._report_ms / elapsed - account.rate)
+        account.demand = 0
+        target = int(account.rate * DEMAND_REPORTS) if account.is_enforced else 0
+        slack = max(account.slack, 0)
+        total, least = self._asked.pop(account, (0, 0))
+        need = max(0, total - slack) if account.is_enforced else 0
+        spare = max(0, target - slack)
+        if not account.known and need:
+            spare = max(spare, FIRST_SPARE * least)
+        give = slack - target if not total and slack > 2 * target else 0
+        deltas = tuple(sorted((slot, amount) for slot, amount in account.pending.items() if amount))
+        is_idle = not (deltas or total or slack or account.in_use) and now - account.last_used > IDLE_MS
+        if not (deltas or need or give or is_idle or (spare and account.is_enforced)):
+            return None
+        item = Item(
+            limit=account.limit.id,
+            member=account.member,
+            known=account.known,
+            slot_ms=account.limit.slots.slot_ms,
+            starts=account.limit.slots.starts(now),
+            deltas=deltas,
+            give=give,
+            need=need,
+            least=max(1, least - slack) if need else 0,
+            spare=spare,
+            in_use=account.in_use if account.is_concurrency else -1,
+            drop=is_idle,
+        )
+        account.pending = {}
+        account.slack -= give
+        account.synced_at = now
+        return item
+
+    def take_up(self, batch: Batch, answer: Answer) -> None:
+        """Take up an answer. What was spent since the batch was prepared stays pending."""
+        self._unanswered = None
+        self._offset_ms = answer.at_ms - batch.sent_at
+        self._valid_until = batch.sent_at + int(self._ttl_ms * FENCE_SHARE)
+        lines = {(line.limit, line.member): line for line in answer.lines}
+        for item in batch.items:
+            key = (item.limit, item.member)
+            account = self._accounts.get(key)
+            if account is None:
+                continue
+            line = lines.get(key)
+            if line is None:
+                account.is_enforced = False  # the limit was removed; the catalog says so in a moment
+                account.lose()
+            elif line.lost:
+                account.lose()
+            elif item.drop and not (account.pending or account.in_use or account in self._asked):
+                del self._accounts[key]
+                self._active.pop(account, None)
+            else:
+                account.known = not item.drop
+                self._note(account, item, line)
+
+    def _note(self, account: Account, item: Item, line: Line) -> None:
+        account.answered(line.held)
+        account.used, account.others = line.used, line.others
+        account.tight = line.tight
+        account.resets_at = line.resets_at
+        if line.short:
+            account.free_at = line.free_at
+            account.refused_below = item.least
+            account.refused_until = self.now_ms + REFUSED_MS
+            if line.free_at:
+                account.refused_until = min(account.refused_until, line.free_at)
+        elif item.need:
+            account.refused_until = account.refused_below = 0
+
+    def open_deltas(self) -> int:
+        """Return what was spent and is not reported, of all counters; for tests and metrics."""
+        return sum(positive(account.pending.values()) for account in self._active)

@@ -1,0 +1,48 @@
+"""Carries batches to the function `ledger.sync` in PostgreSQL, over one connection that it opens again after a failure.
+
+The function does everything in one statement, so a batch is carried out wholly or not at all; and its number makes it
+safe to send again when the answer was lost.
+"""
+
+from uuid import UUID
+
+import msgspec
+
+from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.limits.ledger import Answer, Batch, Item, Line
+
+_SYNC = "SELECT * FROM ledger.sync($1, $2, $3, $4::text::jsonb)"
+_items = msgspec.json.Encoder()
+
+
+def encode_items(items: tuple[Item, ...]) -> str:
+    """Return a batch's counters as the function takes them."""
+    return _items.encode(items).decode()
+
+
+class PostgresStore:
+    """One replica's line to the ledger; used by one task at a time."""
+
+    def __init__(self, url: str, replica: UUID, *, ttl_ms: int) -> None:
+        self._url = url
+        self._replica = replica
+        self._ttl_ms = ttl_ms
+        self._connection: DedicatedConnection | None = None
+
+    async def sync(self, batch: Batch) -> Answer:
+        """Carry out a batch; raises what asyncpg and the network raise, and then nothing is known of it."""
+        connection = await self._connected()
+        rows = await connection.fetch(_SYNC, self._replica, batch.number, self._ttl_ms, encode_items(batch.items))
+        lines = tuple(Line(*list(row.values())[1:]) for row in rows if row[1] is not None)
+        return Answer(rows[0][0], lines)
+
+    def drop(self) -> None:
+        """Give up the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+    async def _connected(self) -> DedicatedConnection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url, application_name="aqueduct limits")
+        return self._connection
