@@ -103,6 +103,8 @@ class Ledger:
         self._unanswered: Batch | None = None
         self._number = 0
         self._asked: dict[Account, tuple[int, int]] = {}
+        self._peeked: set[Account] = set()
+        self._is_closed = False
         self.overrun = 0
         """What settled above its reservation since the start, in credits of all metrics."""
 
@@ -114,7 +116,7 @@ class Ledger:
     @property
     def is_valid(self) -> bool:
         """Whether held credits may be spent; not once the lease may have lapsed."""
-        return self._monotonic_ms() < self._valid_until
+        return self._monotonic_ms() < self._valid_until and not self._is_closed
 
     @property
     def slack(self) -> int:
@@ -194,6 +196,12 @@ class Ledger:
             self._asked[account] = (total + amount, min(least, amount))
             self._active[account] = None
 
+    def peek(self, accounts: Iterable[Account]) -> None:
+        """Want to know in the next batch where counters stand."""
+        for account in accounts:
+            self._peeked.add(account)
+            self._active[account] = None
+
     def prepare(self) -> Batch:
         """Return what the database is to be told: the unanswered batch again, or a new one."""
         if self._unanswered is not None:
@@ -203,7 +211,8 @@ class Ledger:
         if self._valid_until < 0:  # the first batch asks for nothing but the time
             self._unanswered = Batch(self._number, self._monotonic_ms(), ())
             return self._unanswered
-        accounts = [*self._asked, *(one for one in self._active if one not in self._asked)][:MAX_ITEMS]
+        first = {**self._asked, **dict.fromkeys(self._peeked)}
+        accounts = [*first, *(one for one in self._active if one not in first)][:MAX_ITEMS]
         items = tuple(item for account in accounts if (item := self._item(account, now)) is not None)
         self._unanswered = Batch(self._number, self._monotonic_ms(), items)
         return self._unanswered
@@ -213,7 +222,8 @@ class Ledger:
         share = min(1.0, elapsed / self._report_ms)
         account.rate += share * (account.demand * self._report_ms / elapsed - account.rate)
         account.demand = 0
-        target = int(account.rate * DEMAND_REPORTS) if account.is_enforced else 0
+        account.synced_at = now
+        target = int(account.rate * DEMAND_REPORTS) if account.is_enforced and not self._is_closed else 0
         slack = max(account.slack, 0)
         total, least = self._asked.pop(account, (0, 0))
         need = max(0, total - slack) if account.is_enforced else 0
@@ -223,8 +233,9 @@ class Ledger:
         give = slack - target if not total and slack > 2 * target else 0
         deltas = tuple(sorted((slot, amount) for slot, amount in account.pending.items() if amount))
         is_idle = not (deltas or total or slack or account.in_use) and now - account.last_used > IDLE_MS
-        if not (deltas or need or give or is_idle or (spare and account.is_enforced)):
+        if not (deltas or need or give or is_idle or (spare and account.is_enforced) or account in self._peeked):
             return None
+        self._peeked.discard(account)
         item = Item(
             limit=account.limit.id,
             member=account.member,
@@ -241,7 +252,6 @@ class Ledger:
         )
         account.pending = {}
         account.slack -= give
-        account.synced_at = now
         return item
 
     def take_up(self, batch: Batch, answer: Answer) -> None:
@@ -281,6 +291,11 @@ class Ledger:
                 account.refused_until = min(account.refused_until, line.free_at)
         elif item.need:
             account.refused_until = account.refused_below = 0
+
+    def close(self) -> None:
+        """Spend no more: from now on batches report and give everything back."""
+        self._asked.clear()
+        self._is_closed = True
 
     def open_deltas(self) -> int:
         """Return what was spent and is not reported, of all counters; for tests and metrics."""

@@ -1,0 +1,159 @@
+"""Keeps a replica's leases: reports and renews in the background, and lets requests wait for credits that are missing.
+
+One batch is under way at a time, whatever the load: requests that lack credits join the next one. A request whose
+counters all have credits never comes here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, Protocol
+
+from aqueduct.limits.account import Account
+from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Take
+
+SYNC_TIMEOUT_S: Final = 3.0
+WAIT_S: Final = 5.0
+PAUSE_S: Final = 0.01
+"""Least time between two batches that nobody waits for."""
+RETRY_S: Final = 0.25
+MAX_ROUNDS: Final = 8
+logger = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """Where batches are carried out."""
+
+    async def sync(self, batch: Batch) -> Answer:
+        """Carry out a batch, at most once however often it is sent."""
+        ...
+
+    def drop(self) -> None:
+        """Give up the connection."""
+        ...
+
+
+class Unreachable(Enum):
+    """The store did not answer in time."""
+
+    UNREACHABLE = "unreachable"
+
+
+class Leases:
+    """The task behind a ledger: `start` and `aclose`."""
+
+    def __init__(self, ledger: Ledger, store: Store, *, report_s: float) -> None:
+        self.ledger = ledger
+        self._store = store
+        self._report_s = report_s
+        self._wake = asyncio.Event()
+        self._waiting: list[tuple[Sequence[Take], asyncio.Future[bool]]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.is_reachable = True
+        self.failures = 0
+        """Batches that got no answer since the start."""
+
+    async def start(self) -> None:
+        """Learn the database's time, and begin. A store that is out of reach does not prevent it."""
+        await self._exchange()
+        self._task = asyncio.create_task(self._run(), name="limit-leases")
+
+    async def aclose(self) -> None:
+        """Report what was spent and give back what is held."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self.ledger.close()
+            for _ in range(2):  # an unanswered batch goes first
+                await self._exchange()
+        self._store.drop()
+
+    def hurry(self) -> None:
+        """Report soon: others may wait for what was given back."""
+        self._wake.set()
+
+    async def acquire(self, takes: Sequence[Take]) -> tuple[Held, ...] | Account | Unreachable:
+        """Return the reservation, the counter that refuses it, or that nobody could be asked."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                for _ in range(MAX_ROUNDS):
+                    held = self.ledger.reserve(takes)
+                    if held is not None:
+                        return held
+                    refused = self.ledger.refusal(takes)
+                    if refused is not None:
+                        return refused
+                    if not await self._next_answer(takes):
+                        return Unreachable.UNREACHABLE
+        except TimeoutError:
+            return Unreachable.UNREACHABLE
+        lacking = self.ledger.lacking(takes)  # others were quicker each time
+        return lacking[0].account if lacking else self.ledger.take(takes)
+
+    async def refresh(self, accounts: Sequence[Account]) -> bool:
+        """Learn where counters stand; False where nobody could be asked in time."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                self.ledger.peek(accounts)
+                return await self._next_answer(())
+        except TimeoutError:
+            return False
+
+    async def _next_answer(self, takes: Sequence[Take]) -> bool:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        entry = (takes, future)
+        self._waiting.append(entry)
+        self._wake.set()
+        try:
+            return await future
+        finally:
+            if not future.done():
+                self._waiting.remove(entry)
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                await self._pause()
+            if not (self._waiting or self.ledger.size):
+                continue  # nobody is limited
+            answered = await self._exchange()
+            if not answered:
+                await asyncio.sleep(RETRY_S)
+
+    async def _pause(self) -> None:
+        self._wake.clear()
+        await asyncio.sleep(PAUSE_S)
+        try:
+            async with asyncio.timeout(self._report_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _exchange(self) -> bool:
+        waiting, self._waiting = self._waiting, []
+        for takes, future in waiting:
+            if not future.done():
+                self.ledger.ask(self.ledger.lacking(takes))
+        batch = self.ledger.prepare()
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                answer = await self._store.sync(batch)
+            self.ledger.take_up(batch, answer)
+            self.is_reachable = True
+        except Exception as error:  # noqa: BLE001 - the boundary of a background task: held leases go on meanwhile
+            self.failures += 1
+            if self.is_reachable:
+                logger.warning("limits_store_unreachable error=%s", type(error).__name__)
+            self.is_reachable = False
+            self._store.drop()
+        except BaseException:  # raised again: those who wait must not wait for a task that has ended
+            self._answer(waiting)
+            raise
+        self._answer(waiting)
+        return self.is_reachable
+
+    def _answer(self, waiting: list[tuple[Sequence[Take], asyncio.Future[bool]]]) -> None:
+        for _, future in waiting:
+            if not future.done():
+                future.set_result(self.is_reachable)

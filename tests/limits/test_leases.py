@@ -1,0 +1,183 @@
+"""The task that keeps leases, on the real ledger, with several replicas in one process. Traps 9, 10 and 13."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from aqueduct.limits.account import Account
+from aqueduct.limits.leases import Leases, Unreachable
+from aqueduct.limits.ledger import Answer, Batch, Ledger, Take
+from aqueduct.limits.rules import Applied, Limit
+from aqueduct.limits.store import PostgresStore
+from aqueduct.limits.windows import slots_of
+
+TTL_MS = 60_000
+MakeLimit = Callable[..., Awaitable[Applied]]
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+class Flaky:
+    """A store that can be taken out of reach, and counts what it carries."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self.store = store
+        self.is_out = False
+        self.carried = 0
+
+    async def sync(self, batch: Batch) -> Answer:
+        if self.is_out:
+            raise OSError("out of reach")
+        self.carried += 1
+        return await self.store.sync(batch)
+
+    def drop(self) -> None:
+        self.store.drop()
+
+
+@asynccontextmanager
+async def replica(url: str, *, report_s: float = 0.2, ttl_ms: int = TTL_MS) -> AsyncIterator[tuple[Leases, Flaky]]:
+    ledger = Ledger(_now_ms, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
+    store = Flaky(PostgresStore(url, uuid4(), ttl_ms=ttl_ms))
+    leases = Leases(ledger, store, report_s=report_s)
+    await leases.start()
+    try:
+        yield leases, store
+    finally:
+        await leases.aclose()
+
+
+@pytest.fixture
+def make_limit(insert) -> MakeLimit:
+    async def make(metric: str, amount: int, period: str | None, **more: object) -> Applied:
+        org: UUID = await insert("orgs", slug=f"o{uuid4().hex[:8]}", name="O")
+        mode = more.get("mode", "enforce")
+        row = await insert("limits", org_id=org, metric=metric, amount=amount, period=period, mode=mode)
+        slots = slots_of(period, calendar=False)
+        return Applied(
+            Limit(id=row, scope="org", name="o", metric=metric, amount=amount, window=period, slots=slots, mode=mode),
+            org,
+        )
+
+    return make
+
+
+async def _try(leases: Leases, applied: Applied, amount: int = 1):
+    return await leases.acquire([Take(leases.ledger.account(applied), amount)])
+
+
+@pytest.mark.parametrize("amount", [1, 3, 100, 2_000])
+async def test_limit_under_many_clients_of_four_replicas_is_used_to_its_end_and_no_further(
+    database_url, make_limit, amount
+):
+    applied = await make_limit("requests", amount, "hour")
+    async with AsyncExitStack() as stack:
+        replicas = [(await stack.enter_async_context(replica(database_url)))[0] for _ in range(4)]
+        admitted = 0
+
+        async def client(leases: Leases) -> None:
+            nonlocal admitted
+            refused = 0
+            until = time.monotonic() + 20
+            while refused < 15 and admitted < amount and time.monotonic() < until:
+                if isinstance(await _try(leases, applied), tuple):
+                    admitted += 1
+                else:
+                    refused += 1
+                    await asyncio.sleep(0.1)
+
+        await asyncio.gather(*(client(leases) for leases in replicas for _ in range(25)))
+        assert admitted <= amount
+        assert admitted >= 0.97 * amount
+        refused = await _try(replicas[0], applied)
+        assert isinstance(refused, Account)
+
+
+async def test_warm_admission_makes_no_round_trip(database_url, make_limit):
+    applied = await make_limit("requests", 1_000_000, "hour")
+    async with replica(database_url, report_s=30) as (leases, store):
+        for _ in range(20):
+            await _try(leases, applied)
+        before = store.carried
+        held = [leases.ledger.reserve([Take(leases.ledger.account(applied), 1)]) for _ in range(3)]
+        assert store.carried == before
+        assert None not in held
+
+
+async def test_settled_tokens_come_back_at_once(database_url, make_limit):
+    applied = await make_limit("total_tokens", 1000, "hour")
+    async with replica(database_url) as (leases, _):
+        held = await _try(leases, applied, 900)
+        assert isinstance(await _try(leases, applied, 900), Account)
+        leases.ledger.settle(held, {"total_tokens": 50})
+        await asyncio.sleep(0.15)  # a refusal is repeated for 0.1 s
+        assert isinstance(await _try(leases, applied, 900), tuple)
+
+
+async def test_slot_of_one_replica_freed_is_taken_by_another(database_url, make_limit):
+    applied = await make_limit("concurrency", 1, None)
+    async with replica(database_url) as (first, _), replica(database_url) as (second, _):
+        held = await _try(first, applied)
+        assert isinstance(await _try(second, applied), Account)
+        first.ledger.settle(held, {})
+        first.hurry()
+        async with asyncio.timeout(10):
+            while not isinstance(await _try(second, applied), tuple):
+                await asyncio.sleep(0.05)
+
+
+async def test_store_out_of_reach_serves_held_credits_and_then_says_so(database_url, make_limit):
+    applied = await make_limit("requests", 1_000_000, "hour")
+    async with replica(database_url) as (leases, store):
+        for _ in range(20):
+            await _try(leases, applied)
+        held = leases.ledger.account(applied).slack
+        store.is_out = True
+        served = 0
+        while isinstance(outcome := await _try(leases, applied), tuple):
+            served += 1
+            assert served <= 10_000
+        assert outcome is Unreachable.UNREACHABLE
+        assert served >= held > 0
+        store.is_out = False
+        assert isinstance(await _try(leases, applied), tuple)
+
+
+async def test_closed_replica_has_given_back_what_it_held(database_url, make_limit, connection: asyncpg.Connection):
+    applied = await make_limit("requests", 1_000, "hour")
+    async with replica(database_url) as (leases, _):
+        for _ in range(30):
+            await _try(leases, applied)
+    assert await connection.fetchval("SELECT sum(held) FROM ledger.leases") == 0
+    assert await connection.fetchval("SELECT sum(used) FROM ledger.slots") == 30
+
+
+async def test_shadow_limit_counts_and_never_refuses(database_url, make_limit, connection):
+    applied = await make_limit("requests", 2, "hour", mode="shadow")
+    async with replica(database_url) as (leases, _):
+        assert all([isinstance(await _try(leases, applied), tuple) for _ in range(5)])
+    assert await connection.fetchval("SELECT sum(used) FROM ledger.slots") == 5
+
+
+async def test_warm_admission_over_six_limits_costs_less_than_50_us(database_url, make_limit):
+    many = [await make_limit("requests", 10**9, "hour") for _ in range(6)]
+    async with replica(database_url, report_s=30) as (leases, _):
+        takes = [Take(leases.ledger.account(applied), 1) for applied in many]
+        for one in takes:
+            one.account.slack = 10**6
+        best = float("inf")
+        for _ in range(20):
+            begun = time.process_time()
+            for _ in range(200):
+                held = leases.ledger.reserve([Take(leases.ledger.account(applied), 1) for applied in many])
+                assert held is not None
+                leases.ledger.settle(held, {"requests": 1})
+            best = min(best, (time.process_time() - begun) / 200)
+        assert best < 50e-6
