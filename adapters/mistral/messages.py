@@ -60,10 +60,8 @@ def to_mistral_messages(messages: Sequence[Message], quirks: Quirks, losses: Los
 
 def _assistant(message: AssistantMessage, reasoning: str, path: str, losses: Losses, *, is_last: bool) -> Struct:
     """Reasoning goes back within a tool loop; a last answer is one to go on with, which Mistral wants to be told."""
-    for name in ("function_call", "audio"):
-        if getattr(message, name) is not None:
-            text = "Send 'tool_calls' in its place." if name == "function_call" else "This model does not speak."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, text, param=f"{path}.{name}")
+    if message.audio is not None:
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param=f"{path}.audio")
     if not reasoning and not is_last and not isinstance(message.content, list):
         return message
     content = message.content

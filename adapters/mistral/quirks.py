@@ -11,6 +11,7 @@ MISTRAL: Final = Quirks(
     base_url="https://api.mistral.ai/v1",
     drops=frozenset(
         {
+            "audio",
             "logit_bias",
             "moderation",
             "prompt_cache_options",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from adapters.base import Call
 from adapters.errors import ErrorKind, ProviderError
+from adapters.legacy_functions import with_tools
 from adapters.mistral.messages import to_mistral_messages
 from adapters.mistral.quirks import MISTRAL
 from adapters.openai.request import to_chat_body
@@ -26,16 +27,12 @@ def to_mistral_body(request: ChatRequest, call: Call, *, stream: bool) -> tuple[
     Raises:
         ProviderError: Mistral cannot be asked for this, or the model's policy rejects a loss.
     """
-    for name in ("functions", "function_call"):
-        if getattr(request, name) is not None:
-            message = f"This model does not know '{name}'. Send 'tools' and 'tool_choice'."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=name)
     if "audio" in (request.modalities or ()):
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param="modalities")
+    request = with_tools(request)
     adapted = replace(
         request,
         modalities=None,
-        audio=None,
         tools=[_tool(tool) for tool in request.tools] if request.tools else None,
         tool_choice=request.tool_choice if request.tools else None,
         prediction=_prediction(request.prediction),

@@ -40,7 +40,7 @@ class Conversation:
                 if message.is_error:
                     self._losses.drop(f"{path}.is_error")
             case hub.FunctionMessage():
-                self._result(_function_id(message.name), f"{path}.name", message.content or "", path)
+                raise AssertionError("functions are tools by now")
             case hub.AssistantMessage():
                 self._history.expect_none()
                 self._note_losses(message, path)
@@ -85,10 +85,6 @@ class Conversation:
                 text = "This model calls functions only, no custom tools."
                 raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, text, param=call_path)
             calls.append(self._call(call.id, call.function, call_path, f"{call_path}.function.arguments"))
-        if message.function_call is not None:
-            called = message.function_call
-            call_path = f"{path}.function_call"
-            calls.append(self._call(_function_id(called.name), called, call_path, f"{call_path}.arguments"))
         return calls
 
     def _call(self, call_id: str, called: hub.FunctionCall, path: str, arguments_path: str) -> wire.ToolCall:
@@ -152,11 +148,6 @@ def to_ollama_messages(messages: Sequence[hub.Message], losses: Losses) -> list[
     for index, message in enumerate(messages):
         conversation.add(message, f"messages[{index}]")
     return conversation.messages
-
-
-def _function_id(name: str) -> str:
-    """The id of a deprecated function call, which has none: at most one is open at a time."""
-    return f"function:{name}"
 
 
 def _legal_id(call_id: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.legacy_functions import with_tools
 from adapters.ollama.messages import to_ollama_messages
 from adapters.ollama.thinking import to_think
 from adapters.ollama.tools import to_tools
@@ -19,6 +20,7 @@ from schemas import chat_request as hub
 from schemas import ollama as wire
 
 _NO_EQUIVALENT: Final = (
+    "audio",
     "logit_bias",
     "metadata",
     "moderation",
@@ -39,13 +41,15 @@ def to_chat_request(
 ) -> wire.ChatRequest:
     """Return the body; raises `ProviderError` for what cannot be sent, with its JSON path."""
     _refuse(request)
+    is_legacy = request.function_call is not None
+    request = with_tools(request)
     _note_losses(request, losses)
     options = deployment.options
     return wire.ChatRequest(
         model=deployment.upstream_model,
         messages=to_ollama_messages(request.messages, losses),
         stream=stream,
-        tools=to_tools(request, losses) or None,
+        tools=to_tools(request, losses, "function_call" if is_legacy else "tool_choice") or None,
         format=_format(request.response_format),
         options=_options(request, options),
         think=to_think(request, options, losses),

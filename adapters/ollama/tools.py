@@ -19,19 +19,22 @@ _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
-def to_tools(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
-    """Return the tools that may be called; raises `ProviderError` for one that cannot be offered."""
+def to_tools(request: hub.ChatRequest, losses: Losses, choice_param: str) -> list[wire.Tool]:
+    """Return the tools that may be called; raises `ProviderError` for one that cannot be offered.
+
+    `choice_param` is the field in which the client has chosen.
+    """
     definitions = _definitions(request, losses)
-    choice = request.tool_choice if request.tool_choice is not None else request.function_call
+    choice = request.tool_choice
     if choice == "none":
         return []
     allowed, is_demanded = _allowed(choice)
     kept = [tool for tool in definitions if allowed is None or tool.function.name in allowed]
     if is_demanded and not kept:
-        message = "'tool_choice' demands the call of a tool that the request does not have."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="tool_choice")
+        message = "The tool choice demands the call of a tool that the request does not have."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=choice_param)
     if is_demanded or len(kept) < len(definitions):
-        losses.drop("tool_choice")
+        losses.drop(choice_param)
     if request.parallel_tool_calls is False and kept:
         losses.drop("parallel_tool_calls")
     return kept
@@ -47,8 +50,6 @@ def _definitions(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
         if tool.cache_control is not None:
             losses.drop("cache_control")
         found.append(_tool(tool.function, f"{path}.function", losses))
-    for index, function in enumerate(request.functions or ()):
-        found.append(_tool(function, f"functions[{index}]", losses))
     return found
 
 
@@ -82,8 +83,6 @@ def _allowed(choice: object) -> tuple[Sequence[str] | None, bool]:
             return None, True
         case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
             return [tool.name], True
-        case hub.LegacyFunctionName(name=name):
-            return [name], True
         case hub.AllowedToolsChoice(allowed_tools=allowed):
             named = [reference.function or reference.custom for reference in allowed.tools]
             return [tool.name for tool in named if tool is not None], allowed.mode == "required"

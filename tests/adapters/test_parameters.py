@@ -40,6 +40,14 @@ OPENAI = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
 }
+OLLAMA = {
+    "model": "m",
+    "message": {"role": "assistant", "content": "Sunny."},
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 9,
+    "eval_count": 2,
+}
 # name: adapter, model, fields of the deployment, answer
 PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}, CLAUDE),
@@ -50,6 +58,8 @@ PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "bedrock nova": ("bedrock", "amazon.nova-pro-v1:0", {"options": {"region": "us-east-1"}}, CONVERSE),
     "cohere": ("cohere", "command-a-03-2025", {}, COHERE),
     "google": ("google", "gemini-3.5-flash", {}, GEMINI),
+    "mistral": ("mistral", "mistral-large-latest", {}, OPENAI),
+    "ollama": ("ollama", "qwen3", {}, OLLAMA),
     "openai": ("openai", "gpt-5", {}, OPENAI),
     "vertex claude": ("vertex", "claude-sonnet-4-5@20250929", {"options": {"project": "acme"}}, CLAUDE),
     "vertex gemini": ("vertex", "gemini-3.5-flash", {"options": {"project": "acme"}}, GEMINI),

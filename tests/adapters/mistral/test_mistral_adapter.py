@@ -127,10 +127,29 @@ async def test_reasoning_goes_back_within_a_tool_loop_alone() -> None:
     assert "prefix" not in body[3]
 
 
+async def test_deprecated_functions_become_tools() -> None:
+    called = {"name": "f", "arguments": "{}"}
+    body = await sent(
+        functions=[{"name": "f"}],
+        function_call={"name": "f"},
+        messages=[
+            *ASKED,
+            {"role": "assistant", "content": None, "function_call": called},
+            {"role": "function", "name": "f", "content": "r"},
+        ],
+    )
+    call = body["messages"][1]["tool_calls"][0]
+    assert call["function"] == called
+    assert body["messages"][2] == {"role": "tool", "content": "r", "tool_call_id": call["id"]}
+    assert body["tools"][0]["function"]["name"] == "f"
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+    assert not {"functions", "function_call"} & set(body)
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"messages": [*ASKED, {"role": "function", "name": "f", "content": "r"}]}, "messages[1].name"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0]"),
         ({"messages": [*ASKED, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
