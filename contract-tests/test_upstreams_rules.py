@@ -95,7 +95,7 @@ def test_openai_rules_refuse(change: Body, message: str) -> None:
 
 
 def test_openai_rules_take_a_tool_round() -> None:
-    messages = [USER, CALLING, {"role": "tool", "tool_call_id": "c1", "content": "r"}, USER]
+    messages = [USER, CALLING, {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "r"}, USER]
     body = {"model": "m", "messages": messages, "tools": [TOOL], "tool_choice": "required"}
     assert openai_rules.problem(call("chat.completions", body), frozenset()) is None
 

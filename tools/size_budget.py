@@ -68,7 +68,7 @@ def python_files(paths: list[Path]) -> list[Path]:
     found: set[Path] = set()
     for path in paths:
         found.update(path.rglob("*.py") if path.is_dir() else [path])
-    return sorted(file for file in found if "node_modules" not in file.parts)
+    return sorted(file for file in found if not {"node_modules", ".venv"} & {*file.parts})
 
 
 def main(arguments: list[str] | None = None) -> int:

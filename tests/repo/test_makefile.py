@@ -9,7 +9,7 @@ from tests.repo.checkout import ROOT
 
 DOCUMENTED = {
     "help", "install", "run", "test", "check", "fmt", "lint", "types", "contract", "golden", "migrate", "bench",
-    "lock", "clean",
+    "clients", "lock", "clean",
 }  # fmt: skip
 
 

@@ -48,6 +48,8 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
     unknown = body.keys() - known.keys()
     if extra_fields is not None and unknown - extra_fields:
         return f"Unrecognized request argument supplied: {min(unknown - extra_fields)}"
+    if isinstance(known.get("messages"), list):
+        known["messages"] = [without_tool_name(entry) for entry in known["messages"]]
     found = shape_problem(ADAPTERS[call.operation, call.streamed], known, ANSWERED)
     if found is not None and not (extra_fields is None and "Extra inputs" in found[1]):
         return message(*found)
@@ -55,6 +57,13 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
     if call.operation == "chat.completions":
         rules = (common, limits, tools, history)
     return next((text for rule in rules for text in rule(body)), None)
+
+
+def without_tool_name(entry: object) -> object:
+    """A tool's message without the tool's name, which the API takes and its types no longer have."""
+    if isinstance(entry, dict) and entry.get("role") == "tool" and isinstance(entry.get("name"), str):
+        return {key: value for key, value in entry.items() if key != "name"}
+    return entry
 
 
 def message(path: Path, text: str) -> str:

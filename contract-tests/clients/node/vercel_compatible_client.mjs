@@ -1,0 +1,17 @@
+// Vercel's `ai` with `@ai-sdk/openai-compatible`.
+
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+
+import { main } from "./scenarios.mjs";
+import { vercelScenarios } from "./vercel_scenarios.mjs";
+
+await main("@ai-sdk/openai-compatible", (baseURL, apiKey, model) => {
+  const provider = createOpenAICompatible({
+    name: "aqueduct",
+    baseURL,
+    apiKey,
+    includeUsage: true,
+    supportsStructuredOutputs: true,
+  });
+  return vercelScenarios((name) => provider(name), model);
+});

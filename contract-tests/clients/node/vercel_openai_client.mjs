@@ -1,0 +1,10 @@
+// Vercel's `ai` with `@ai-sdk/openai`, over its chat API.
+
+import { createOpenAI } from "@ai-sdk/openai";
+
+import { main } from "./scenarios.mjs";
+import { vercelScenarios } from "./vercel_scenarios.mjs";
+
+await main("@ai-sdk/openai", (baseURL, apiKey, model) =>
+  vercelScenarios((name) => createOpenAI({ baseURL, apiKey }).chat(name), model),
+);
