@@ -21,6 +21,8 @@ from schemas.usage import Usage
 BodyT = TypeVar("BodyT")
 ChunkT_co = TypeVar("ChunkT_co", covariant=True)
 ExtraParams = Literal["drop", "reject", "forward"]
+MultipleAnswers = Literal["auto", "fan_out", "reject"]
+AutoCache = Literal["5m", "1h"]
 
 
 class Secret(Struct, frozen=True):
@@ -39,7 +41,9 @@ class Deployment(Struct, frozen=True, kw_only=True):
     """A model at a provider account: everything that the operator configured for one upstream.
 
     `base_url` is without a trailing slash. `options` are adapter-specific texts (for example `api_version`).
-    `max_output_tokens` is the model's cap, where known. `headers` are sent with every upstream request.
+    `max_output_tokens` is the model's cap, where known. `headers` are sent with every upstream request. `auto_cache` is
+    how long a prompt without cache breakpoints of its own is cached, where the provider wants breakpoints.
+    `multiple_answers` says how `n > 1` is answered.
     """
 
     id: str
@@ -53,6 +57,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     extra_params: ExtraParams = "drop"
+    multiple_answers: MultipleAnswers = "auto"
+    auto_cache: AutoCache | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
     timeouts: Timeouts = Timeouts()

@@ -8,10 +8,13 @@ ProviderError
     param             JSON path of the offending request field, where known
     retry_after_s     what upstream asked for, in seconds
     upstream_request_id   upstream's request id, for the log
+    usage             what was consumed before it failed, None where that is nothing or the stream knows
 """
 
 import re
 from enum import StrEnum
+
+from schemas.usage import Usage
 
 MAX_MESSAGE_CHARS = 1000
 
@@ -92,6 +95,7 @@ class ProviderError(Exception):
         self.param = None if param is None else redact(param)
         self.retry_after_s = retry_after_s
         self.upstream_request_id = upstream_request_id
+        self.usage: Usage | None = None
 
     @property
     def is_retryable(self) -> bool:

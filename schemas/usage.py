@@ -4,6 +4,7 @@ Totals are inclusive as OpenAI has them: every detail is a part of its total. `N
 report a counter, `0` that it reported zero.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -109,11 +110,35 @@ _COMPLETION_DETAILS = (
 )
 
 
+def summed(usages: Sequence[Usage]) -> Usage:
+    """Return the usage of several upstream calls as one, with their raw usage in a list.
+
+    A counter that one call reported and another did not is the sum of what was reported, as `provider_partial`.
+    """
+    counters: dict[str, int] = {}
+    is_partial = len({usage.source for usage in usages}) > 1
+    for name in _COUNTERS:
+        values: list[int] = [value for usage in usages if (value := getattr(usage, name)) is not None]
+        if values:
+            counters[name] = sum(values)
+    for name in ("prompt_tokens", "completion_tokens"):
+        is_partial = is_partial or len({getattr(usage, name) is None for usage in usages}) > 1
+    raws = [bytes(usage.raw) for usage in usages if not isinstance(usage.raw, UnsetType)]
+    return Usage(
+        **counters,
+        source="provider_partial" if is_partial else usages[0].source,
+        raw=Raw(b"[%b]" % b",".join(raws)) if raws else UNSET,
+    )
+
+
 def _check_details(usage: Usage, total: int | None, names: tuple[str, ...], found: list[str]) -> None:
     for name in names:
         value: int | None = getattr(usage, name)
         if value is not None and value > (total or 0):
             found.append(f"{name} > total")
+
+
+_COUNTERS = ("prompt_tokens", "completion_tokens", *_PROMPT_DETAILS, *_COMPLETION_DETAILS)
 
 
 def _or_unset(value: int | None) -> int | UnsetType:

@@ -17,6 +17,7 @@ from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
@@ -72,6 +73,7 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
     losses = Losses(call.deployment.extra_params)
     facts = facts_of(call.deployment)
     _refuse(request)
+    request = with_breakpoints(request, call.deployment.auto_cache)
     max_tokens = request.max_completion_tokens or request.max_tokens or facts.max_output_tokens
     forms = _Forms(request, facts, losses)
     plan = _thinking(request, facts, max_tokens, forms, losses)

@@ -19,6 +19,7 @@ from adapters.bedrock.models import Traits, traits_of
 from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
@@ -84,6 +85,8 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
     losses = Losses(call.deployment.extra_params)
     traits = traits_of(call.deployment)
     _refuse(request)
+    if traits.caches != "none":
+        request = with_breakpoints(request, call.deployment.auto_cache, tools=traits.caches == "all")
     forms = Forms(request, traits, losses)
     asked = request.max_completion_tokens or request.max_tokens or call.deployment.max_output_tokens
     plan = _plan(request, traits, asked or traits.facts.max_output_tokens, forms, losses)

@@ -74,6 +74,9 @@ def drop_unknown(request: Struct, quirks: Quirks, changes: _CHANGES, losses: Los
         value = getattr(request, name, None)
         if value is None or value is UNSET:
             continue
+        if name == "n" and value != 1:
+            message = "This model gives one answer at a time: leave 'n' out or set it to 1."
+            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=name)
         if value != _NULL:
             losses.drop(name)
         changes[name] = UNSET if isinstance(value, Raw) else None

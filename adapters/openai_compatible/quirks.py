@@ -64,7 +64,7 @@ SGLANG: Final = Quirks(
 OLLAMA: Final = Quirks(
     base_url="http://127.0.0.1:11434/v1",
     needs_credential=False,
-    drops=_OPENAI_ONLY | {"logit_bias", "top_k", "user"},
+    drops=_OPENAI_ONLY | {"logit_bias", "n", "top_k", "user"},
     max_tokens_field="max_tokens",
     developer_role=False,
     tool_media=True,
@@ -88,7 +88,7 @@ LLAMACPP: Final = Quirks(
 
 GROQ: Final = Quirks(
     base_url="https://api.groq.com/openai/v1",
-    drops=(_OPENAI_ONLY - {"service_tier"}) | {"logit_bias", "logprobs", "top_k", "top_logprobs"},
+    drops=(_OPENAI_ONLY - {"service_tier"}) | {"logit_bias", "logprobs", "n", "top_k", "top_logprobs"},
     max_tokens_field="max_completion_tokens",
     developer_role=False,
     message_names=False,
@@ -98,7 +98,7 @@ GROQ: Final = Quirks(
 
 DEEPSEEK: Final = Quirks(
     base_url="https://api.deepseek.com/v1",
-    drops=_OPENAI_ONLY | {"logit_bias", "seed", "top_k", "user"},
+    drops=_OPENAI_ONLY | {"logit_bias", "n", "seed", "top_k", "user"},
     max_tokens_field="max_tokens",
     developer_role=False,
     empty_content=True,

@@ -7,6 +7,7 @@ from msgspec import UNSET, Raw, UnsetType
 from adapters.base import Call, ChunkStream, Result, SupportsChat
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
+from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.spec import OperationSpec, StateSpec, StreamSpec
 from aqueduct.vault import states
 from schemas.chat_request import (
@@ -30,10 +31,14 @@ class StrictChatRequest(ChatRequest, frozen=True, kw_only=True, forbid_unknown_f
 
 
 async def _call(adapter: object, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+    if request.n is not None and request.n > 1:
+        return await _FAN_OUT.chat(_supporting(adapter), request, call)
     return await _supporting(adapter).chat(request, call)
 
 
 async def _open(adapter: object, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+    if request.n is not None and request.n > 1:
+        return await _FAN_OUT.chat_stream(_supporting(adapter), request, call)
     return await _supporting(adapter).chat_stream(request, call)
 
 
@@ -155,6 +160,7 @@ def _require_object(raw: Raw | UnsetType, path: str) -> None:
         raise invalid_request("invalid_type", f"Invalid value for '{path}': Expected `object`.", path)
 
 
+_FAN_OUT: Final = FanOut(Characters(prompt=_prompt_chars, answer=_output_chars, chunk=content_chars))
 CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     name="chat",
     path="/chat/completions",

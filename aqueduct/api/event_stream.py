@@ -19,6 +19,7 @@ from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_usage
+from schemas.usage import Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"
@@ -209,17 +210,18 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context.upstream_id = stream.upstream_id
         context.upstream_model = stream.upstream_model or context.upstream_model
         context.native_finish_reason = stream.native_finish_reason
-        context.usage = settled_usage(
+        answered = settled_usage(
             stream.usage,
             finished=stream.finished,
             prompt_chars=self._prompt_chars,
             output_chars=self._output_chars,
         )
+        context.usage = context.with_spent(answered)
         if self._opened.reservation is not None:
             self._opened.reservation.settle(context.usage)
         if failure is not None:
             return self._failure_bytes(from_provider(failure), failure)
-        return self._usage_bytes() + DONE
+        return self._usage_bytes(answered) + DONE
 
     def _failure_bytes(self, wire: WireError, failure: ProviderError) -> bytes:
         self._context.error_kind = wire.kind
@@ -227,8 +229,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._gateway.metrics.attempt(self._context.deployment_id or "", ErrorKind(failure.kind).value)
         return last_events(wire)
 
-    def _usage_bytes(self) -> bytes:
-        usage, like = self._context.usage, self._last_chunk
-        if not self._include_usage or usage is None or like is None or self._spec.stream is None:
+    def _usage_bytes(self, usage: Usage) -> bytes:
+        like = self._last_chunk
+        if not self._include_usage or like is None or self._spec.stream is None:
             return b""
         return b"data: %b\n\n" % _encode(self._spec.stream.usage_chunk(like, usage))

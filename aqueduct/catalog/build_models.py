@@ -208,6 +208,8 @@ def _deployment(row: DeploymentRow, account: Account, model: ModelRow) -> Deploy
         options=account.options,
         headers=account.headers,
         extra_params=model.extra_params,
+        multiple_answers=model.multiple_answers,
+        auto_cache=model.auto_cache,
         context_window=model.context_window,
         max_output_tokens=model.max_output_tokens,
         timeouts=Timeouts(
@@ -231,6 +233,7 @@ def _resolved(row: ModelRow, deployments: list[RoutedDeployment]) -> ResolvedMod
         request_weight=row.request_weight,
         extra_params=row.extra_params,
         signature_vault=row.signature_vault,
+        schema_check=row.schema_check,
         deployments=tuple(sorted(deployments, key=lambda routed: (routed.priority, routed.deployment.id))),
     )
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.base import ExtraParams
+from adapters.base import AutoCache, ExtraParams, MultipleAnswers
+from aqueduct.catalog.snapshot import SchemaCheck
 from aqueduct.db.engine import DedicatedConnection
 
 CHUNK_ROWS = 1000
@@ -97,6 +98,9 @@ class ModelRow(Struct, frozen=True):
     request_weight: int
     extra_params: ExtraParams
     signature_vault: bool | None
+    multiple_answers: MultipleAnswers
+    schema_check: SchemaCheck | None
+    auto_cache: AutoCache | None
     owned_by: str | None
     enabled: bool
     created_at: datetime

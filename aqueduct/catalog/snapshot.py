@@ -5,6 +5,7 @@ wildcard model matches are remembered, within a bound.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from aqueduct.auth.credentials import Refusal
 from aqueduct.auth.principal import Principal
 
 MAX_NAME_CHARS = 256
+SchemaCheck = Literal["report", "repair"]
 WILDCARD_CACHE_NAMES = 4096
 """Names remembered per snapshot. Clients choose them, so there must be a bound; beyond it nothing is remembered."""
 
@@ -32,8 +34,9 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
 
     `name` is the public name: for an alias the model's own, for a wildcard model the name that matched it.
     `catalog_name` is the name in the catalog, of which there are few (`openai/*`): for metrics. `operations` empty
-    means whatever the deployments' adapters can do. `signature_vault` None: where
-    a deployment's adapter wants it. `deployments` are ordered by priority; all are enabled.
+    means whatever the deployments' adapters can do. `schema_check` says whether answers are held against the client's
+    schema. `signature_vault` None: where a deployment's adapter wants it. `deployments` are ordered by priority; all
+    are enabled.
     """
 
     id: UUID
@@ -47,6 +50,7 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     request_weight: int
     extra_params: ExtraParams
     signature_vault: bool | None = None
+    schema_check: SchemaCheck | None = None
     deployments: tuple[RoutedDeployment, ...]
 
 

@@ -28,6 +28,9 @@ HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
 
 Operation = Literal["chat", "completions", "embeddings"]
 ExtraParams = Literal["drop", "reject", "forward"]
+MultipleAnswers = Literal["auto", "fan_out", "reject"]
+SchemaCheck = Literal["report", "repair"]
+AutoCache = Literal["5m", "1h"]
 
 
 def _text(description: str, pattern: str | None = None) -> Meta:
@@ -169,6 +172,27 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         _text(
             "Whether signed reasoning is kept for clients that drop it; absent: where a deployment's provider wants it "
             "back."
+        ),
+    ] = None
+    multiple_answers: Annotated[
+        MultipleAnswers,
+        _text(
+            "How `n > 1` is answered: by as many calls at once where the provider has no `n` (`auto`), always so, or "
+            "not at all where the provider has no `n`."
+        ),
+    ] = "auto"
+    schema_check: Annotated[
+        SchemaCheck | None,
+        _text(
+            "Whether answers are held against the JSON schema that the client gave: told in "
+            "`x-aqueduct-schema-valid` (`report`), or a wrong answer also asked for once more (`repair`); absent: not."
+        ),
+    ] = None
+    auto_cache: Annotated[
+        AutoCache | None,
+        _text(
+            "How long prompts are cached at providers that want cache breakpoints, where the client sets none; absent: "
+            "only what the client marks."
         ),
     ] = None
     owned_by: Annotated[str | None, _text("Shown in the list of models; absent: the gateway's own choice.")] = None

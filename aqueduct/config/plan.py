@@ -16,7 +16,13 @@ from aqueduct.config.source import Source
 Action = Literal["create", "change", "delete"]
 _SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant"})
 
-_USUAL: Final[dict[str, FieldValue]] = {"enabled": True, "extra_params": "drop", "quirks": DEFAULT_QUIRKS, "weight": 1}
+_USUAL: Final[dict[str, FieldValue]] = {
+    "enabled": True,
+    "extra_params": "drop",
+    "multiple_answers": "auto",
+    "quirks": DEFAULT_QUIRKS,
+    "weight": 1,
+}
 """Values that go without saying when something is created."""
 _IN_LABEL: Final = frozenset({("deployment", "upstream_model"), ("grant", "model"), ("token", "name")})
 

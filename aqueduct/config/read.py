@@ -14,7 +14,17 @@ import msgspec
 from msgspec import Struct
 
 from aqueduct.config import rules
-from aqueduct.config.document import NESTED, SECTIONS, Document, ExtraParams, Operation, Section
+from aqueduct.config.document import (
+    NESTED,
+    SECTIONS,
+    AutoCache,
+    Document,
+    ExtraParams,
+    MultipleAnswers,
+    Operation,
+    SchemaCheck,
+    Section,
+)
 from aqueduct.config.problems import ConfigError, Problem
 from aqueduct.config.source import Source, Value, load, parse
 
@@ -28,7 +38,13 @@ _TYPES: Final = {
     "object": "a mapping of keys",
     "null": "nothing",
 }
-_CHOICES: Final = {"operations": get_args(Operation), "extra_params": get_args(ExtraParams)}
+_CHOICES: Final = {
+    "auto_cache": get_args(AutoCache),
+    "extra_params": get_args(ExtraParams),
+    "multiple_answers": get_args(MultipleAnswers),
+    "operations": get_args(Operation),
+    "schema_check": get_args(SchemaCheck),
+}
 
 
 def read(path: Path) -> tuple[Document, Source]:

@@ -149,11 +149,28 @@ class _Loader:
             Model.max_output_tokens,
             Model.extra_params,
             Model.signature_vault,
+            Model.multiple_answers,
+            Model.schema_check,
+            Model.auto_cache,
             Model.owned_by,
             Model.enabled,
         )
         rows = await self._connection.execute(query)
-        for row_id, name, aliases, operations, window, output, extra_params, vault, owned_by, enabled in rows:
+        for (
+            row_id,
+            name,
+            aliases,
+            operations,
+            window,
+            output,
+            extra_params,
+            vault,
+            many,
+            check,
+            cache,
+            owned_by,
+            enabled,
+        ) in rows:
             fields: dict[str, FieldValue] = {
                 "aliases": tuple(aliases),
                 "operations": tuple(operations),
@@ -161,6 +178,9 @@ class _Loader:
                 "max_output_tokens": output,
                 "extra_params": extra_params,
                 "signature_vault": vault,
+                "multiple_answers": many,
+                "schema_check": check,
+                "auto_cache": cache,
                 "owned_by": owned_by,
                 "enabled": enabled,
             }

@@ -143,6 +143,9 @@ class Model(Base):
     __table_args__ = (
         CheckConstraint("name ~ '^[^*]{0,255}[*]?$' AND name <> ''", name="name"),
         CheckConstraint("extra_params IN ('drop', 'reject', 'forward')", name="extra_params"),
+        CheckConstraint("multiple_answers IN ('auto', 'fan_out', 'reject')", name="multiple_answers"),
+        CheckConstraint("schema_check IN ('report', 'repair')", name="schema_check"),
+        CheckConstraint("auto_cache IN ('5m', '1h')", name="auto_cache"),
         CheckConstraint("request_weight > 0", name="request_weight"),
         CheckConstraint("context_window > 0", name="context_window"),
         CheckConstraint("max_output_tokens > 0", name="max_output_tokens"),
@@ -156,6 +159,9 @@ class Model(Base):
     request_weight: Mapped[int] = mapped_column(server_default=text("1"))
     extra_params: Mapped[str] = mapped_column(Text, server_default="drop")
     signature_vault: Mapped[bool | None]
+    multiple_answers: Mapped[str] = mapped_column(Text, server_default="auto")
+    schema_check: Mapped[str | None] = mapped_column(Text)
+    auto_cache: Mapped[str | None] = mapped_column(Text)
     owned_by: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 

@@ -4,13 +4,14 @@ import time
 
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType
-from schemas.usage import Usage
+from schemas.usage import Usage, summed
 
 
 class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
+    `spent` is what failed attempts consumed beside the answer.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
     `journaled` once the journal knows of the request, which must then hear of its end.
     """
@@ -35,6 +36,7 @@ class RequestContext:
         "provider",
         "request_id",
         "requested_model",
+        "spent",
         "started",
         "started_at_ns",
         "status",
@@ -75,5 +77,10 @@ class RequestContext:
         self.finish_reason: str | None = None
         self.native_finish_reason: str | None = None
         self.usage: Usage | None = None
+        self.spent: Usage | None = None
         self.status = 0
         self.error_kind: ErrorType | None = None
+
+    def with_spent(self, usage: Usage) -> Usage:
+        """Return what is booked for the request: the answer's usage and what failed attempts consumed."""
+        return usage if self.spent is None else summed([self.spent, usage])

@@ -93,9 +93,12 @@ async def execute(
 
     try:
         result = await run_attempts(admitted.plan, admitted.policy, attempt)
-        usage = context.usage = _usage(spec, request, result)
+        usage = context.usage = context.with_spent(_usage(spec, request, result))
+    except ProviderError:
+        usage = context.usage = context.spent
+        raise
     except asyncio.CancelledError:
-        usage = context.usage = _abandoned(spec, request, None)
+        usage = context.usage = context.with_spent(_abandoned(spec, request, None))
         raise
     finally:
         if admitted.reservation is not None:
@@ -136,7 +139,11 @@ async def execute_stream(
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
         opened = True
     except asyncio.CancelledError:
-        context.usage = _abandoned(spec, request, context.usage)
+        context.usage = context.with_spent(_abandoned(spec, request, context.usage))
+        raise
+    except ProviderError:
+        if context.spent is not None:
+            context.usage = context.spent if context.usage is None else context.with_spent(context.usage)
         raise
     finally:
         if not opened and admitted.reservation is not None:
@@ -196,6 +203,8 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
         outcome = "ok"
     except ProviderError as error:
         outcome = error.kind.value
+        if error.usage is not None:
+            context.spent = context.with_spent(error.usage)
         raise
     finally:
         context.upstream_s += time.perf_counter() - begun
