@@ -7,11 +7,24 @@ from typing import Final
 _LEGAL: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 MINTED_CHARS: Final = 24
+# Real signatures have hundreds of characters; a short tail after `_ts_` is part of an ordinary id.
+_SIGNED: Final = re.compile(r"(.+?)(?:__thought__([A-Za-z0-9+/=_-]*)|_ts_([A-Za-z0-9+/=_-]{32,}))", re.DOTALL)
 
 
 def is_legal(call_id: str) -> bool:
     """Return whether every provider's API takes the id."""
     return _LEGAL.fullmatch(call_id) is not None
+
+
+def split_signature(call_id: str) -> tuple[str, str | None]:
+    """Return an id without the thought signature that another gateway appended to it, and that signature.
+
+    LiteLLM appends `__thought__` and base64, Bifrost `_ts_` and base64url.
+    """
+    if "__thought__" not in call_id and "_ts_" not in call_id:
+        return call_id, None
+    found = _SIGNED.fullmatch(call_id)
+    return (found[1], found[2] or found[3] or None) if found is not None else (call_id, None)
 
 
 def minted(*seed: str | int) -> str:

@@ -6,7 +6,8 @@ fields default to `None` and are left out when encoded. `Raw` fields carry JSON 
 (JSON schemas, free-form objects) byte for byte.
 
 Superset fields, each accepted from clients and translated by the adapters:
-`AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images}`,
+`AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images,
+tensorzero_extra_content}`,
 `*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`, part type `video_url`.
 """
 
@@ -138,6 +139,21 @@ class ThinkingBlock(RequestStruct, frozen=True, kw_only=True):
     data: str | None = None
 
 
+class ReasoningText(RequestStruct, frozen=True, kw_only=True):
+    """Readable reasoning as any-llm spells it (accepted, never emitted)."""
+
+    content: str | None = None
+
+
+class ThoughtContent(RequestStruct, frozen=True, kw_only=True):
+    """Reasoning as TensorZero spells it on messages (accepted, never emitted); `provider_type` names the owner."""
+
+    type: str
+    text: str | None = None
+    signature: str | None = None
+    provider_type: str | None = None
+
+
 class GoogleExtra(RequestStruct, frozen=True, kw_only=True):
     """Google's own spelling of a thought signature in OpenAI-format messages."""
 
@@ -237,9 +253,10 @@ class AssistantMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role
     function_call: FunctionCall | None = None
     cache_control: CacheControl | None = None
     reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning: str | ReasoningText | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
+    tensorzero_extra_content: list[ThoughtContent] | None = None
     extra_content: ExtraContent | None = None
 
 

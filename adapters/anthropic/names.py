@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from adapters.errors import ErrorKind, ProviderError
+from adapters.tool_ids import split_signature
 
 JSON_TOOL: Final = "json_tool_call"
 WEB_SEARCH: Final = "web_search"
@@ -62,6 +63,7 @@ class CallIds:
 
     def call(self, call_id: str, path: str) -> str:
         """Return the id to send for a call at `path`."""
+        call_id = split_signature(call_id)[0]
         upstream = _legal_id(call_id, "toolu_", "")
         repeats = 0
         while upstream in self._used:
@@ -73,6 +75,7 @@ class CallIds:
 
     def result(self, call_id: str, path: str) -> str:
         """Return the id to send with the result at `path`; raises `INVALID_TOOL_HISTORY` where no call waits for it."""
+        call_id = split_signature(call_id)[0]
         waiting = self._waiting.get(call_id)
         if not waiting:
             message = "This tool result answers no tool call of the assistant message before it."

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from adapters.anthropic.models import ModelFacts
 from adapters.base import Losses
+from adapters.readable import plain_reasoning
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 from schemas.anthropic.request import Effort
@@ -81,9 +82,12 @@ def to_thinking_blocks(message: hub.AssistantMessage) -> list[wire.ThinkingBlock
         return [block for given in message.thinking_blocks if (block := _from_block(given)) is not None]
     anthropic = message.extra_content.anthropic if message.extra_content is not None else None
     if anthropic is not None and anthropic.signature:
-        text = message.reasoning_content or message.reasoning or ""
-        return [wire.ThinkingBlock(thinking=text, signature=anthropic.signature)]
-    return []
+        return [wire.ThinkingBlock(thinking=plain_reasoning(message), signature=anthropic.signature)]
+    return [
+        wire.ThinkingBlock(thinking=thought.text or "", signature=thought.signature)
+        for thought in message.tensorzero_extra_content or ()
+        if thought.signature and "anthropic" in (thought.provider_type or "")
+    ]
 
 
 def _wish(request: hub.ChatRequest) -> Wish:

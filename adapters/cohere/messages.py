@@ -14,6 +14,7 @@ from adapters.cohere.names import HistoryIds, ToolNames
 from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
+from adapters.readable import plain_reasoning
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
@@ -158,7 +159,7 @@ def reasoning_of(message: hub.AssistantMessage) -> str | None:
     details = message.reasoning_details
     if details and all(detail.format is not None for detail in details):
         return None
-    return message.reasoning_content or message.reasoning
+    return plain_reasoning(message) or None
 
 
 def _function_id(name: str) -> str:

@@ -15,9 +15,10 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.google.models import ModelFacts
 from adapters.google.names import ToolNames
 from adapters.google.parts import PartWriter
-from adapters.google.signatures import SENTINEL, Signatures, split_id
+from adapters.google.signatures import SENTINEL, Signatures
 from adapters.google.tool_results import to_response_parts
 from adapters.signatures import note_missing
+from adapters.tool_ids import split_signature
 from schemas.chat_request import (
     AssistantMessage,
     CustomToolCall,
@@ -139,7 +140,7 @@ class ContentsWriter:
         return SENTINEL
 
     def _call(self, call: ToolCall, path: str, signature: str | None) -> Part:
-        call_id = split_id(call.id)[0] or None
+        call_id = split_signature(call.id)[0] or None
         if isinstance(call, CustomToolCall):
             name, args = call.custom.name, Raw(msgspec.json.encode({"input": call.custom.input}))
         else:
@@ -149,7 +150,7 @@ class ContentsWriter:
         return Part(function_call=FunctionCall(name=native, args=args, id=call_id), thought_signature=signature)
 
     def _tool(self, message: ToolMessage, path: str) -> None:
-        call_id = split_id(message.tool_call_id)[0] or None
+        call_id = split_signature(message.tool_call_id)[0] or None
         call = self._waiting(lambda one: one.call_id == call_id, f"{path}.tool_call_id")
         parts = self._parts.parts(message.content, f"{path}.content")
         is_error = message.is_error is True

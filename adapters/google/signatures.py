@@ -5,21 +5,13 @@ format, a suffix of the call id as LiteLLM (`__thought__`) and Bifrost (`_ts_`) 
 and there is none, Google's sentinel turns the check off: https://ai.google.dev/gemini-api/docs/thought-signatures.
 """
 
-import re
 from typing import Final
 
 from adapters.google.answer import FORMAT
+from adapters.tool_ids import split_signature
 from schemas.chat_request import AssistantMessage, ExtraContent, FunctionToolCall, ToolCall
 
 SENTINEL: Final = "skip_thought_signature_validator"
-# Real signatures have hundreds of characters; a short tail after `_ts_` is part of an ordinary id.
-_SUFFIX: Final = re.compile(r"(.+?)(?:__thought__([A-Za-z0-9+/=_-]*)|_ts_([A-Za-z0-9+/=_-]{32,}))", re.DOTALL)
-
-
-def split_id(call_id: str) -> tuple[str, str | None]:
-    """Return a call id without the signature that a gateway appended to it, and that signature."""
-    found = _SUFFIX.fullmatch(call_id)
-    return (found[1], found[2] or found[3] or None) if found is not None else (call_id, None)
 
 
 class Signatures:
@@ -27,13 +19,16 @@ class Signatures:
 
     def __init__(self, message: AssistantMessage) -> None:
         calls = message.tool_calls or []
-        ids = {split_id(call.id)[0] for call in calls}
+        ids = {split_signature(call.id)[0] for call in calls}
         self._by_id: dict[str, str] = {}
         loose = _of_extra(message.extra_content)
+        for thought in message.tensorzero_extra_content or ():
+            if "gemini" in (thought.provider_type or ""):
+                loose = loose or thought.signature
         for detail in message.reasoning_details or ():
             if detail.format != FORMAT or not (signature := detail.data or detail.signature):
                 continue
-            owner = split_id(detail.id)[0] if detail.id is not None else None
+            owner = split_signature(detail.id)[0] if detail.id is not None else None
             if owner is not None and owner in ids:
                 self._by_id.setdefault(owner, signature)
             else:
@@ -43,7 +38,7 @@ class Signatures:
 
     def of_call(self, call: ToolCall) -> str | None:
         """Return the signature of a call, None where it has none."""
-        clean, suffix = split_id(call.id)
+        clean, suffix = split_signature(call.id)
         own = _of_extra(call.extra_content) if isinstance(call, FunctionToolCall) else None
         return own or self._by_id.get(clean) or suffix
 

@@ -1,10 +1,11 @@
 """Reasoning of earlier answers on its way back to a server; knows no other part of a message."""
 
 from adapters.openai.quirks import Quirks
+from adapters.readable import plain_reasoning
 from schemas.chat_request import AssistantMessage, ReasoningDetail, ThinkingBlock
 
 CLAUDE_FORMAT = "anthropic-claude-v1"
-_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
+_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "tensorzero_extra_content")
 
 
 def reasoning_changes(message: AssistantMessage, quirks: Quirks, *, in_tool_loop: bool) -> dict[str, object]:
@@ -23,7 +24,7 @@ def reasoning_changes(message: AssistantMessage, quirks: Quirks, *, in_tool_loop
 
 def readable_reasoning(message: AssistantMessage) -> str:
     """Return what an earlier answer's readable reasoning says, in whichever field the client has it."""
-    if text := message.reasoning_content or message.reasoning:
+    if text := plain_reasoning(message):
         return text
     if message.reasoning_details:
         return "".join(detail.text or detail.summary or "" for detail in message.reasoning_details)

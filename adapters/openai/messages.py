@@ -193,6 +193,7 @@ class _Translation:
 
     def _call_id(self, call_id: str) -> str:
         """Return a legal id: the same for a call and its result, whatever the client's form was."""
+        call_id = tool_ids.split_signature(call_id)[0]
         if self._quirks.nine_char_tool_ids:
             is_legal = len(call_id) == 9 and call_id.isascii() and call_id.isalnum()
             return call_id if is_legal else tool_ids.alphanumerics(9, call_id)

@@ -46,7 +46,11 @@ def settings(session: Session) -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", "can be read")
     if session.settings.secret_key is None:
-        yield Finding("secret key", "ok", "not set; only keys named as env:NAME can be used")
+        yield Finding(
+            "secret key",
+            "ok",
+            "not set; only keys named as env:NAME can be used, and signed reasoning is kept in memory",
+        )
     else:
         yield Finding("secret key", "ok", "has the right form")
 

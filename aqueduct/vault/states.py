@@ -140,7 +140,9 @@ def _append(details: list[ReasoningDetail], detail: ReasoningDetail) -> None:
 
 
 def _is_bare(message: AssistantMessage, calls: list[ToolCall]) -> bool:
-    if message.reasoning_details or message.thinking_blocks or message.extra_content is not None:
+    if message.reasoning_details or message.thinking_blocks or message.tensorzero_extra_content:
+        return False
+    if message.extra_content is not None:
         return False
     return all(call.extra_content is None for call in calls if isinstance(call, FunctionToolCall))
 
@@ -157,7 +159,7 @@ def _restored(message: Message, states: Mapping[str, bytes]) -> Message:
         return message
     return replace(
         message,
-        reasoning_content=message.reasoning_content or message.reasoning or state.text or None,
+        reasoning_content=message.reasoning_content or (None if message.reasoning else state.text) or None,
         reasoning_details=state.details or None,
         extra_content=state.extra,
         tool_calls=[_with_extra(call, state.calls.get(call.id)) for call in message.tool_calls],

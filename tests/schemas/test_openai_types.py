@@ -49,6 +49,7 @@ SUPERSET: dict[str, set[str]] = {
     "AssistantMessage": {
         "cache_control", "extra_content", "images", "reasoning", "reasoning_content", "reasoning_details",
         "thinking_blocks",
+        "tensorzero_extra_content",
     },
     "AssistantResponse": {"extra_content", "images", "reasoning", "reasoning_content", "reasoning_details"},
     "AudioPart": {"cache_control"},
