@@ -24,7 +24,10 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """One upstream request. `url` comes from the operator's configuration alone; `deadline` is in loop time."""
+    """One upstream request. `url` comes from the operator's configuration alone; `deadline` is in loop time.
+
+    What clients name never passes a `Transport`: `aqueduct.media` has a way of its own.
+    """
 
     method: str
     url: str

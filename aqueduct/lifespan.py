@@ -14,6 +14,7 @@ from typing import Final
 
 from litestar import Litestar
 
+from adapters.base import SupportsChat
 from adapters.http1 import Http1Transport
 from adapters.registry import AdapterUnavailableError, adapter_types, build
 from adapters.transport import Transport
@@ -27,12 +28,15 @@ from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.ids import RequestIds
+from aqueduct.media.fetch import Bounds, Fetcher
+from aqueduct.media.guard import parse_guard
 from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.admit import OpenAdmission
 from aqueduct.pipeline.execute import Pipeline
+from aqueduct.pipeline.media import ChatWithContents, FetchingAdapter
 from aqueduct.pipeline.usage_log import UsageLog
-from aqueduct.settings import Settings
+from aqueduct.settings import Settings, SettingsError, variable
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
 from aqueduct.vault.vault import Vault
@@ -48,8 +52,9 @@ logger = logging.getLogger("aqueduct")
 class AdapterCache:
     """The adapters of this process, built when a deployment first needs them."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, around_chat: Callable[[object], object] = lambda built: built) -> None:
         self._transport = transport
+        self._around_chat = around_chat
         self._adapters: dict[str, object] = {}
         self._supporting: dict[tuple[str, type], object | None] = {}
 
@@ -58,6 +63,8 @@ class AdapterCache:
         key = (adapter, operation)
         if key not in self._supporting:
             built = self._built(adapter)
+            if operation is SupportsChat:
+                built = self._around_chat(built)
             self._supporting[key] = built if isinstance(built, operation) else None
         return self._supporting[key]
 
@@ -124,7 +131,7 @@ def build_gateway(settings: Settings) -> Gateway:
     vault = _vault(settings, secrets, metrics)
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
-        adapters=AdapterCache(transport),
+        adapters=AdapterCache(transport, _around_chat(settings)),
         admission=OpenAdmission(),
         usage=UsageLog(recorder),
         random=SystemRandom(),
@@ -152,6 +159,24 @@ def _vault(settings: Settings, secrets: SecretBox, metrics: Metrics) -> Vault | 
     if settings.vault_ttl_s == 0 or settings.database_url is None:
         return None
     return Vault(VaultDatabase(settings.database_url), secrets, metrics, ttl_s=settings.vault_ttl_s)
+
+
+def _around_chat(settings: Settings) -> Callable[[object], object]:
+    """Return what puts the stage that fetches media around an adapter's chat, where the operator wants it."""
+    scope = settings.media_fetch
+    if scope == "off":
+        return lambda built: built
+    try:
+        guard = parse_guard(settings.media_fetch_allow)
+    except ValueError as error:
+        raise SettingsError(f"{variable('media_fetch_allow')}: {error}") from None
+    bounds = Bounds(max_bytes=settings.media_fetch_max_bytes, timeout_s=settings.media_fetch_timeout_s)
+    fetcher = Fetcher(guard, bounds)
+
+    def around(built: object) -> object:
+        return ChatWithContents(built, fetcher, scope) if isinstance(built, FetchingAdapter) else built
+
+    return around
 
 
 def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

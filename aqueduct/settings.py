@@ -68,6 +68,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_attempts: Annotated[
         int, Meta(ge=1, le=10, description="Upstream attempts per request, fallbacks included.")
     ] = 3
+    media_fetch: Annotated[
+        Literal["off", "providers", "all"],
+        Meta(
+            description="Fetch what stands at web addresses where a provider reads none: never, for providers whose"
+            " option `fetch_media` is `true`, or for all but those where it is `false`."
+        ),
+    ] = "off"
+    media_fetch_allow: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beyond the public Internet, comma separated: hosts that may stand at private addresses"
+            " (`files.example.org`, `files.example.org:8443`, `*.example.org`) and networks (`10.1.0.0/16`)."
+        ),
+    ] = ()
+    media_fetch_max_bytes: Annotated[Count, Meta(description="What one request may have fetched, all together.")] = (
+        20 * 1024 * 1024
+    )
+    media_fetch_timeout_s: Annotated[
+        Seconds, Meta(description="Time that fetching one address may take, redirects included.")
+    ] = 10.0
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(

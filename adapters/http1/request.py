@@ -23,8 +23,7 @@ class Origin(NamedTuple):
     tls: bool
 
 
-@lru_cache(maxsize=4096)
-def split_url(url: str) -> tuple[Origin, bytes, bytes]:
+def parse_url(url: str) -> tuple[Origin, bytes, bytes]:
     """Return the origin, the `Host` header and the request target (path and query) of an absolute URL."""
     if not _VISIBLE.fullmatch(url):
         raise _unusable("The provider's URL must be of visible ASCII characters.")
@@ -41,6 +40,10 @@ def split_url(url: str) -> tuple[Origin, bytes, bytes]:
         target = f"{target}?{parts.query}"
     origin = Origin(host, port or (443 if tls else 80), tls)
     return origin, parts.netloc.rpartition("@")[2].encode("ascii"), target.encode("ascii")
+
+
+split_url = lru_cache(maxsize=4096)(parse_url)
+"""For URLs of the operator's configuration, of which there are few."""
 
 
 def encode_head(request: Request, host: bytes, target: bytes) -> bytes:
