@@ -127,6 +127,7 @@ def build_gateway(settings: Settings) -> Gateway:
         journal,
         flush_s=settings.usage_flush_s,
         flush_rows=settings.usage_flush_records,
+        keep_days=settings.usage_retention_days,
     )
     vault = _vault(settings, secrets, metrics)
     pipeline = Pipeline(

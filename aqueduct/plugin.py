@@ -32,6 +32,7 @@ EXPOSED_HEADERS = [
     "retry-after",
     "retry-after-ms",
     "x-aqueduct-attempts",
+    "x-aqueduct-cost",
     "x-aqueduct-deployment",
     "x-aqueduct-dropped-params",
     "x-aqueduct-model",

@@ -108,6 +108,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     usage_flush_records: Annotated[
         Count, Meta(description="Usage records that are written without waiting for that time.")
     ] = 1_000
+    usage_retention_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36_500)] | None,
+        Meta(
+            description="Days that single requests are kept, by whole months; rollups and reports stay. Unset: for"
+            " ever."
+        ),
+    ] = None
+    currency: Annotated[
+        str, Meta(pattern="^[A-Z]{3}$", description="The currency of all prices and costs, as in ISO 4217.")
+    ] = "USD"
     journal_dir: Annotated[
         str | None,
         Meta(

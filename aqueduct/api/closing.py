@@ -9,6 +9,7 @@ from aqueduct.errors import ErrorType
 from aqueduct.observability.metrics import error_label
 from aqueduct.observability.request_log import RequestLine
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.usage.pricing import PICO
 
 LOGGED_LEVELS = frozenset({"debug", "info"})
 
@@ -19,7 +20,8 @@ def close_request(gateway: Gateway, context: RequestContext, reason: str | None 
     `reason` is for the log alone.
     """
     duration_s = time.perf_counter() - context.started
-    gateway.pipeline.usage.end(context, duration_s)
+    if gateway.pipeline.usage.end(context, duration_s):
+        gateway.metrics.violation()
     _count(gateway, context, duration_s)
     if gateway.settings.log_level in LOGGED_LEVELS:
         gateway.request_log.put(_line(context, duration_s, reason))
@@ -35,6 +37,8 @@ def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None
         max(0.0, duration_s - context.upstream_s),
     )
     usage = context.usage
+    if context.cost:
+        gateway.metrics.cost(model, gateway.settings.currency, context.cost / PICO)
     if usage is not None:
         counts = (
             usage.prompt_tokens or 0,

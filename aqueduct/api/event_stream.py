@@ -15,10 +15,13 @@ from aqueduct.api.errors import WireError, encode_error, from_gateway, from_prov
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import stream_headers
 from aqueduct.errors import ErrorType, shutting_down
+from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_usage
+from aqueduct.usage.pricing import to_text
+from schemas.chat_response import CompletionUsage
 from schemas.usage import Usage
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -216,7 +219,10 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             prompt_chars=self._prompt_chars,
             output_chars=self._output_chars,
         )
+        context.answered = answered
         context.usage = context.with_spent(answered)
+        context.service_tier = getattr(self._last_chunk, "service_tier", None) or None
+        note_cost(context)
         if self._opened.reservation is not None:
             self._opened.reservation.settle(context.usage)
         if failure is not None:
@@ -233,4 +239,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         like = self._last_chunk
         if not self._include_usage or like is None or self._spec.stream is None:
             return b""
-        return b"data: %b\n\n" % _encode(self._spec.stream.usage_chunk(like, usage))
+        chunk = self._spec.stream.usage_chunk(like, usage)
+        shown = getattr(chunk, "usage", None)
+        if self._context.include_cost and self._context.cost is not None and isinstance(shown, CompletionUsage):
+            shown.aqueduct_cost = to_text(self._context.cost)
+        return b"data: %b\n\n" % _encode(chunk)

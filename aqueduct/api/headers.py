@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.usage.pricing import to_text
 
 Headers = list[tuple[bytes, bytes]]
 OPENAI_VERSION: Final = b"2020-10-01"
@@ -40,6 +41,11 @@ def client_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return text if text.isascii() and text.isprintable() else None
 
 
+def includes_cost(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client wants the cost in the usage of its stream."""
+    return any(name == b"x-aqueduct-include-cost" and value == b"1" for name, value in headers)
+
+
 def _common(context: RequestContext) -> Headers:
     elapsed_s = time.perf_counter() - context.started
     headers: Headers = [
@@ -60,6 +66,8 @@ def _common(context: RequestContext) -> Headers:
         headers.append((b"x-aqueduct-dropped-params", _safe(",".join(context.dropped_params))))
     if context.usage is not None:
         headers.append((b"x-aqueduct-usage-source", context.usage.source.encode()))
+    if context.cost is not None:
+        headers.append((b"x-aqueduct-cost", to_text(context.cost).encode()))
     return headers
 
 

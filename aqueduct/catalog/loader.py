@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from aqueduct.catalog.build_models import LastGood, Sources, build_models
+from aqueduct.catalog.build_prices import build_prices
 from aqueduct.catalog.build_principals import build_principals
 from aqueduct.catalog.rows import Rows, read_rows
 from aqueduct.catalog.snapshot import Contents, Snapshot
@@ -27,6 +28,7 @@ class Loader:
     def _build(self, rows: Rows, now: float) -> Snapshot:
         models = build_models(rows, self._sources, self._last_good)
         principals = build_principals(rows, models.aliases, now)
+        prices, price_problems = build_prices(rows.prices, rows.deployments)
         self._last_good = models.good
         contents = Contents(
             principals=principals.principals,
@@ -35,5 +37,6 @@ class Loader:
             wildcards=models.wildcards,
             blocked_names=models.blocked_names,
             blocked_prefixes=models.blocked_prefixes,
+            prices=prices,
         )
-        return Snapshot(rows.version, now, contents, (*models.problems, *principals.problems))
+        return Snapshot(rows.version, now, contents, (*models.problems, *principals.problems, *price_problems))

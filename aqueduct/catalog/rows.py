@@ -1,6 +1,7 @@
 """The catalog's rows as the loader reads them: one consistent read of all tables; judges nothing."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
@@ -135,6 +136,20 @@ class GrantRow(Struct, frozen=True):
     effect: str
 
 
+class PriceRow(Struct, frozen=True):
+    """A row of `prices`."""
+
+    id: UUID
+    model_id: UUID | None
+    deployment_id: UUID | None
+    meter: str
+    tier: str
+    above_tokens: int
+    valid_from: datetime
+    amount: Decimal
+    per: int
+
+
 class Rows(Struct, frozen=True, kw_only=True):
     """Everything, as one transaction saw it."""
 
@@ -149,6 +164,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     models: list[ModelRow]
     deployments: list[DeploymentRow]
     grants: list[GrantRow]
+    prices: list[PriceRow]
 
 
 async def read_version(connection: DedicatedConnection) -> int:
@@ -174,6 +190,7 @@ async def read_rows(connection: DedicatedConnection) -> Rows:
             models=await _all(connection, ModelRow, "models"),
             deployments=await _all(connection, DeploymentRow, "deployments"),
             grants=await _all(connection, GrantRow, "grants"),
+            prices=await _all(connection, PriceRow, "prices"),
         )
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters.base import Deployment, ExtraParams
 from aqueduct.auth.credentials import Refusal
 from aqueduct.auth.principal import Principal
+from aqueduct.usage.pricing import PriceList
 
 MAX_NAME_CHARS = 256
 SchemaCheck = Literal["report", "repair"]
@@ -75,17 +76,22 @@ class Contents(Struct, frozen=True, kw_only=True):
     wildcards: tuple[ResolvedModel, ...]
     blocked_names: frozenset[str] = frozenset()
     blocked_prefixes: tuple[str, ...] = ()
+    prices: Mapping[str, PriceList] = msgspec.field(default_factory=dict[str, PriceList])
 
 
 class Snapshot:
-    """One version of the catalog. `loaded_at` is in Unix seconds, `problems` are the rows that were refused."""
+    """One version of the catalog. `loaded_at` is in Unix seconds, `problems` are the rows that were refused.
 
-    __slots__ = ("_by_wildcard", "_contents", "_prefixes", "_visible", "loaded_at", "problems", "version")
+    `prices` are those of the deployments that have any, by id.
+    """
+
+    __slots__ = ("_by_wildcard", "_contents", "_prefixes", "_visible", "loaded_at", "prices", "problems", "version")
 
     def __init__(self, version: int, loaded_at: float, contents: Contents, problems: tuple[Problem, ...] = ()) -> None:
         self.version = version
         self.loaded_at = loaded_at
         self.problems = problems
+        self.prices = contents.prices
         self._contents = contents
         prefixes: dict[str, ResolvedModel | None] = dict.fromkeys(contents.blocked_prefixes)
         prefixes |= {model.catalog_name[:-1]: model for model in contents.wildcards}

@@ -4,10 +4,22 @@ Alembic owns the schema (`migrations/`); a test holds these classes against it. 
 `catalog_version` and notifies the channel `aqueduct_catalog` by trigger, except `tokens.last_used_at`.
 """
 
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy import Column as CoreColumn
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -277,6 +289,45 @@ class Limit(Base):
     amount: Mapped[int] = mapped_column(BigInteger)
     mode: Mapped[str] = mapped_column(Text, server_default="enforce")
     per_member: Mapped[bool] = mapped_column(server_default=_FALSE)
+
+
+class Price(Base):
+    """What `per` units of a meter cost a model or one deployment, from a time on, above so many prompt tokens."""
+
+    __tablename__ = "prices"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(model_id, deployment_id) = 1", name="one_subject"),
+        CheckConstraint(
+            "meter IN ('input', 'cache_read', 'cache_write_5m', 'cache_write_1h', 'audio_input', 'image_input',"
+            " 'output', 'reasoning', 'audio_output', 'image', 'second', 'character', 'query', 'request')",
+            name="meter",
+        ),
+        CheckConstraint("tier IN ('standard', 'batch', 'flex', 'priority')", name="tier"),
+        CheckConstraint("above_tokens >= 0", name="above_tokens"),
+        CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint("per IN (1, 1000, 1000000)", name="per"),
+        CheckConstraint("amount * 1000000000000 % per = 0", name="exact"),
+        Index(
+            "uq_prices_place",
+            "model_id",
+            "deployment_id",
+            "meter",
+            "tier",
+            "above_tokens",
+            "valid_from",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    model_id: Mapped[UUID | None] = mapped_column(_parent("models"))
+    deployment_id: Mapped[UUID | None] = mapped_column(_parent("deployments"), index=True)
+    meter: Mapped[str] = mapped_column(Text)
+    tier: Mapped[str] = mapped_column(Text, server_default="standard")
+    above_tokens: Mapped[int] = mapped_column(server_default=text("0"))
+    valid_from: Mapped[Timestamp] = mapped_column(server_default="1970-01-01T00:00:00Z")
+    amount: Mapped[Decimal] = mapped_column(Numeric(24, 12))
+    per: Mapped[int] = mapped_column(server_default=text("1000000"))
 
 
 catalog_version = Table(

@@ -1,11 +1,26 @@
-"""The raw usage rows, in a schema of their own and partitioned by month; knows no ORM.
+"""The raw usage rows, in a schema of their own and partitioned by month, and their rollups; knows no ORM.
 
 Directus ignores composite primary keys, and a partitioned table needs its partition key in the primary key: so the
 rows stay in the schema `usage`, which it does not see. Principals and deployments are plain ids without foreign
-keys: usage outlives a deleted token. NULL in a counter means that the provider did not report it.
+keys: usage outlives a deleted token. NULL in a counter means that the provider did not report it, NULL in a cost that
+nothing was priced. The rollups have a single key and are what Directus and every report read.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from aqueduct.db.base import USAGE_SCHEMA, metadata
@@ -61,9 +76,86 @@ requests = Table(
     Column("raw_usage", JSONB(none_as_null=True)),
     Column("violations", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("dropped_params", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("service_tier", Text),
+    Column("cost", Numeric(24, 12)),
     PrimaryKeyConstraint("id", "started_at"),
     Index("ix_requests_token_id_started_at", "token_id", "started_at"),
+    Index("ix_requests_started_at", "started_at"),
     schema=USAGE_SCHEMA,
     postgresql_partition_by="RANGE (started_at)",
 )
 """One request. `id` is the server's UUIDv7 (`x-request-id`); `started_at` decides the partition."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", Uuid, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("request_started_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("started_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("deployment_id", Uuid),
+    Column("provider", Text),
+    Column("upstream_model", Text),
+    Column("error_kind", Text),
+    Column("upstream_status", SmallInteger),
+    Column("upstream_id", Text),
+    Column("upstream_request_id", Text),
+    Column("native_finish_reason", Text),
+    Column("usage_source", Text),
+    Column("service_tier", Text),
+    *(Column(name, Integer) for name in COUNTERS),
+    Column("cost", Numeric(24, 12)),
+    PrimaryKeyConstraint("request_id", "number", "request_started_at"),
+    schema=USAGE_SCHEMA,
+    postgresql_partition_by="RANGE (request_started_at)",
+)
+"""One upstream attempt of a request, priced by the deployment that it went to; in the partition of its request."""
+
+ROLLUP_KEYS = (
+    "org_id",
+    "team_id",
+    "user_id",
+    "service_account_id",
+    "token_id",
+    "model",
+    "provider",
+    "deployment_id",
+)
+ROLLUP_SUMS = (
+    "requests",
+    "errors",
+    "unsettled",
+    "unpriced",
+    "attempts",
+    "duration_ms",
+    "prompt_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+)
+"""What rollups add up beside the cost."""
+ROLLUPS = (("usage_hourly", "hour"), ("usage_daily", "day"))
+"""The rollups and the column of their time; a day is one of UTC."""
+
+
+def _rollup(name: str, bucket: str) -> Table:
+    subjects = ROLLUP_KEYS[:5]
+    return Table(
+        name,
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column(bucket, Date if bucket == "day" else TIMESTAMP(timezone=True), nullable=False),
+        *(Column(key, Uuid) for key in subjects),
+        Column("model", Text),
+        Column("provider", Text),
+        Column("deployment_id", Uuid),
+        *(Column(total, BigInteger, nullable=False) for total in ROLLUP_SUMS),
+        Column("cost", Numeric(30, 12), nullable=False),
+        Index(f"ix_{name}_{bucket}", bucket),
+        *(Index(f"ix_{name}_{key}_{bucket}", key, bucket) for key in ("org_id", "team_id", "user_id", "token_id")),
+    )
+
+
+usage_hourly, usage_daily = (_rollup(name, bucket) for name, bucket in ROLLUPS)

@@ -41,6 +41,10 @@ class Metrics:
             "aqueduct_upstream_attempts", "Upstream attempts.", ("deployment", "outcome"), registry=self.registry
         )
         self._sources = Counter("aqueduct_usage_source", "Where usage came from.", ("source",), registry=self.registry)
+        self._costs = Counter("aqueduct_cost", "Cost by model.", ("model", "currency"), registry=self.registry)
+        self._violations = Counter(
+            "aqueduct_usage_violations", "Usage rows whose counters contradict each other.", registry=self.registry
+        )
         self._rows = Counter("aqueduct_usage_rows", "Usage rows by result.", ("result",), registry=self.registry)
         self.inflight = Gauge(
             "aqueduct_inflight", "Requests in work.", registry=self.registry, multiprocess_mode="livesum"
@@ -118,6 +122,14 @@ class Metrics:
         if by_source is None:
             by_source = _kept(self._source_children, source, self._sources.labels(source))
         by_source.inc()
+
+    def cost(self, model: str, currency: str, amount: float) -> None:
+        """Add a cost in units of the currency. The counter is for graphs; what is owed stands in the usage rows."""
+        self._costs.labels(model, currency).inc(amount)
+
+    def violation(self) -> None:
+        """Count a usage row that breaks an invariant."""
+        self._violations.inc()
 
     def attempt(self, deployment: str, outcome: str) -> None:
         """Count an upstream attempt; `outcome` is `ok` or an `ErrorKind`."""

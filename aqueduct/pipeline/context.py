@@ -1,41 +1,73 @@
 """What is known of one request while it passes the stages; knows no HTTP and no provider."""
 
 import time
+from collections.abc import Mapping
+
+from msgspec import Struct
 
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType
+from aqueduct.usage.pricing import PriceList
 from schemas.usage import Usage, summed
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One attempt. `begun` and `ended` are `time.perf_counter()`; `cost` is in pico-units of the currency."""
+
+    number: int
+    begun: float
+    ended: float
+    deployment_id: str | None
+    provider: str | None
+    upstream_model: str | None
+    error_kind: str | None = None
+    upstream_status: int | None = None
+    upstream_id: str | None = None
+    upstream_request_id: str | None = None
+    native_finish_reason: str | None = None
+    service_tier: str | None = None
+    usage: Usage | None = None
+    cost: int | None = None
 
 
 class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
-    `spent` is what failed attempts consumed beside the answer.
+    `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
     `journaled` once the journal knows of the request, which must then hear of its end.
+    `failures` are the attempts that have failed so far, `price_lists` the prices of the request's snapshot by
+    deployment, `cost` in pico-units of the currency what all attempts cost (None: not priced).
     """
 
     __slots__ = (
+        "answered",
+        "attempt_begun",
         "attempts",
         "begun_early",
         "catalog_model",
         "client_request_id",
         "client_user",
+        "cost",
         "deployment_id",
         "dropped_params",
         "endpoint",
         "error_kind",
+        "failures",
         "finish_reason",
         "first_content",
+        "include_cost",
         "journaled",
         "model",
         "native_finish_reason",
         "operation",
+        "price_lists",
         "principal",
         "provider",
         "request_id",
         "requested_model",
+        "service_tier",
         "spent",
         "started",
         "started_at_ns",
@@ -72,11 +104,18 @@ class RequestContext:
         self.upstream_status: int | None = None
         self.upstream_s = 0.0
         self.attempts = 0
+        self.attempt_begun = 0.0
+        self.failures: tuple[Attempt, ...] = ()
+        self.price_lists: Mapping[str, PriceList] | None = None
+        self.service_tier: str | None = None
+        self.cost: int | None = None
+        self.include_cost = False
         self.dropped_params: tuple[str, ...] = ()
         self.first_content: float | None = None
         self.finish_reason: str | None = None
         self.native_finish_reason: str | None = None
         self.usage: Usage | None = None
+        self.answered: Usage | None = None
         self.spent: Usage | None = None
         self.status = 0
         self.error_kind: ErrorType | None = None

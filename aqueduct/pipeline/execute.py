@@ -14,6 +14,7 @@ from adapters.errors import ErrorKind, ProviderError
 from aqueduct.catalog.snapshot import ResolvedModel, RoutedDeployment, Snapshot
 from aqueduct.errors import invalid_request, shown
 from aqueduct.pipeline.admit import Admission, Reservation
+from aqueduct.pipeline.attempt_log import note_cost, note_failure
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.meter import settled_usage
@@ -93,12 +94,16 @@ async def execute(
 
     try:
         result = await run_attempts(admitted.plan, admitted.policy, attempt)
-        usage = context.usage = context.with_spent(_usage(spec, request, result))
+        context.answered = _usage(spec, request, result)
+        usage = context.usage = context.with_spent(context.answered)
+        context.service_tier = getattr(result.body, "service_tier", None) or None
+        note_cost(context)
     except ProviderError:
         usage = context.usage = context.spent
         raise
     except asyncio.CancelledError:
-        usage = context.usage = context.with_spent(_abandoned(spec, request, None))
+        context.answered = _abandoned(spec, request, None)
+        usage = context.usage = context.with_spent(context.answered)
         raise
     finally:
         if admitted.reservation is not None:
@@ -139,7 +144,8 @@ async def execute_stream(
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
         opened = True
     except asyncio.CancelledError:
-        context.usage = context.with_spent(_abandoned(spec, request, context.usage))
+        context.answered = _abandoned(spec, request, context.usage)
+        context.usage = context.with_spent(context.answered)
         raise
     except ProviderError:
         if context.spent is not None:
@@ -175,6 +181,7 @@ async def _admit(
     snapshot = pipeline.snapshot()
     if context.principal is None:
         raise TypeError
+    context.price_lists = snapshot.prices
     model = resolve(snapshot, context.principal, request.model, spec.name)
     context.model, context.catalog_model = model.name, model.catalog_name
     if extra_params and model.extra_params == "reject":
@@ -196,7 +203,8 @@ async def _admit(
 
 async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaitable[AttemptT]) -> AttemptT:
     """Await an attempt; note its time and count its outcome."""
-    begun = time.perf_counter()
+    begun = context.attempt_begun = time.perf_counter()
+    before = context.usage
     outcome = "cancelled"
     try:
         result = await attempt
@@ -205,6 +213,7 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
         outcome = error.kind.value
         if error.usage is not None:
             context.spent = context.with_spent(error.usage)
+        note_failure(context, error, before)
         raise
     finally:
         context.upstream_s += time.perf_counter() - begun

@@ -2,9 +2,12 @@
 
 from adapters.base import Deployment
 from aqueduct.errors import overloaded
+from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.pipeline.usage_row import to_open_row, to_row
-from aqueduct.usage.recorder import Recorder
+from aqueduct.pipeline.usage_row import to_attempt_rows, to_open_row, to_row
+from aqueduct.usage.recorder import COLUMNS, Recorder
+
+_VIOLATIONS = COLUMNS.index("violations")
 
 
 class UsageLog:
@@ -23,11 +26,16 @@ class UsageLog:
         context.journaled = True
         await self._recorder.durable()
 
-    def end(self, context: RequestContext, duration_s: float) -> None:
-        """Record a request that has ended, exactly once.
+    def end(self, context: RequestContext, duration_s: float) -> bool:
+        """Record a request that has ended, exactly once; returns whether its usage breaks an invariant.
 
         Requests of unknown callers leave no row, and those that never got as far as a provider leave none while rows
         wait at their bound: refusing must not fill the disk that it is to save.
         """
-        if context.principal is not None and (context.journaled or not self._recorder.is_full):
-            self._recorder.put(to_row(context, duration_s))
+        if context.principal is None or (self._recorder.is_full and not context.journaled):
+            return False
+        if context.cost is None:
+            note_cost(context)
+        row = to_row(context, duration_s)
+        self._recorder.put(row, to_attempt_rows(context, duration_s))
+        return bool(row[_VIOLATIONS])

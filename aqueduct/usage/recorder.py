@@ -10,33 +10,30 @@ over at the start and every `ADOPT_EVERY_S`.
 import asyncio
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, Protocol
 
 import asyncpg
 
 from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import requests
 from aqueduct.observability.metrics import Metrics
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
-from aqueduct.usage.segments import Cell, Columns, Entry, Row
+from aqueduct.usage.segments import Cell, Entry, Row
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, prepare
+from aqueduct.usage.store import write as _write
 
 __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
 
-COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
-"""The cells of a request's row, in order."""
-JOURNAL_COLUMNS: Final = Columns(COLUMNS, ())
 BATCH_ROWS: Final = 1000
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
 ADOPT_EVERY_S: Final = 10.0
 PARTITIONS_EVERY_S: Final = 86_400.0
-_STAGE: Final = "CREATE TEMP TABLE usage_stage (LIKE usage.requests INCLUDING DEFAULTS) ON COMMIT DROP"
-_INSERT: Final = (
-    f"INSERT INTO usage.requests ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} FROM usage_stage "  # noqa: S608 - the columns are constants
-    "ON CONFLICT DO NOTHING"
-)
+PARTITIONS_AGAIN_S: Final = 600.0
+MAX_AGE: Final = timedelta(days=400)
+"""A row that waited longer than this in a journal is rejected: its months are not made again."""
 ROW_FAULTS: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -47,6 +44,7 @@ ROW_FAULTS: Final = (
 )
 """What one row can cause when it is written, in PostgreSQL or on the way there; anything else is tried again."""
 _ID: Final = COLUMNS.index("id")
+_STARTED_AT: Final = COLUMNS.index("started_at")
 logger = logging.getLogger("aqueduct.usage")
 
 
@@ -62,8 +60,16 @@ class Recorder:
     """The one writer of usage rows in a process."""
 
     def __init__(
-        self, connections: Connections, metrics: Metrics, journal: Journal, *, flush_s: float, flush_rows: int
+        self,
+        connections: Connections,
+        metrics: Metrics,
+        journal: Journal,
+        *,
+        flush_s: float,
+        flush_rows: int,
+        keep_days: int | None = None,
     ) -> None:
+        """Raw rows are kept for `keep_days`, None: for ever."""
         self._connections = connections
         self._metrics = metrics
         self._journal = journal
@@ -72,6 +78,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._stopping = False
         self._connection: DedicatedConnection | None = None
+        self._keep = None if keep_days is None else timedelta(days=keep_days)
         self._partitions_due = 0.0
         self._adopt_due = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -187,6 +194,9 @@ class Recorder:
                 written = await _write(await self._connected(), entries)
         except ROW_FAULTS as error:
             if len(entries) == 1:
+                if isinstance(error, asyncpg.CheckViolationError) and await self._made_its_month(entries[0].request):
+                    await self._store(entries, result)
+                    return
                 self._reject(entries[0].request, error)
                 return
             half = len(entries) // 2
@@ -197,6 +207,14 @@ class Recorder:
         if written < len(entries):
             self._metrics.rows("duplicate", len(entries) - written)
 
+    async def _made_its_month(self, row: Row) -> bool:
+        """Make the partition of a row that waited in a journal for long; False where that is not what it lacks."""
+        began = row[_STARTED_AT]
+        if not isinstance(began, datetime) or not timedelta() < datetime.now(UTC) - began < MAX_AGE:
+            return False
+        connection = await self._connected()
+        return bool(await connection.fetchval("SELECT usage.ensure_partitions($1, $1)", began))
+
     def _reject(self, row: Row, error: Exception) -> None:
         self._metrics.rows("rejected", 1)
         logger.error("usage_row_rejected request_id=%s error=%s", row[_ID], type(error).__name__)
@@ -206,11 +224,27 @@ class Recorder:
         now = asyncio.get_running_loop().time()
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connections.connect()
+            await prepare(self._connection)
             self._partitions_due = now
         if now >= self._partitions_due:
             await self._connection.execute("SELECT usage.ensure_partitions()")
             self._partitions_due = now + PARTITIONS_EVERY_S
+            await self._drop_old(self._connection)
         return self._connection
+
+    async def _drop_old(self, connection: DedicatedConnection) -> None:
+        """Drop months whose last day is older than what is kept; whoever reads them just now comes first."""
+        if self._keep is None:
+            return
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '5s'")
+                dropped = await connection.fetchval("SELECT usage.drop_partitions(now() - $1::interval)", self._keep)
+        except asyncpg.LockNotAvailableError:
+            self._partitions_due = asyncio.get_running_loop().time() + PARTITIONS_AGAIN_S
+            return
+        if dropped:
+            logger.info("usage_partitions_dropped partitions=%d", dropped)
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -221,14 +255,3 @@ class Recorder:
 def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
     while batch := list(islice(entries, BATCH_ROWS)):
         yield batch
-
-
-async def _write(connection: DedicatedConnection, batch: list[Entry]) -> int:
-    """Write rows in one transaction; returns how many requests were new."""
-    async with connection.transaction():
-        await connection.execute(_STAGE)
-        await connection.copy_records_to_table(
-            "usage_stage", records=[entry.request for entry in batch], columns=COLUMNS
-        )
-        status = await connection.execute(_INSERT)
-    return int(status.rsplit(" ", 1)[1])

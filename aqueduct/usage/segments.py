@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-Cell = UUID | datetime | int | float | bool | str | list[str] | None
+Cell = UUID | datetime | Decimal | int | float | bool | str | list[str] | None
 Row = tuple[Cell, ...]
 HEAD: Final = 1
 OPEN: Final = 2

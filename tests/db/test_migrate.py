@@ -85,13 +85,14 @@ async def test_check_revision_of_a_newer_database_is_refused(connection, databas
     await engine.dispose()
 
 
+PARTITIONED = ("attempts", "requests")
 USAGE_ROW = """INSERT INTO usage.requests (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts)
                VALUES (gen_random_uuid(), $1::text::timestamptz, 1, '/v1/x', 'chat', false, 200, 1)"""
 
 
 async def test_ensure_partitions_twice_makes_months_once(connection):
     ensure = "SELECT usage.ensure_partitions('2031-11-30 23:59:59+00', '2032-01-01 00:00:00+00')"
-    assert await connection.fetchval(ensure) == 3
+    assert await connection.fetchval(ensure) == 3 * len(PARTITIONED)
     assert await connection.fetchval(ensure) == 0
 
 
@@ -111,7 +112,7 @@ async def test_ensure_partitions_beside_an_open_writer_does_not_wait(connection,
         await other.execute(USAGE_ROW, "now")
         made = await connection.fetchval("SELECT usage.ensure_partitions('2033-01-01+00', '2033-01-02+00')", timeout=5)
     await other.close()
-    assert made == 1
+    assert made == len(PARTITIONED)
 
 
 async def test_migrated_database_takes_usage_of_this_and_next_month(connection):
@@ -120,3 +121,18 @@ async def test_migrated_database_takes_usage_of_this_and_next_month(connection):
     await connection.execute(USAGE_ROW, month)
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(USAGE_ROW, "2001-01-01")
+
+
+async def test_drop_partitions_drops_whole_months_that_ended_before(connection):
+    """Trap 16: raw usage leaves by the month, never by DELETE."""
+    await connection.execute("SELECT usage.ensure_partitions('2024-01-10 12:00+00', '2024-04-10 12:00+00')")
+    await connection.execute(USAGE_ROW, "2024-02-29 23:59:59.999+00")
+    await connection.execute(USAGE_ROW, "2024-03-01 00:00:00+00")
+
+    dropped = await connection.fetchval("SELECT usage.drop_partitions('2024-03-31 23:00+00')")
+
+    assert dropped == 2 * len(PARTITIONED)
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 1
+    assert await connection.fetchval("SELECT to_regclass('usage.attempts_2024_02')") is None
+    assert await connection.fetchval("SELECT to_regclass('usage.requests_2024_03')") is not None
+    assert await connection.fetchval("SELECT usage.drop_partitions('2024-03-31 23:00+00')") == 0

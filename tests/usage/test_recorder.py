@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -278,6 +278,38 @@ async def test_recorder_makes_the_partitions_it_needs(
     await unit.aclose(5.0)
 
     assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_row_that_waited_for_months_gets_its_partition(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
+    unit = recorder(Database(database_url), Metrics())
+    await unit.start()
+    rows = [row(started_at=datetime.now(UTC) - timedelta(days=120)), row()]
+    for one in rows:
+        unit.put(one)
+
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_drops_months_that_are_older_than_what_is_kept(
+    tmp_path: Path, database_url: str, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("SELECT usage.ensure_partitions(now() - interval '200 days', now())")
+    journal = Journal(tmp_path, JOURNAL_COLUMNS, max_bytes=10**9, now=time.time)
+    unit = Recorder(Database(database_url), Metrics(), journal, flush_s=0.02, flush_rows=1, keep_days=70)
+    await unit.start()
+    unit.put(row())
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+
+    oldest = await connection.fetchval(
+        "SELECT min(right(inhrelid::regclass::text, 7)) FROM pg_inherits WHERE inhparent = 'usage.requests'::regclass"
+    )
+    assert oldest == f"{datetime.now(UTC) - timedelta(days=70):%Y_%m}"
 
 
 async def test_recorder_is_full_at_its_bound_and_still_takes_requests_in_work(recorder: Build) -> None:

@@ -1,0 +1,78 @@
+"""What became of each upstream attempt, and what the request costs so far; knows no row and no HTTP."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from adapters.errors import ProviderError
+from aqueduct.pipeline.context import Attempt, RequestContext
+from aqueduct.usage.pricing import cost, tier_of
+from schemas.usage import Usage
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def started_at(context: RequestContext) -> datetime:
+    """Return when a request began."""
+    return EPOCH + timedelta(microseconds=context.started_at_ns // 1000)
+
+
+def note_failure(context: RequestContext, error: ProviderError, before: Usage | None) -> None:
+    """Note an attempt that has failed; `before` is what `context.usage` was when it began."""
+    usage = error.usage or (None if context.usage is before else context.usage)
+    context.failures = (
+        *context.failures,
+        Attempt(
+            number=context.attempts,
+            begun=context.attempt_begun,
+            ended=time.perf_counter(),
+            deployment_id=context.deployment_id,
+            provider=context.provider,
+            upstream_model=context.upstream_model,
+            error_kind=error.kind.value,
+            upstream_status=error.status,
+            upstream_request_id=error.upstream_request_id,
+            usage=usage,
+            cost=_cost(context, usage, None),
+        ),
+    )
+
+
+def attempts_of(context: RequestContext, duration_s: float) -> tuple[Attempt, ...]:
+    """Return all attempts of a request that has ended; the last one is told by the request itself unless it failed."""
+    if context.attempts <= len(context.failures):
+        return context.failures
+    last = Attempt(
+        number=context.attempts,
+        begun=context.attempt_begun,
+        ended=context.started + duration_s,
+        deployment_id=context.deployment_id,
+        provider=context.provider,
+        upstream_model=context.upstream_model,
+        error_kind=None if context.error_kind is None else context.error_kind.value,
+        upstream_id=context.upstream_id,
+        upstream_request_id=context.upstream_request_id,
+        native_finish_reason=context.native_finish_reason,
+        service_tier=context.service_tier,
+        usage=context.answered,
+        cost=_cost(context, context.answered, context.service_tier),
+    )
+    return (*context.failures, last)
+
+
+def note_cost(context: RequestContext) -> None:
+    """Work out what a request costs with all its attempts, once the usage of the last is known; None: not priced."""
+    if not context.price_lists:
+        return
+    known = [failed.cost for failed in context.failures if failed.cost is not None]
+    if context.attempts > len(context.failures):
+        last = _cost(context, context.answered, context.service_tier)
+        known += [] if last is None else [last]
+    context.cost = sum(known) if known else None
+
+
+def _cost(context: RequestContext, usage: Usage | None, service_tier: str | None) -> int | None:
+    prices = context.price_lists.get(context.deployment_id or "") if context.price_lists else None
+    if prices is None or usage is None:
+        return None
+    return cost(usage, prices, started_at(context), tier_of(service_tier))

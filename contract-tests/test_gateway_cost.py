@@ -1,0 +1,109 @@
+"""What requests cost: by the deployment that served, in rows, rollups, headers and streams."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from gateway_fixtures import Mocks, execute
+from raw_http import Connection, ask, request_bytes
+from running_gateway import TOKEN, RunningGateway
+from serving_process import chat_request, fetch, wait_until
+from upstreams import Fault
+
+PRICES = """
+INSERT INTO prices (model_id, meter, amount)
+SELECT id, meter, amount FROM models,
+    (VALUES ('input', 2.50), ('output', 10), ('cache_read', 1.25)) AS v (meter, amount) WHERE name IN ('gpt', 'two');
+INSERT INTO prices (deployment_id, meter, amount)
+SELECT d.id, meter, amount FROM deployments d JOIN models m ON m.id = d.model_id AND m.name = 'two'
+    JOIN providers p ON p.id = d.provider_id AND p.name = 'anthropic',
+    (VALUES ('input', 3), ('output', 15)) AS v (meter, amount);
+"""
+
+
+@pytest.fixture
+def priced(gateway: RunningGateway) -> Iterator[RunningGateway]:
+    url = str(gateway.settings.database_url)
+    before = gateway.parts.catalog.current.version
+    execute(url, PRICES)
+    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are loaded")
+    yield gateway
+    before = gateway.parts.catalog.current.version
+    execute(url, "DELETE FROM prices")
+    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are gone")
+
+
+def expected(row: dict[str, object], rate_in: str, rate_out: str, rate_cached: str | None = None) -> Decimal:
+    prompt, output = row["prompt_tokens"], row["completion_tokens"]
+    cached = row["cached_tokens"] or 0
+    assert isinstance(prompt, int)
+    assert isinstance(output, int)
+    assert isinstance(cached, int)
+    total = (prompt - cached) * Decimal(rate_in) + cached * Decimal(rate_cached or rate_in) + output * Decimal(rate_out)
+    return total / 10**6
+
+
+def test_whole_answer_is_priced_in_its_row_its_header_and_the_rollups(priced: RunningGateway) -> None:
+    answer = ask(priced.port, chat_request("Hi", "gpt"))
+
+    (row,) = priced.rows(1)
+    assert row["cost"] == expected(row, "2.50", "10", "1.25")
+    assert row["cost"]
+    assert Decimal(answer.headers["x-aqueduct-cost"]) == row["cost"]
+    url = str(priced.settings.database_url)
+    for rollup in ("usage_hourly", "usage_daily"):
+        (sums,) = fetch(url, f"SELECT requests, cost, unpriced FROM {rollup}")  # noqa: S608 - our own name
+        assert sums == {"requests": 1, "cost": row["cost"], "unpriced": 0}
+
+
+def test_model_without_prices_has_no_cost(priced: RunningGateway) -> None:
+    answer = ask(priced.port, chat_request("Hi", "echo"))
+
+    (row,) = priced.rows(1)
+    assert row["cost"] is None
+    assert "x-aqueduct-cost" not in answer.headers
+
+
+def test_fallback_is_priced_by_the_deployment_that_served(priced: RunningGateway, mocks: Mocks) -> None:
+    """Trap 8: a row per attempt, and the cost is that of the second deployment's own prices."""
+    mocks.openai.script(None, fault=Fault(error=500))
+    answer = ask(priced.port, chat_request("Hi", "two", max_tokens=50))
+    assert answer.status == 200
+
+    (row,) = priced.rows(1)
+    attempts = fetch(
+        str(priced.settings.database_url),
+        "SELECT * FROM usage.attempts ORDER BY number",
+    )
+    assert row["provider"] == "anthropic"
+    assert [(one["number"], one["provider"], one["error_kind"]) for one in attempts] == [
+        (1, "openai", "server_error"),
+        (2, "anthropic", None),
+    ]
+    assert attempts[0]["upstream_status"] == 500
+    assert attempts[0]["cost"] is None
+    assert attempts[1]["cost"] == row["cost"] == expected(row, "3", "15")
+    assert attempts[1]["prompt_tokens"] == row["prompt_tokens"]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_stream_tells_its_cost_only_where_asked(priced: RunningGateway, asked: bool) -> None:
+    body = {
+        "model": "gpt",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    headers = (("x-aqueduct-include-cost", "1"),) if asked else ()
+    with Connection(priced.port) as stream:
+        stream.send(request_bytes("/v1/chat/completions", json.dumps(body).encode(), token=TOKEN, headers=headers))
+        text = stream.read_until(b"data: [DONE]").decode()
+
+    (row,) = priced.rows(1)
+    chunk = next(line for line in text.splitlines() if line.startswith("data: {") and '"prompt_tokens"' in line)
+    usage = json.loads(chunk.removeprefix("data: "))["usage"]
+    assert row["cost"] == expected(row, "2.50", "10", "1.25")
+    assert ("aqueduct_cost" in usage) is asked
+    if asked:
+        assert Decimal(usage["aqueduct_cost"]) == row["cost"]

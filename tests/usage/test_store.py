@@ -1,0 +1,151 @@
+"""Raw rows and rollups on a real PostgreSQL: counted once, added up exactly, without deadlocks between replicas."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from aqueduct.db.engine import connect
+from aqueduct.ids import RequestIds
+from aqueduct.usage.segments import Cell, Entry
+from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
+
+new_id = RequestIds()
+ORG, TEAM = UUID(int=1), UUID(int=2)
+
+
+def entry(**values: Cell) -> Entry:
+    cells: dict[str, Cell] = {
+        "id": new_id(),
+        "started_at": datetime.now(UTC),
+        "duration_ms": 5,
+        "endpoint": "/v1/chat/completions",
+        "operation": "chat",
+        "streamed": False,
+        "status": 200,
+        "attempts": 1,
+        "org_id": ORG,
+        "team_id": TEAM,
+        "model": "gpt",
+        "provider": "p",
+        "usage_source": "provider",
+        "prompt_tokens": 10,
+        "completion_tokens": 3,
+        "cost": Decimal("0.000000000001"),
+        "violations": [],
+        "dropped_params": [],
+    }
+    cells |= values
+    attempt: dict[str, Cell] = {
+        "request_id": cells["id"],
+        "number": 1,
+        "request_started_at": cells["started_at"],
+        "started_at": cells["started_at"],
+        "duration_ms": 4,
+        "cost": cells["cost"],
+    }
+    return Entry(tuple(cells.get(name) for name in COLUMNS), (tuple(attempt.get(name) for name in ATTEMPT_COLUMNS),))
+
+
+async def test_rows_attempts_and_rollups_are_written_together(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    at = datetime.now(UTC).replace(minute=59, second=59)
+    batch = [
+        entry(started_at=at),
+        entry(started_at=at, status=502, cost=None, usage_source=None, prompt_tokens=None, completion_tokens=None),
+        entry(started_at=at, usage_source="unsettled", status=0, prompt_tokens=None, cost=None),
+        entry(started_at=at, cost=Decimal("2.5"), reasoning_tokens=2),
+        entry(started_at=at + timedelta(hours=1), model="other"),
+    ]
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+
+    assert await write(writer, batch) == 5
+    await writer.close()
+
+    assert await connection.fetchval("SELECT count(*) FROM usage.attempts") == 5
+    hours = await connection.fetch("SELECT * FROM usage_hourly ORDER BY hour")
+    assert [(row["model"], row["requests"]) for row in hours] == [("gpt", 4), ("other", 1)]
+    first = hours[0]
+    assert first["hour"] == at.replace(minute=0, second=0, microsecond=0)
+    assert (first["org_id"], first["team_id"], first["user_id"]) == (ORG, TEAM, None)
+    assert (first["errors"], first["unsettled"], first["unpriced"], first["attempts"]) == (1, 1, 1, 4)
+    assert (first["prompt_tokens"], first["completion_tokens"], first["reasoning_tokens"]) == (20, 9, 2)
+    assert first["cost"] == Decimal("2.500000000001")
+    days = await connection.fetch("SELECT sum(requests)::int AS requests, sum(cost) AS cost FROM usage_daily")
+    assert (days[0]["requests"], days[0]["cost"]) == (5, Decimal("2.500000000002"))
+
+
+async def test_rows_written_again_are_not_counted_again(connection: asyncpg.Connection, database_url: str) -> None:
+    """Trap 5 and 6: the key is the server's, and a batch whose commit was not heard of comes again."""
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    batch = [entry() for _ in range(10)]
+    new = entry()
+
+    assert await write(writer, batch) == 10
+    assert await write(writer, [*batch, new, new]) == 1
+    await writer.close()
+
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 11
+    assert await connection.fetchval("SELECT count(*) FROM usage.attempts") == 11
+    assert await connection.fetchval("SELECT sum(requests)::int FROM usage_hourly") == 11
+
+
+async def test_replicas_write_the_same_rollups_without_deadlock_or_loss(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    """Trap 15."""
+    seed = random.Random(15)
+    at = datetime.now(UTC)
+
+    async def replica() -> None:
+        writer = await connect(database_url, application_name="test")
+        await prepare(writer)
+        for _ in range(10):
+            models = [f"m{number}" for number in range(20)]
+            seed.shuffle(models)
+            await write(writer, [entry(model=model, started_at=at) for model in models])
+        await writer.close()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(replica() for _ in range(4)))
+
+    rows = await connection.fetch("SELECT requests FROM usage_daily")
+    assert [row["requests"] for row in rows] == [40] * 20
+
+
+async def test_every_column_of_a_rollup_key_tells_rows_apart(connection: asyncpg.Connection, database_url: str) -> None:
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    at = datetime.now(UTC)
+    ids = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "deployment_id")
+    batch = [entry(started_at=at)]
+    batch += [entry(started_at=at, **{name: UUID(int=9)}) for name in ids]
+    batch += [entry(started_at=at, **{name: "another"}) for name in ("model", "provider")]
+
+    await write(writer, batch)
+    await writer.close()
+
+    assert await connection.fetchval("SELECT count(*) FROM usage_hourly") == len(batch)
+
+
+@pytest.mark.parametrize("table", ["usage_hourly", "usage_daily"])
+async def test_rollups_stay_when_a_month_of_rows_is_dropped(
+    connection: asyncpg.Connection, database_url: str, table: str
+) -> None:
+    """Trap 16."""
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    await write(writer, [entry()])
+    await writer.close()
+
+    await connection.execute("SELECT usage.drop_partitions(now() + interval '40 days')")
+
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 0
+    assert await connection.fetchval(f"SELECT sum(requests)::int FROM {table}") == 1  # noqa: S608 - our own name
