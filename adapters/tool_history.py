@@ -1,6 +1,14 @@
 """Which calls of a conversation wait for a result, for dialects that send ids as they are; knows no provider's form."""
 
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
 from adapters.errors import ErrorKind, ProviderError
+
+NO_ARGUMENTS: Final = "{}"
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class ToolHistory:
@@ -9,7 +17,12 @@ class ToolHistory:
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[str, str]]] = {}
 
-    def call(self, call_id: str, name: str, path: str) -> None:
+    @property
+    def is_open(self) -> bool:
+        """Whether a call waits for its result."""
+        return bool(self._waiting)
+
+    def call(self, call_id: str, path: str, name: str = "") -> None:
         """Note a call of the tool `name`, which stands at `path`."""
         self._waiting.setdefault(call_id, []).append((name, path))
 
@@ -29,3 +42,15 @@ class ToolHistory:
         for waiting in self._waiting.values():
             message = "This tool call has no result: a message with the role 'tool' must follow for each call."
             raise ProviderError(ErrorKind.INVALID_TOOL_HISTORY, message, param=waiting[0][1])
+
+
+def checked_arguments(text: str, path: str) -> str:
+    """Return the arguments of a call as the text of a JSON object, `{}` for nothing; raises `ProviderError`."""
+    if not text.strip():
+        return NO_ARGUMENTS
+    try:
+        _OBJECT.decode(text.encode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError):
+        message = "The arguments of a tool call must be a JSON object."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
+    return text

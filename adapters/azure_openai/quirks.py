@@ -12,4 +12,5 @@ AZURE: Final = Quirks(
     refusals=True,
     cache_breakpoints=True,
     allowed_tools=True,
+    any_arguments=True,
 )

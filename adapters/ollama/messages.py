@@ -7,21 +7,19 @@ makes it. Reasoning goes back with every answer: the model's template knows whic
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Literal
 
-import msgspec
 from msgspec import Raw
 
 from adapters import tool_ids
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.openai.history import readable_reasoning
-from adapters.tool_history import ToolHistory
+from adapters.tool_history import ToolHistory, checked_arguments
 from schemas import chat_request as hub
 from schemas import ollama as wire
 
 Role = Literal["system", "user", "assistant", "tool"]
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Conversation:
@@ -88,8 +86,9 @@ class Conversation:
         return calls
 
     def _call(self, call_id: str, called: hub.FunctionCall, path: str, arguments_path: str) -> wire.ToolCall:
-        self._history.call(call_id, called.name, path)
-        function = wire.CalledFunction(name=called.name, arguments=_arguments(called.arguments, arguments_path))
+        self._history.call(call_id, path, called.name)
+        arguments = checked_arguments(called.arguments, arguments_path).encode("utf-8", "replace")
+        function = wire.CalledFunction(name=called.name, arguments=Raw(arguments))
         return wire.ToolCall(id=_legal_id(call_id), function=function)
 
     def _turns(self, role: Role, content: hub.Content | hub.TextContent, path: str) -> list[wire.Message]:
@@ -152,18 +151,6 @@ def to_ollama_messages(messages: Sequence[hub.Message], losses: Losses) -> list[
 
 def _legal_id(call_id: str) -> str:
     return call_id if tool_ids.is_legal(call_id) else tool_ids.minted(call_id)
-
-
-def _arguments(text: str, path: str) -> Raw:
-    if not text.strip():
-        return Raw(b"{}")
-    data = text.encode("utf-8", "replace")
-    try:
-        _OBJECT.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        message = "The arguments of a tool call must be a JSON object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return Raw(data)
 
 
 def _base64(url: str, path: str) -> str:

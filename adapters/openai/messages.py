@@ -13,6 +13,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
+from adapters.tool_history import ToolHistory, checked_arguments
 from schemas.chat_request import (
     AssistantMessage,
     ContentPart,
@@ -35,13 +36,16 @@ MOVED = "The content of this result follows in the next user message."
 
 def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> list[Message]:
     """Return the messages in the server's form; raises `ProviderError` for what cannot be sent without changing it."""
-    translation = _Translation(quirks, losses, last_user(messages))
+    history = ToolHistory()
+    translation = _Translation(quirks, losses, last_user(messages), history)
     result: list[Message] = []
     moved: list[ContentPart] = []
     for index, message in enumerate(messages):
         if moved and not isinstance(message, ToolMessage):
             result.append(UserMessage(content=moved))
             moved = []
+        if history.is_open and isinstance(message, UserMessage | AssistantMessage):
+            history.expect_none()
         if _is_plain(message):
             result.append(message)
         elif isinstance(message, ToolMessage):
@@ -76,8 +80,9 @@ def last_user(messages: Sequence[Message]) -> int:
 class _Translation:
     """One conversation's translation. `last_user` is the index of the last user message, -1 where there is none."""
 
-    def __init__(self, quirks: Quirks, losses: Losses, last_user: int) -> None:
+    def __init__(self, quirks: Quirks, losses: Losses, last_user: int, history: ToolHistory) -> None:
         self._quirks = quirks
+        self._history = history
         self._losses = losses
         self._last_user = last_user
 
@@ -98,7 +103,9 @@ class _Translation:
             changes |= self._shown(message, index, moved)
         changes |= reasoning_changes(message, quirks, in_tool_loop=index > self._last_user)
         if message.tool_calls:
-            calls = [self._tool_call(call) for call in message.tool_calls]
+            calls = [
+                self._tool_call(call, f"messages[{index}].tool_calls[{i}]") for i, call in enumerate(message.tool_calls)
+            ]
             if any(new is not old for new, old in zip(calls, message.tool_calls, strict=True)):
                 changes["tool_calls"] = calls
         if message.extra_content is not None and not quirks.extra_content:
@@ -128,6 +135,7 @@ class _Translation:
 
     def tool(self, message: ToolMessage, index: int, moved: list[ContentPart]) -> Message:
         """Translate a tool's result; media that the server takes only from users are added to `moved`."""
+        self._history.result(message.tool_call_id, f"messages[{index}].tool_call_id")
         changes = self._common(message, index)
         if message.is_error is not None:
             changes["is_error"] = None
@@ -182,13 +190,20 @@ class _Translation:
             changes["prompt_cache_breakpoint"] = None
         return replace(part, **changes) if changes else part
 
-    def _tool_call(self, call: ToolCall) -> ToolCall:
+    def _tool_call(self, call: ToolCall, path: str) -> ToolCall:
+        self._history.call(call.id, path)
         changes: _CHANGES = {}
         call_id = self._call_id(call.id)
         if call_id != call.id:
             changes["id"] = call_id
-        if isinstance(call, FunctionToolCall) and call.extra_content is not None and not self._quirks.extra_content:
+        if not isinstance(call, FunctionToolCall):
+            return replace(call, **changes) if changes else call
+        if call.extra_content is not None and not self._quirks.extra_content:
             changes["extra_content"] = None
+        if not self._quirks.any_arguments:
+            arguments = checked_arguments(call.function.arguments, f"{path}.function.arguments")
+            if arguments is not call.function.arguments:
+                changes["function"] = replace(call.function, arguments=arguments)
         return replace(call, **changes) if changes else call
 
     def _call_id(self, call_id: str) -> str:

@@ -31,6 +31,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints   takes OpenAI's `prompt_cache_breakpoint`
     extra_content       takes opaque Google state on messages and tool calls
     allowed_tools       takes `tool_choice: allowed_tools`; False: only those tools are sent
+    any_arguments       takes any text as a call's arguments; False: they must be a JSON object, and "" becomes {}
     custom_tools        takes custom (free-text) tools; False: they are refused
     empty_content       wants `content` on every assistant message, be it empty
     reasoning_fields    names under which readable reasoning goes back to it
@@ -64,6 +65,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints: bool = False
     extra_content: bool = False
     allowed_tools: bool = False
+    any_arguments: bool = False
     custom_tools: bool = True
     empty_content: bool = False
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
@@ -85,4 +87,5 @@ OPENAI = Quirks(
     refusals=True,
     cache_breakpoints=True,
     allowed_tools=True,
+    any_arguments=True,
 )

@@ -308,8 +308,9 @@ def test_messages_illegal_tool_ids_change_alike_on_call_and_result(call_id: str,
 
 
 def test_messages_nine_character_tool_id_is_kept() -> None:
+    called = {"role": "assistant", "tool_calls": [{**CALLS[0], "id": "Abc123def"}]}
     result = {"role": "tool", "tool_call_id": "Abc123def", "content": "r"}
-    assert messages(result, quirks=Quirks(nine_char_tool_ids=True)) == [result]
+    assert messages(called, result, quirks=Quirks(nine_char_tool_ids=True)) == [called, result]
 
 
 def test_messages_for_servers_without_openais_habits() -> None:
@@ -317,17 +318,17 @@ def test_messages_for_servers_without_openais_habits() -> None:
     sent = [
         {"role": "developer", "content": "d", "name": "n"},
         {"role": "assistant", "tool_calls": CALLS},
+        {"role": "tool", "tool_call_id": "call_1", "content": "r", "name": "f"},
         {"role": "assistant", "refusal": "no"},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
-        {"role": "tool", "tool_call_id": "call_1", "content": "r", "name": "f"},
     ]
     body, dropped = translate({"messages": sent}, quirks)
     assert body["messages"] == [
         {"role": "system", "content": "d"},
         {"role": "assistant", "content": "", "tool_calls": CALLS},
+        {"role": "tool", "tool_call_id": "call_1", "content": "r", "name": "f"},
         {"role": "assistant", "content": "no"},
         {"role": "assistant", "content": [{"type": "text", "text": "no"}]},
-        {"role": "tool", "tool_call_id": "call_1", "content": "r", "name": "f"},
     ]
     assert dropped == ("messages[0].name",)
 
