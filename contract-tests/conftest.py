@@ -4,13 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 from gateway_fixtures import gateway, gateway_cluster, mocks, session_gateway, session_mocks
+from matrix.fixtures import matrix_gateway, subject, talk
+from matrix.plugin import matrix
 from replay_summary import pytest_collection_modifyitems, pytest_terminal_summary
 from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
 
 __all__ = [
-    "gateway", "gateway_cluster", "mocks", "pytest_collection_modifyitems", "pytest_terminal_summary",
-    "session_gateway", "session_mocks",
+    "gateway", "gateway_cluster", "matrix_gateway", "mocks", "pytest_collection_modifyitems",
+    "pytest_terminal_summary", "session_gateway", "session_mocks", "subject", "talk",
 ]  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the conformance matrix."""
+    config.pluginmanager.register(matrix(), "conformance matrix")
 
 
 def served(upstream: Upstream) -> Iterator[Upstream]:

@@ -10,7 +10,19 @@ import asyncpg
 import pytest
 from msgspec import Struct, structs
 from running_gateway import ORGANISATION, RunningGateway, apply_yaml, running_gateway
-from upstreams import Anthropic, Azure, Bedrock, Cohere, Google, Ollama, OpenAI, Upstream, Vertex, VertexClaude
+from upstreams import (
+    Anthropic,
+    Azure,
+    Bedrock,
+    Cohere,
+    Google,
+    Mistral,
+    Ollama,
+    OpenAI,
+    Upstream,
+    Vertex,
+    VertexClaude,
+)
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
@@ -34,7 +46,7 @@ COMPATIBLE = (
 )
 """The rows of quirks that have a provider and a model `on-NAME` of their own, at the OpenAI mock."""
 OWN_ADAPTERS = ("mistral",)
-"""Adapters for dialects near OpenAI's, each with a provider and a model of its name at the OpenAI mock."""
+"""Adapters for dialects near OpenAI's, each with a mock and a model of its name."""
 PROVIDERS = """
 providers:
   - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
@@ -109,6 +121,7 @@ class Mocks(Struct, frozen=True):
     bedrock: Upstream
     cohere: Upstream
     ollama: Upstream
+    mistral: Upstream
 
     def all(self) -> tuple[Upstream, ...]:
         """Every mock."""
@@ -134,8 +147,8 @@ def session_mocks() -> Iterator[Mocks]:
     """All mocks, for the whole session."""
     with ExitStack() as stack:
         dialects = (
-            OpenAI(), OpenAI(extra_fields=None), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(), Bedrock(),
-            Cohere(), Ollama(),
+            OpenAI(), OpenAI(extra_fields=None, reasons=True), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(),
+            Bedrock(), Cohere(), Ollama(), Mistral(),
         )  # fmt: skip
         yield Mocks(*(stack.enter_context(Upstream(dialect)) for dialect in dialects))
 
@@ -182,7 +195,7 @@ def providers_yaml(mocks: Mocks) -> str:
         for name in COMPATIBLE
     )
     for name in OWN_ADAPTERS:
-        base_url = f"{mocks.compatible.url}/v1"
+        base_url = f"{getattr(mocks, name).url}/v1"
         providers += f"  - {{name: own-{name}, adapter: {name}, base_url: '{base_url}', secret: env:TEST_SECRET}}\n"
         models += f"  - {{name: {name}, deployments: [{{provider: own-{name}, upstream_model: a-model}}]}}\n"
     return standard.replace("models:\n", f"{providers}models:\n{models}")

@@ -63,7 +63,7 @@ def lanes(recording: Recording) -> Iterator[Lane]:
             is_openai = recording.provider == "openai"
             yield Lane(recording, "gpt" if is_openai else named, "openai" if is_openai else "compatible")
             if recording.provider in OWN_ADAPTERS:
-                yield Lane(recording, recording.provider, "compatible")
+                yield Lane(recording, recording.provider, recording.provider)
         case "google":
             yield Lane(recording, "gemini-embedding" if is_embedding else "gemini", "google")
             if recording.provider == "vertex":

@@ -8,6 +8,7 @@ from upstreams.dialects import (
     Cohere,
     Dialect,
     Google,
+    Mistral,
     Ollama,
     OpenAI,
     Vertex,
@@ -22,7 +23,7 @@ from upstreams.wire import Reply, Request, data_event, json_reply, sse_reply
 
 __all__ = [
     "UPSTREAM_KEY", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Entry", "Fault", "Google",
-    "Ollama", "OpenAI",
+    "Mistral", "Ollama", "OpenAI",
     "ReadError", "Reading", "Recording", "Reply", "Request", "ToolCall", "Upstream", "Usage", "Vertex", "VertexClaude",
     "conversations", "data_event", "json_reply", "recording", "recordings", "sse_reply",
 ]  # fmt: skip

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 
+import msgspec
+
 from upstreams import live
 from upstreams.dialects.base import Answer, Call
 from upstreams.live import Ask, Tool, Turn, stable_id, tokens, vector, words
@@ -141,11 +143,22 @@ def content(call: Call) -> Answer:
     ask = ask_of(call.body)
     count = field(call.body, "generationConfig").get("candidateCount", 1)
     turns = [live.turn(ask, position) for position in range(count)]
+    whole = counted(turns)
     if call.streamed:
-        return Answer(sse_reply(tuple(events(call, turns[0], ask.prompt))), reported(turns[0]))
-    turn = turns[0]
+        parts = [
+            event for position, turn in enumerate(turns) for event in events(call, turn, ask.prompt, (position, whole))
+        ]
+        return Answer(sse_reply(tuple(parts)), reported(whole))
     candidates = [candidate(turn, parts_of(turn, ask.prompt), position) for position, turn in enumerate(turns)]
-    return Answer(json_reply({"candidates": candidates, **frame(call, turn, ask.prompt)}), reported(turn))
+    return Answer(json_reply({"candidates": candidates, **frame(call, whole, ask.prompt)}), reported(whole))
+
+
+def counted(turns: list[Turn]) -> Turn:
+    """The first turn with the usage of all: one prompt, every completion."""
+    completion = sum(turn.usage.completion or 0 for turn in turns)
+    reasoning = sum(turn.usage.reasoning or 0 for turn in turns)
+    usage = msgspec.structs.replace(turns[0].usage, completion=completion, reasoning=reasoning)
+    return msgspec.structs.replace(turns[0], usage=usage)
 
 
 def frame(call: Call, turn: Turn, seed: str) -> JsonObject:
@@ -159,15 +172,19 @@ def candidate(turn: Turn, parts: list[JsonObject], index: int) -> JsonObject:
     return finish if turn.finish == "content_filter" else {"content": {"parts": parts, "role": "model"}, **finish}
 
 
-def events(call: Call, turn: Turn, seed: str) -> Iterator[bytes]:
-    """The stream: pieces of text, whole calls, then the finish reason. Usage is on every chunk, line ends are CRLF."""
+def events(call: Call, turn: Turn, seed: str, place: tuple[int, Turn]) -> Iterator[bytes]:
+    """A candidate's stream: pieces of text, whole calls, then the finish reason. Usage is on every chunk.
+
+    `place` is its index and the turn that has the usage of all. Line ends are CRLF.
+    """
+    index, whole = place
     pieces: list[JsonObject] = [{"text": word, "thought": True} for word in words(turn.reasoning)]
     pieces += [{"text": word} for word in words(turn.text)]
     pieces += call_parts(turn, seed)
-    chunks = [{"candidates": [{"content": {"parts": [piece], "role": "model"}, "index": 0}]} for piece in pieces]
-    chunks.append({"candidates": [candidate(turn, [{"text": ""}], 0)]})
+    chunks = [{"candidates": [{"content": {"parts": [piece], "role": "model"}, "index": index}]} for piece in pieces]
+    chunks.append({"candidates": [candidate(turn, [{"text": ""}], index)]})
     for chunk in chunks:
-        yield data_event({**chunk, **frame(call, turn, seed)}).replace(b"\n", b"\r\n")
+        yield data_event({**chunk, **frame(call, whole, seed)}).replace(b"\n", b"\r\n")
 
 
 def embeddings(call: Call) -> Answer:

@@ -24,6 +24,7 @@ class OpenAI(Dialect):
     """`/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`, below any path prefix.
 
     `extra_fields` are top-level request fields beyond OpenAI's own that a compatible server takes; None takes any.
+    `reasons` sends the reasoning, as compatible servers do and OpenAI does not.
     """
 
     name = "openai"
@@ -34,8 +35,10 @@ class OpenAI(Dialect):
         *,
         models: tuple[str, ...] = MODELS,
         extra_fields: frozenset[str] | None = frozenset(),
+        reasons: bool = False,
     ) -> None:
         super().__init__(key)
+        self.reasons = reasons
         self.models = models
         self.extra_fields = extra_fields
 
@@ -48,8 +51,8 @@ class OpenAI(Dialect):
         expected = "GET" if operation == "models" else "POST"
         if request.method != expected:
             raise self.refuse(405, f"Not allowed to {request.method} on {request.path}.")
-        body: JsonObject = {} if operation == "models" else self.body(request)
         in_path = self.model_of(request)
+        body: JsonObject = {} if operation == "models" else self.body(request)
         model = route["model"] if operation == "models" else in_path or body.get("model")
         return Call(operation, str(model or ""), body.get("stream") is True, body, request)
 
@@ -70,7 +73,7 @@ class OpenAI(Dialect):
     def answer(self, call: Call) -> Answer:
         if call.operation == "models":
             return Answer(self._models(call.model))
-        return openai_answers.answer(call)
+        return openai_answers.answer(call, reasons=self.reasons)
 
     def _models(self, model: str) -> Reply:
         listed = [{"id": name, "object": "model", "created": 1700000000, "owned_by": "mock"} for name in self.models]

@@ -5,6 +5,8 @@ import json
 import struct
 from collections.abc import Iterator
 
+import msgspec
+
 from upstreams import live
 from upstreams.dialects.base import Answer, Call
 from upstreams.live import Ask, Tool, Turn, stable_id, tokens, vector, words
@@ -17,11 +19,11 @@ DEFAULT_DIMENSIONS = 8
 DONE = b"data: [DONE]\n\n"
 
 
-def answer(call: Call) -> Answer:
-    """Answer a checked request."""
+def answer(call: Call, *, reasons: bool = False) -> Answer:
+    """Answer a checked request; `reasons` sends the reasoning."""
     match call.operation:
         case "chat.completions":
-            return chat(call)
+            return chat(call, reasons=reasons)
         case "completions":
             return completion(call)
         case _:
@@ -124,11 +126,13 @@ def finish_of(turn: Turn) -> str:
     return "stop" if turn.refusal is not None else turn.finish
 
 
-def chat(call: Call) -> Answer:
+def chat(call: Call, *, reasons: bool = False) -> Answer:
     """A chat completion, whole or streamed."""
     ask = ask_of(call.body)
     turns = [live.turn(ask, position) for position in range(call.body.get("n") or 1)]
     usage = total_usage(turns)
+    if not reasons:
+        turns = [msgspec.structs.replace(turn, reasoning="") for turn in turns]
     head: JsonObject = {"id": stable_id("chatcmpl-", ask.prompt), "created": CREATED, "model": call.model}
     if call.streamed:
         return Answer(sse_reply(tuple(chat_events(call, turns, head, usage))), usage)
@@ -153,6 +157,8 @@ def message_of(turn: Turn, seed: str) -> JsonObject:
         "refusal": turn.refusal,
         "annotations": [],
     }
+    if turn.reasoning:
+        message["reasoning_content"] = turn.reasoning
     if turn.calls:
         message["tool_calls"] = tool_calls_of(turn, seed)
     return message
@@ -175,6 +181,8 @@ def chat_events(call: Call, turns: list[Turn], head: JsonObject, usage: Usage) -
 def deltas(turn: Turn, seed: str) -> Iterator[tuple[JsonObject, str | None]]:
     """Deltas of one choice with their finish reason."""
     yield {"role": "assistant", "content": None if turn.calls else "", "refusal": None}, None
+    for word in words(turn.reasoning):
+        yield {"reasoning_content": word}, None
     for word in words(turn.text):
         yield {"content": word}, None
     for word in words(turn.refusal or ""):

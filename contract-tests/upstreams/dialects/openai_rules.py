@@ -45,6 +45,8 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
         return None
     body = {"model": call.model, **call.body}
     known = {name: value for name, value in body.items() if name in FIELDS[call.operation]}
+    if extra_fields is None and isinstance(known.get("messages"), list):
+        known["messages"] = [text_only(message) for message in known["messages"]]
     unknown = body.keys() - known.keys()
     if extra_fields is not None and unknown - extra_fields:
         return f"Unrecognized request argument supplied: {min(unknown - extra_fields)}"
@@ -64,6 +66,14 @@ def without_tool_name(entry: object) -> object:
     if isinstance(entry, dict) and entry.get("role") == "tool" and isinstance(entry.get("name"), str):
         return {key: value for key, value in entry.items() if key != "name"}
     return entry
+
+
+def text_only(message: object) -> object:
+    """A tool's message without its media, which compatible servers take there and OpenAI does not."""
+    if not isinstance(message, dict) or message.get("role") != "tool" or not isinstance(message.get("content"), list):
+        return message
+    texts = [part for part in message["content"] if part.get("type") == "text"]
+    return {**message, "content": texts or [{"type": "text", "text": ""}]}
 
 
 def message(path: Path, text: str) -> str:

@@ -1,0 +1,89 @@
+"""Behaviours of structured outputs and refusals, for every adapter."""
+
+import json
+
+from matrix import CLAUDE, Talk, behaviour, each
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+    "required": ["city", "degrees"],
+    "additionalProperties": False,
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA, "strict": True}}
+NESTED = {
+    "type": "object",
+    "properties": {"days": {"type": "array", "items": {"$ref": "#/$defs/Day"}}},
+    "required": ["days"],
+    "additionalProperties": False,
+    "$defs": {
+        "Day": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}},
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+    },
+}
+
+
+@behaviour("structured.schema", "`json_schema` gives text that meets the schema, and `stop`")
+def test_structured_schema(talk: Talk) -> None:
+    heard = talk.ask("Weather in JSON, please", response_format=FORMAT)
+
+    assert json.loads(heard.text) == {"city": "x", "degrees": 1}
+    assert (heard.finish, heard.calls) == ("stop", [])
+
+
+@behaviour("structured.streamed", "The same streamed")
+def test_structured_streamed(talk: Talk) -> None:
+    reading = talk.stream("Weather in JSON, please", response_format=FORMAT).reading
+
+    assert json.loads(reading.text) == {"city": "x", "degrees": 1}
+    assert (reading.finish, reading.tool_calls) == ("stop", ())
+
+
+@behaviour("structured.refs", "A schema with `$defs` and arrays")
+def test_structured_refs(talk: Talk) -> None:
+    nested = {"type": "json_schema", "json_schema": {"name": "days", "schema": NESTED, "strict": True}}
+
+    assert json.loads(talk.ask("Days in JSON, please", response_format=nested).text) == {"days": [{"name": "x"}]}
+
+
+@behaviour("structured.object", "`json_object` asks the model for JSON")
+def test_structured_object(talk: Talk) -> None:
+    heard = talk.ask("Answer in JSON", response_format={"type": "json_object"})
+
+    assert heard.finish == "stop"
+    if talk.subject.name in CLAUDE:  # by an instruction, as the provider has no such mode
+        assert "JSON" in talk.sent_text
+        assert heard.text
+    else:
+        assert json.loads(heard.text) == {"echo": "Answer in JSON"}
+
+
+@behaviour("structured.text", "`response_format: text` changes nothing")
+def test_structured_text(talk: Talk) -> None:
+    assert talk.ask("hello", response_format={"type": "text"}).text == "You said: hello"
+
+
+NO_REFUSAL = each("The provider has no refusal: it answers in plain text.", "cohere", "ollama")
+
+
+@behaviour("structured.refusal", "A refusal comes in `refusal` or ends with `content_filter`", unsupported=NO_REFUSAL)
+def test_structured_refusal(talk: Talk) -> None:
+    heard = talk.ask("[refuse] Do something bad")
+
+    if talk.unsupported:
+        assert (heard.text, heard.finish) == ("I cannot help with that.", "stop")
+        return
+    assert heard.finish == "content_filter" or heard.message["refusal"] == "I cannot help with that."
+
+
+@behaviour("structured.refusal_streamed", "The same streamed", unsupported=NO_REFUSAL)
+def test_structured_refusal_streamed(talk: Talk) -> None:
+    whole, reading = talk.ask("[refuse] Do something bad"), talk.stream("[refuse] Do something bad").reading
+
+    assert reading.finish == whole.finish
+    assert (reading.refusal or None) == (whole.message.get("refusal") or None)
+    assert reading.text == whole.text

@@ -1,0 +1,55 @@
+"""Mistral's chat, embeddings and model list: what differs from OpenAI's; it must not know the product."""
+
+import msgspec
+
+from upstreams.dialects.base import UPSTREAM_KEY, Answer, Call
+from upstreams.dialects.openai import OpenAI
+from upstreams.recordings import JsonObject
+
+RENAMED = {"random_seed": "seed", "output_dimension": "dimensions"}
+"""Mistral's names, and OpenAI's for the same."""
+
+
+class Mistral(OpenAI):
+    """`/v1/chat/completions`, `/v1/embeddings`, `/v1/models`. Streams always report usage; `stream_options` is unknown.
+
+    Thinking is a chunk of the content.
+    """
+
+    name = "openai"
+
+    def __init__(self, key: str = UPSTREAM_KEY) -> None:
+        super().__init__(key, extra_fields=None)
+
+    def check(self, call: Call) -> None:
+        unknown = call.body.keys() & {*RENAMED.values(), "stream_options", "max_completion_tokens"}
+        if unknown:
+            raise self.refuse(422, f"Extra inputs are not permitted: {min(unknown)}")
+        for message in call.body.get("messages") or []:
+            for called in message.get("tool_calls") or []:
+                if len(called["id"]) != 9 or not called["id"].isalnum():
+                    raise self.refuse(400, f"Tool call id was {called['id']} but must be a-z, A-Z, 0-9, of length 9.")
+        super().check(as_openai(call))
+
+    def answer(self, call: Call) -> Answer:
+        return super().answer(as_openai(call))
+
+
+def as_openai(call: Call) -> Call:
+    """The same request as OpenAI would have got it."""
+    body = {RENAMED.get(name, name): value for name, value in call.body.items()}
+    if call.streamed:
+        body["stream_options"] = {"include_usage": True}
+    if "messages" in body:
+        body["messages"] = [plain(message) for message in body["messages"]]
+    return msgspec.structs.replace(call, body=body)
+
+
+def plain(message: JsonObject) -> JsonObject:
+    """A message without the chunks that only Mistral has."""
+    content = message.get("content")
+    kept = {name: value for name, value in message.items() if name != "prefix"}
+    if not isinstance(content, list):
+        return kept
+    known = [part for part in content if part.get("type") in {"text", "image_url"}]
+    return {**kept, "content": known or [{"type": "text", "text": ""}]}
