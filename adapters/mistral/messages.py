@@ -48,14 +48,21 @@ def to_mistral_messages(messages: Sequence[Message], quirks: Quirks, losses: Los
     for index, (given, message) in enumerate(zip(messages, to_messages(messages, quirks, losses), strict=True)):
         path = f"messages[{index}]"
         if isinstance(message, AssistantMessage) and isinstance(given, AssistantMessage):
+            if not message.content and not message.tool_calls and message.audio is None:
+                continue  # Mistral refuses an answer that says nothing
             in_loop = index > loop_begins and bool(message.tool_calls)
-            reasoning = readable_reasoning(given) if in_loop else ""
+            reasoning = readable_reasoning(given) if in_loop and not _is_foreign(given) else ""
             result.append(_assistant(message, reasoning, path, losses, is_last=index == len(messages) - 1))
         elif isinstance(message, UserMessage | ToolMessage) and not isinstance(message.content, str):
             result.append(_with_chunks(message, message.content, path, losses))
         else:
             result.append(message)
     return result
+
+
+def _is_foreign(message: AssistantMessage) -> bool:
+    """Return whether the reasoning is said to be another provider's."""
+    return bool(message.thinking_blocks) or any(detail.format for detail in message.reasoning_details or ())
 
 
 def _assistant(message: AssistantMessage, reasoning: str, path: str, losses: Losses, *, is_last: bool) -> Struct:

@@ -110,6 +110,11 @@ async def test_last_answer_is_marked_as_one_to_go_on_with() -> None:
     assert body["messages"][3] == {"role": "assistant", "content": "Once", "prefix": True}
 
 
+async def test_answer_that_says_nothing_is_left_out() -> None:
+    body = await sent(messages=[*ASKED, {"role": "assistant", "content": ""}, *ASKED])
+    assert body["messages"] == [*ASKED, *ASKED]
+
+
 async def test_reasoning_goes_back_within_a_tool_loop_alone() -> None:
     messages = [
         *ASKED,
@@ -119,6 +124,9 @@ async def test_reasoning_goes_back_within_a_tool_loop_alone() -> None:
         {"role": "tool", "tool_call_id": "call_1", "content": "r"},
     ]
     body = (await sent(messages=messages))["messages"]
+    foreign = {"type": "reasoning.text", "format": "anthropic-claude-v1", "text": "in the loop", "signature": "s"}
+    messages[3]["reasoning_details"] = [foreign]
+    assert (await sent(messages=messages))["messages"][3]["content"] == "Let me see."
     assert body[1] == {"role": "assistant", "content": "Hello"}
     assert body[3]["content"] == [
         {"type": "thinking", "thinking": [{"type": "text", "text": "in the loop"}]},
