@@ -17,8 +17,8 @@ import pytest
 from gateway_fixtures import Mocks, fresh_database
 from running_gateway import ORGANISATION, OTHER_TOKEN, TOKEN, RunningGateway, apply_yaml, running_gateway
 from serving_process import wait_until
-from upstreams import Upstream
-from upstreams.dialects import anthropic_answers, google_answers
+from upstreams import Fault, Upstream, recording
+from upstreams.dialects import anthropic_answers, bedrock_answers, google_answers
 from upstreams.recordings import JsonObject
 
 from aqueduct.db.cluster import Cluster
@@ -31,7 +31,33 @@ providers:
   - {{name: openai, adapter: openai, base_url: "{openai}/v1", secret: env:TEST_SECRET}}
   - {{name: anthropic, adapter: anthropic, base_url: "{anthropic}", secret: env:TEST_SECRET}}
   - {{name: google, adapter: google, base_url: "{google}/v1beta", secret: env:TEST_SECRET}}
+  - name: deepseek
+    adapter: openai_compatible
+    quirks: deepseek
+    base_url: "{compatible}/v1"
+    secret: env:TEST_SECRET
+  - name: vertex
+    adapter: vertex
+    base_url: "{vertex}"
+    secret: env:TEST_SECRET
+    options: {{project: demo, location: europe-west4}}
+  - name: vertex-claude
+    adapter: vertex
+    base_url: "{vertex_claude}"
+    secret: env:TEST_SECRET
+    options: {{project: demo, location: europe-west1}}
+  - {{name: bedrock, adapter: bedrock, base_url: "{bedrock}", secret: env:TEST_SECRET}}
 models:
+  - {{name: deepseek, deployments: [{{provider: deepseek, upstream_model: deepseek-reasoner}}]}}
+  - {{name: vertex-gemini, deployments: [{{provider: vertex, upstream_model: gemini-3-pro-preview}}]}}
+  - name: vertex-claude
+    deployments: [{{provider: vertex-claude, upstream_model: "claude-sonnet-4-5@20250929"}}]
+  - name: bedrock
+    deployments: [{{provider: bedrock, upstream_model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]
+  - name: either
+    deployments:
+      - {{provider: openai, upstream_model: gpt-5, priority: 0}}
+      - {{provider: google, upstream_model: gemini-3-pro-preview, priority: 1}}
   - {{name: gpt, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: claude, deployments: [{{provider: anthropic, upstream_model: claude-sonnet-4-5}}]}}
   - {{name: claude-adaptive, deployments: [{{provider: anthropic, upstream_model: claude-opus-4-8}}]}}
@@ -59,7 +85,7 @@ Ask = Callable[..., JsonObject]
 def start(gateway_cluster: Cluster, mocks: Mocks, tmp_path: Path, request: pytest.FixtureRequest) -> Start:
     """Start replicas on one fresh database."""
     url = fresh_database(gateway_cluster, f"portability_{abs(hash(request.node.nodeid))}")
-    models = MODELS.format(openai=mocks.openai.url, anthropic=mocks.anthropic.url, google=mocks.google.url)
+    models = MODELS.format(**{name: getattr(mocks, name).url for name in mocks.__struct_fields__})
     apply_yaml(url, ORGANISATION + models, tmp_path)
 
     @contextmanager
@@ -223,6 +249,47 @@ def test_thinking_that_the_client_dropped_is_sent_back_first_and_signed(start: S
         "thinking": "Thinking about: Begin. [tools=2]",
         "signature": anthropic_answers.SIGNATURE,
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "mock", "signature"),
+    [
+        ("vertex-gemini", "vertex", google_answers.SIGNATURE),
+        ("vertex-claude", "vertex_claude", anthropic_answers.SIGNATURE),
+        ("bedrock", "bedrock", bedrock_answers.SIGNATURE),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_dropped_signature_is_put_back_on_the_clouds_too(
+    start: Start, mocks: Mocks, model: str, mock: str, signature: str, *, streamed: bool
+) -> None:
+    with start() as gateway:
+        history = first_step(gateway, model, streamed=streamed)
+        assert signature not in json.dumps(history)
+        ask(gateway, model, history, streamed=streamed)
+    assert getattr(mocks, mock).requests[-1].body.count(signature.encode()) == 1
+
+
+def test_readable_reasoning_is_put_back_for_a_server_that_refuses_calls_without_it(start: Start, mocks: Mocks) -> None:
+    recorded = recording("gpustack/chat.completions__ruby_llm__chat_function_calling_gpustack_qwen3_can_use_tools__0")
+    history: list[JsonObject] = [{"role": "user", "content": "Begin."}]
+    with start() as gateway:
+        mocks.compatible.script(recorded)
+        answer = ask(gateway, "deepseek", history)
+        history.append(drops_unknown_fields(answer))
+        history += [{"role": "tool", "tool_call_id": one["id"], "content": "fine"} for one in answer["tool_calls"]]
+        ask(gateway, "deepseek", history)
+    sent = json.loads(mocks.compatible.requests[-1].body)["messages"]
+    assert sent[1]["reasoning_content"] == answer["reasoning_content"] != ""
+
+
+def test_fallback_to_a_provider_that_wants_signatures_gets_them(start: Start, mocks: Mocks) -> None:
+    with start(max_attempts=2) as gateway:
+        history = first_step(gateway, "gemini")
+        mocks.openai.script(None, fault=Fault(error=503))
+        ask(gateway, "either", history)
+    assert google_answers.SIGNATURE.encode() not in mocks.openai.requests[-1].body
+    assert sent_signatures(mocks.google) == [google_answers.SIGNATURE, None]
 
 
 def test_signature_survives_a_restart_between_turns(start: Start, mocks: Mocks) -> None:
