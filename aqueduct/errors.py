@@ -6,6 +6,7 @@ GatewayError
     code       slug, for example `model_not_found`
     message    for the client: names the field and what to do
     param      JSON path of the offending field
+    is_final   trying again is of no use although the status says otherwise
     kind       closed vocabulary by fault domain, for metrics and the usage row (`ErrorType`)
 """
 
@@ -20,6 +21,8 @@ class ErrorType(StrEnum):
     CALLER_MODEL_NOT_FOUND = "caller_model_not_found"
     CALLER_DISCONNECTED = "caller_disconnected"
     POLICY_DENIED = "policy_denied"
+    POLICY_RATE_LIMIT = "policy_rate_limit"
+    POLICY_BUDGET = "policy_budget"
     PROVIDER_CONTENT_POLICY = "provider_content_policy"
     PROVIDER_CREDENTIALS = "provider_credentials"
     PROVIDER_MODEL_NOT_FOUND = "provider_model_not_found"
@@ -30,6 +33,7 @@ class ErrorType(StrEnum):
     PROVIDER_BAD_RESPONSE = "provider_bad_response"
     PROVIDER_ERROR = "provider_error"
     GATEWAY_OVERLOADED = "gateway_overloaded"
+    GATEWAY_LIMITS_UNAVAILABLE = "gateway_limits_unavailable"
     GATEWAY_SHUTDOWN = "gateway_shutdown"
     OTHER = "_OTHER"
 
@@ -47,6 +51,7 @@ class GatewayError(Exception):
         error_type: str = "invalid_request_error",
         param: str | None = None,
         retry_after_s: float | None = None,
+        is_final: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -56,6 +61,7 @@ class GatewayError(Exception):
         self.error_type = error_type
         self.param = param
         self.retry_after_s = retry_after_s
+        self.is_final = is_final
 
 
 def shown(name: str) -> str:
@@ -77,6 +83,17 @@ def model_not_found(model: str) -> GatewayError:
         " GET /v1/models lists what you may use.",
         kind=ErrorType.CALLER_MODEL_NOT_FOUND,
         param="model",
+    )
+
+
+def terms_required() -> GatewayError:
+    """Return the 403 for a user who has not accepted the organisation's terms of service."""
+    return GatewayError(
+        403,
+        "terms_required",
+        "Accept your organisation's terms of service first. GET /v1/me names their version.",
+        kind=ErrorType.POLICY_DENIED,
+        error_type="permission_error",
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
 from typing import Final
+from uuid import uuid4
 
 from litestar import Litestar
 
@@ -28,12 +29,16 @@ from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.ids import RequestIds
+from aqueduct.limits.leases import Leases
+from aqueduct.limits.ledger import Ledger
+from aqueduct.limits.price import NoPrices
+from aqueduct.limits.store import PostgresStore
 from aqueduct.media.fetch import Bounds, Fetcher
 from aqueduct.media.guard import parse_guard
 from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
-from aqueduct.pipeline.admit import OpenAdmission
 from aqueduct.pipeline.execute import Pipeline
+from aqueduct.pipeline.limiting import LimitedAdmission
 from aqueduct.pipeline.media import ChatWithContents, FetchingAdapter
 from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.settings import Settings, SettingsError, variable
@@ -46,6 +51,7 @@ LAST_REQUESTS_S: Final = 5.0
 LAST_ROWS_S: Final = 20.0
 LAST_STATES_S: Final = 5.0
 VAULT_READERS: Final = 3
+LIMITS_REPORT_S: Final = 1.0
 logger = logging.getLogger("aqueduct")
 
 
@@ -112,7 +118,7 @@ def build_gateway(settings: Settings) -> Gateway:
     metrics = Metrics()
     transport = Http1Transport()
     secrets = SecretBox(settings.secret_key, settings.previous_secret_keys)
-    loader = Loader(Sources(adapter_types(), secrets, os.environ), time.time)
+    loader = Loader(Sources(adapter_types(), secrets, os.environ), time.time, settings.limits_time_zone)
     catalog = Catalog(settings.database_url, loader, poll_s=settings.catalog_poll_s)
     journal = Journal(
         Path(settings.journal_dir or Path(settings.data_dir, "journal")),
@@ -130,10 +136,11 @@ def build_gateway(settings: Settings) -> Gateway:
         keep_days=settings.usage_retention_days,
     )
     vault = _vault(settings, secrets, metrics)
+    admission = _admission(settings, settings.database_url, metrics)
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
         adapters=AdapterCache(transport, _around_chat(settings)),
-        admission=OpenAdmission(),
+        admission=admission,
         usage=UsageLog(recorder),
         random=SystemRandom(),
         count_attempt=metrics.attempt,
@@ -145,6 +152,7 @@ def build_gateway(settings: Settings) -> Gateway:
         settings=settings,
         catalog=catalog,
         pipeline=pipeline,
+        admission=admission,
         transport=transport,
         recorder=recorder,
         metrics=metrics,
@@ -180,12 +188,26 @@ def _around_chat(settings: Settings) -> Callable[[object], object]:
     return around
 
 
+def _admission(settings: Settings, database_url: str, metrics: Metrics) -> LimitedAdmission:
+    ttl_ms = int(settings.limits_lease_s * 1000)
+    report_s = min(LIMITS_REPORT_S, settings.limits_lease_s / 5)
+    ledger = Ledger(lambda: time.monotonic_ns() // 1_000_000, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
+    store = PostgresStore(database_url, uuid4(), ttl_ms=ttl_ms)
+    return LimitedAdmission(
+        Leases(ledger, store, report_s=report_s),
+        NoPrices(),
+        fail_open=settings.limits_fail_open,
+        count_rejection=metrics.limit_rejected,
+    )
+
+
 def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Return the lifespan: on the way out, requests end first, then their usage is written."""
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         await gateway.catalog.start()
+        await gateway.admission.leases.start()
         await gateway.recorder.start()
         if gateway.vault is not None:
             await gateway.vault.start()
@@ -204,6 +226,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
             await gateway.recorder.aclose(LAST_ROWS_S)
             if gateway.vault is not None:
                 await gateway.vault.aclose(LAST_STATES_S)
+            await gateway.admission.leases.aclose()
             await gateway.transport.aclose()
             await gateway.catalog.stop()
             await gateway.request_log.aclose()

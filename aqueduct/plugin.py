@@ -32,6 +32,7 @@ EXPOSED_HEADERS = [
     "retry-after",
     "retry-after-ms",
     "x-aqueduct-attempts",
+    "x-aqueduct-budget-remaining",
     "x-aqueduct-cost",
     "x-aqueduct-deployment",
     "x-aqueduct-dropped-params",
@@ -39,7 +40,14 @@ EXPOSED_HEADERS = [
     "x-aqueduct-overhead-ms",
     "x-aqueduct-provider",
     "x-aqueduct-usage-source",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
     "x-request-id",
+    "x-should-retry",
 ]
 CORS_MAX_AGE_S = 600
 

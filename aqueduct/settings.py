@@ -7,8 +7,10 @@ list in `docs/settings.md` and the help of `aqueduct serve`.
 import difflib
 import re
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -144,12 +146,36 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 604_800.0
     keepalive_ping_s: Annotated[Seconds, Meta(description="Silence in a stream after which a comment is sent.")] = 15.0
+    limits_time_zone: Annotated[
+        str, Meta(description="Time zone of calendar windows of limits, such as `Europe/Berlin`.")
+    ] = "UTC"
+    limits_lease_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=600,
+            description="Time without a sign of life after which what a worker holds of limits counts as used; four"
+            " fifths of it is served without the database.",
+        ),
+    ] = 15.0
+    limits_fail_open: Annotated[
+        Literal["none", "rates", "all"],
+        Meta(
+            description="Which limits let requests through when the database cannot be asked and nothing is held:"
+            " none, those that are no budgets, or all. The others answer 503."
+        ),
+    ] = "none"
     metrics: Annotated[bool, Meta(description="Serve Prometheus metrics on `/metrics`.")] = True
 
     @override
     def __repr__(self) -> str:
         """Show no value: URLs and keys hold secrets."""
         return "Settings(...)"
+
+
+def zone_info(name: str) -> tzinfo:
+    """Return a time zone by its IANA name; raises `ValueError` or `OSError` where there is none."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 class Setting(Struct, frozen=True):
@@ -192,6 +218,10 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(_named(str(error))) from None
+    try:
+        zone_info(settings.limits_time_zone)
+    except (ValueError, OSError):
+        raise SettingsError(f"{variable('limits_time_zone')} is no time zone that this system knows") from None
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "postgres://")):
         raise SettingsError(f"{variable('database_url')} must begin with postgresql://")
     return settings

@@ -8,6 +8,7 @@ from adapters.base import Call, ChunkStream, Result, SupportsChat
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
+from aqueduct.pipeline.meter import text_chars
 from aqueduct.pipeline.spec import OperationSpec, StateSpec, StreamSpec
 from aqueduct.vault import states
 from schemas.chat_request import (
@@ -123,20 +124,24 @@ def _prompt_chars(request: ChatRequest) -> int:
                 _call_chars(getattr(c, "function", None), getattr(c, "custom", None)) for c in message.tool_calls
             )
     for tool in request.tools or ():
-        if isinstance(tool, FunctionTool) and tool.function.parameters is not UNSET:
-            chars += len(bytes(tool.function.parameters))
+        if isinstance(tool, FunctionTool):
+            chars += len(tool.function.name) + text_chars(tool.function.description or "")
+            chars += 0 if tool.function.parameters is UNSET else len(bytes(tool.function.parameters))
+    if isinstance(request.response_format, JsonSchemaFormat):
+        schema = request.response_format.json_schema.schema
+        chars += 0 if schema is UNSET else len(bytes(schema))
     return chars
 
 
 def _content_chars(content: Content | list[TextPart] | None) -> int:
     if content is None or isinstance(content, str):
-        return len(content or "")
+        return text_chars(content or "")
     chars = 0
     for part in content:
         if isinstance(part, TextPart):
-            chars += len(part.text)
+            chars += text_chars(part.text)
         elif isinstance(part, RefusalPart):
-            chars += len(part.refusal)
+            chars += text_chars(part.refusal)
         else:
             chars += MEDIA_PART_CHARS
     return chars

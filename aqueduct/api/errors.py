@@ -132,7 +132,11 @@ def from_gateway(error: GatewayError) -> WireError:
     """Return how a refusal of the gateway's own is told."""
     detail = ErrorDetail(message=error.message, type=error.error_type, param=error.param, code=error.code)
     return WireError(
-        status=error.status, body=ErrorBody(error=detail), kind=error.kind, retry_after_s=error.retry_after_s
+        status=error.status,
+        body=ErrorBody(error=detail),
+        kind=error.kind,
+        retry_after_s=error.retry_after_s,
+        is_final=error.is_final,
     )
 
 

@@ -11,6 +11,7 @@ from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.execute import Pipeline
+from aqueduct.pipeline.limiting import LimitedAdmission
 from aqueduct.settings import Settings
 from aqueduct.usage.recorder import Recorder
 from aqueduct.vault.vault import Vault
@@ -22,6 +23,7 @@ class Gateway(Struct, kw_only=True):
     settings: Settings
     catalog: Catalog
     pipeline: Pipeline
+    admission: LimitedAdmission
     transport: Transport
     recorder: Recorder
     metrics: Metrics

@@ -64,6 +64,8 @@ def _common(context: RequestContext) -> Headers:
         headers.append((b"x-aqueduct-attempts", b"%d" % context.attempts))
     if context.dropped_params:
         headers.append((b"x-aqueduct-dropped-params", _safe(",".join(context.dropped_params))))
+    if context.limit_headers is not None:
+        headers += context.limit_headers()
     if context.usage is not None:
         headers.append((b"x-aqueduct-usage-source", context.usage.source.encode()))
     if context.cost is not None:

@@ -7,6 +7,7 @@ from litestar.enums import HttpMethod
 from msgspec import Struct
 
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
+from aqueduct.limits.telling import Standing
 
 
 class Me(Struct, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class Me(Struct, frozen=True, kw_only=True):
     service_account_id: UUID | None
     expires_at: float | None
     models: list[str]
+    terms_required: bool
+    limits: tuple[Standing, ...]
     object: str = "aqueduct.me"
 
 
@@ -33,11 +36,12 @@ class Validation(Struct, frozen=True, kw_only=True):
     org: str
 
 
-@get(["/me", "/v1/me"], sync_to_thread=False, include_in_schema=False)
-def me(request: AnyRequest) -> Response[bytes]:
+@get(["/me", "/v1/me"], include_in_schema=False)
+async def me(request: AnyRequest) -> Response[bytes]:
     """Describe the caller and what it may use."""
     principal = principal_of(request)
-    snapshot = gateway_of(request.scope).catalog.current
+    gateway = gateway_of(request.scope)
+    snapshot = gateway.catalog.current
     body = Me(
         token_id=principal.token_id,
         token_name=principal.token_name,
@@ -49,6 +53,8 @@ def me(request: AnyRequest) -> Response[bytes]:
         service_account_id=principal.service_account_id,
         expires_at=principal.expires_at,
         models=[model.name for model in snapshot.visible_models(principal)],
+        terms_required=principal.owes_terms,
+        limits=await gateway.admission.standings(principal.limits),
     )
     return json_response(request, body)
 

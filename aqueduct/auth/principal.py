@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from aqueduct.auth.policy import Policy
+from aqueduct.limits.rules import NO_LIMITS, LimitSet
 
 OwnerKind = Literal["user", "team", "service_account"]
 
@@ -14,8 +15,9 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """The owner of a token that is neither revoked nor disabled.
 
     `team_id` of a user's token is the team that its usage is booked on: the user's only team, or the org's default
-    team where the user is a member of it, else none. `expires_at` is in Unix seconds: the token's own expiry, or the
-    end of its grace after a rotation where that comes first.
+    team where the user is a member of it or of none, else none. `owes_terms`: the org's terms are yet to be accepted.
+    `expires_at` is in Unix seconds: the token's own expiry, or the end of its grace after a rotation where that comes
+    first.
     """
 
     token_id: UUID
@@ -28,3 +30,5 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     service_account_id: UUID | None = None
     expires_at: float | None = None
     policy: Policy = Policy()
+    limits: LimitSet = NO_LIMITS
+    owes_terms: bool = False

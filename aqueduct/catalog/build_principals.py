@@ -13,8 +13,10 @@ from msgspec import Struct
 from aqueduct.auth.credentials import Refusal
 from aqueduct.auth.policy import Policy, Rules, ScopePolicy, is_pattern, rules
 from aqueduct.auth.principal import Principal
+from aqueduct.catalog.build_limits import Limits
 from aqueduct.catalog.rows import GrantRow, OrgRow, Rows, ServiceAccountRow, TeamRow, TokenRow, UserRow
 from aqueduct.catalog.snapshot import Problem
+from aqueduct.limits.rules import LimitSet
 
 EVERYTHING = "*"
 
@@ -27,9 +29,12 @@ class Principals(Struct, frozen=True, kw_only=True):
     problems: list[Problem]
 
 
-def build_principals(rows: Rows, aliases: Mapping[str, str], now: float) -> Principals:
-    """Return who the tokens belong to. `aliases` maps an alias to its model's name; `now` is in Unix seconds."""
-    return _Builder(rows, aliases, now).build()
+def build_principals(rows: Rows, aliases: Mapping[str, str], now: float, zone_name: str = "UTC") -> Principals:
+    """Return who the tokens belong to. `aliases` maps an alias to its model's name; `now` is in Unix seconds.
+
+    `zone_name` is the time zone of calendar windows.
+    """
+    return _Builder(rows, aliases, now, zone_name).build()
 
 
 class _Owner(Struct, frozen=True, kw_only=True):
@@ -51,6 +56,12 @@ class _Owner(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def owes_terms(self) -> bool:
+        """Whether the owner is a user who has not accepted the org's terms in their present version."""
+        terms = self.org.terms_version
+        return terms is not None and self.user is not None and self.user.accepted_terms != terms
+
+    @property
     def team_id(self) -> UUID | None:
         """The team that usage is booked on."""
         enabled = [team.id for team in self.teams if team.enabled]
@@ -60,8 +71,9 @@ class _Owner(Struct, frozen=True, kw_only=True):
 
 
 class _Builder:
-    def __init__(self, rows: Rows, aliases: Mapping[str, str], now: float) -> None:
+    def __init__(self, rows: Rows, aliases: Mapping[str, str], now: float, zone_name: str) -> None:
         self._rows = rows
+        self._limits = Limits(rows, zone_name)
         self._now = now
         self._problems: list[Problem] = []
         self._orgs = {row.id: row for row in rows.orgs}
@@ -103,13 +115,24 @@ class _Builder:
             service_account_id=token.service_account_id,
             expires_at=expires_at,
             policy=self._policy(owner, token.id),
+            limits=self._limits_of(owner, token.id),
+            owes_terms=owner.owes_terms,
         )
+
+    def _limits_of(self, owner: _Owner, token_id: UUID) -> LimitSet:
+        """Return the limits: of a user in several teams without one that usage is booked on, those of all of them."""
+        teams = [team.id for team in owner.teams] if owner.team_id is None else [owner.team_id]
+        own = owner.user or owner.service_account
+        if own is None:
+            return self._limits.of((owner.org.id, *teams, token_id), token_id)
+        return self._limits.of((owner.org.id, *teams, own.id, token_id), own.id)
 
     def _owner(self, token: TokenRow) -> _Owner:
         """Return the owner; that the rows exist and are exactly one the database guarantees."""
         if token.user_id is not None:
             user = self._users[token.user_id]
-            return _Owner(org=self._orgs[user.org_id], teams=self._teams_of_user.get(user.id, ()), user=user)
+            org = self._orgs[user.org_id]
+            return _Owner(org=org, teams=self._teams_of_user.get(user.id) or self._default_team(org), user=user)
         if token.service_account_id is not None:
             account = self._service_accounts[token.service_account_id]
             team = self._teams[account.team_id]
@@ -132,6 +155,11 @@ class _Builder:
             policy = Policy(tuple(tuple(self._scopes[scope] for scope in level) for level in levels))
             self._policies[levels] = policy
         return policy
+
+    def _default_team(self, org: OrgRow) -> tuple[TeamRow, ...]:
+        """Return the team of users who are in none."""
+        team = None if org.default_team_id is None else self._teams.get(org.default_team_id)
+        return () if team is None or team.org_id != org.id else (team,)
 
     def _memberships(self) -> dict[UUID, tuple[TeamRow, ...]]:
         """Return each user's enabled teams, or all where none is: disabling a team must not lift its rules."""

@@ -14,8 +14,9 @@ from aqueduct.db.engine import DedicatedConnection
 class Loader:
     """Loads snapshots, one at a time."""
 
-    def __init__(self, sources: Sources, clock: Callable[[], float]) -> None:
-        """`clock` returns Unix seconds."""
+    def __init__(self, sources: Sources, clock: Callable[[], float], zone_name: str = "UTC") -> None:
+        """`clock` returns Unix seconds; `zone_name` is the time zone of calendar windows."""
+        self._zone_name = zone_name
         self._sources = sources
         self._clock = clock
         self._last_good = LastGood()
@@ -27,7 +28,7 @@ class Loader:
 
     def _build(self, rows: Rows, now: float) -> Snapshot:
         models = build_models(rows, self._sources, self._last_good)
-        principals = build_principals(rows, models.aliases, now)
+        principals = build_principals(rows, models.aliases, now, self._zone_name)
         prices, price_problems = build_prices(rows.prices, rows.deployments)
         self._last_good = models.good
         contents = Contents(

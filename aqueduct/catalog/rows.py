@@ -22,6 +22,7 @@ class OrgRow(Struct, frozen=True):
     slug: str
     default_team_id: UUID | None
     enabled: bool
+    terms_version: str | None
 
 
 class TeamRow(Struct, frozen=True):
@@ -40,6 +41,7 @@ class UserRow(Struct, frozen=True):
     org_id: UUID
     email: str
     enabled: bool
+    accepted_terms: str | None
 
 
 class MembershipRow(Struct, frozen=True):
@@ -150,6 +152,25 @@ class PriceRow(Struct, frozen=True):
     per: int
 
 
+class LimitRow(Struct, frozen=True, gc=False):
+    """A row of `limits`."""
+
+    id: UUID
+    org_id: UUID | None
+    team_id: UUID | None
+    user_id: UUID | None
+    service_account_id: UUID | None
+    token_id: UUID | None
+    model_id: UUID | None
+    model_pattern: str | None
+    metric: str
+    period: str | None
+    calendar: bool
+    amount: int
+    mode: str
+    per_member: bool
+
+
 class Rows(Struct, frozen=True, kw_only=True):
     """Everything, as one transaction saw it."""
 
@@ -165,6 +186,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     deployments: list[DeploymentRow]
     grants: list[GrantRow]
     prices: list[PriceRow]
+    limits: list[LimitRow]
 
 
 async def read_version(connection: DedicatedConnection) -> int:
@@ -191,6 +213,7 @@ async def read_rows(connection: DedicatedConnection) -> Rows:
             deployments=await _all(connection, DeploymentRow, "deployments"),
             grants=await _all(connection, GrantRow, "grants"),
             prices=await _all(connection, PriceRow, "prices"),
+            limits=await _all(connection, LimitRow, "limits"),
         )
 
 

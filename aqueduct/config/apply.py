@@ -25,6 +25,7 @@ from aqueduct.db.base import Base
 from aqueduct.db.models import (
     Deployment,
     Grant,
+    Limit,
     Membership,
     Model,
     Org,
@@ -194,7 +195,8 @@ Ids = Mapping[Key, UUID]
 
 def _org(record: Record, _: Ids) -> Columns:
     fields = record.fields
-    return {"slug": record.name, "name": fields["name"], "enabled": fields["enabled"]}
+    terms = fields["terms"]
+    return {"slug": record.name, "name": fields["name"], "enabled": fields["enabled"], "terms_version": terms}
 
 
 def _team(record: Record, ids: Ids) -> Columns:
@@ -284,6 +286,25 @@ def _grant(record: Record, ids: Ids) -> Columns:
     }
 
 
+def _limit(record: Record, ids: Ids) -> Columns:
+    fields = record.fields
+    name = fields["model"]
+    subject = record.parents[0]
+    columns = {column: None if kind != subject[0] else ids[subject] for kind, column in _SUBJECT_COLUMNS.items()}
+    model_id = ids.get(("model", str(name)))
+    return {
+        **columns,
+        "model_id": model_id,
+        "model_pattern": name if model_id is None else None,
+        "metric": fields["metric"],
+        "period": fields["window"],
+        "calendar": fields["calendar"],
+        "amount": fields["amount"],
+        "mode": fields["mode"],
+        "per_member": fields["each"] == "member",
+    }
+
+
 _SUBJECT_COLUMNS: Final[dict[Kind, str]] = {
     "org": "org_id",
     "team": "team_id",
@@ -302,6 +323,7 @@ _TABLES: Final[dict[Kind, type[Base]]] = {
     "model": Model,
     "deployment": Deployment,
     "grant": Grant,
+    "limit": Limit,
 }
 _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "org": _org,
@@ -314,4 +336,5 @@ _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "model": _model,
     "deployment": _deployment,
     "grant": _grant,
+    "limit": _limit,
 }

@@ -26,6 +26,8 @@ OWNER: Final = r"^(user:.+@.+|team:[^/]+/[^/]+|service:[^/]+/[^/]+/[^/]+)$"
 SUBJECT: Final = r"^(org:[^/]+|team:[^/]+/[^/]+|user:.+@.+|service:[^/]+/[^/]+/[^/]+|token:.+)$"
 HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
 
+Metric = Literal["requests", "input_tokens", "output_tokens", "total_tokens", "cost", "concurrency"]
+Window = Literal["second", "minute", "hour", "day", "week", "month", "total"]
 Operation = Literal["chat", "completions", "embeddings"]
 ExtraParams = Literal["drop", "reject", "forward"]
 MultipleAnswers = Literal["auto", "fan_out", "reject"]
@@ -67,7 +69,11 @@ class Org(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     slug: Annotated[str, _text("Short unique name: lower-case letters, digits, `-` and `_`.", SLUG)]
     name: Annotated[str | None, _text("Shown to people; absent: the slug.")] = None
     enabled: Annotated[bool, _text("`false` refuses every token of the organisation.")] = True
-    default_team: Annotated[str | None, _text("The team that new users come into, one of `teams`.", NAME)] = None
+    default_team: Annotated[str | None, _text("The team of users who are in no other, one of `teams`.", NAME)] = None
+    terms: Annotated[
+        str | None,
+        _text("Version of the terms of service that users must have accepted; another version asks them anew."),
+    ] = None
     teams: Annotated[tuple[Team, ...] | UnsetType, _text("Teams of the organisation.")] = UNSET
     users: Annotated[tuple[User, ...] | UnsetType, _text("People of the organisation.")] = UNSET
     service_accounts: Annotated[
@@ -164,6 +170,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     ] = ()
     context_window: Annotated[int | None, _text("Tokens of prompt and answer together.")] = None
     max_output_tokens: Annotated[int | None, _text("The longest answer, in tokens.")] = None
+    request_weight: Annotated[int, _text("What one request counts against limits on requests.")] = 1
     extra_params: Annotated[
         ExtraParams, _text("What happens to request fields that the provider has no equivalent for.")
     ] = "drop"
@@ -214,6 +221,27 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     deny: Annotated[tuple[str, ...], _text("What the subject does not see; no other grant brings it back.")] = ()
 
 
+class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much a subject may use, for one model or for all; see [limits](limits.md)."""
+
+    subject: Annotated[
+        str, _text("`org:SLUG`, `team:ORG/TEAM`, `user:EMAIL`, `service:ORG/TEAM/NAME` or `token:NAME`.", SUBJECT)
+    ]
+    metric: Annotated[Metric, _text("What is counted.")]
+    amount: Annotated[int | float, _text("How much; `cost` in units of the currency, to six decimals.")]
+    window: Annotated[Window | None, _text("In what time; required but for `concurrency`, which has none.")] = None
+    calendar: Annotated[
+        bool | None,
+        _text("Whether a day, week or month is that of the calendar, or slides; absent: the calendar's for `cost`."),
+    ] = None
+    model: Annotated[str | None, _text("A model's name or `vendor/*`; absent: all models together.", MODEL_NAME)] = None
+    mode: Annotated[Literal["enforce", "shadow"], _text("`shadow` counts and shows, and never refuses.")] = "enforce"
+    each: Annotated[
+        Literal["subject", "member"],
+        _text("`member`: every user, service account and ownerless token below the subject has the amount for itself."),
+    ] = "subject"
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an `aqueduct.yaml` may say. All keys are optional; what is absent is left as it is."""
 
@@ -225,9 +253,10 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     providers: Annotated[tuple[Provider, ...] | UnsetType, _text("Provider accounts and model servers.")] = UNSET
     models: Annotated[tuple[Model, ...] | UnsetType, _text("Models and where they run.")] = UNSET
     grants: Annotated[tuple[Grant, ...] | UnsetType, _text("Who may use which model.")] = UNSET
+    limits: Annotated[tuple[Limit, ...] | UnsetType, _text("How much who may use.")] = UNSET
 
 
-Section = Org | Membership | Token | Provider | Model | Grant
+Section = Org | Membership | Token | Provider | Model | Grant | Limit
 SECTIONS: Final[dict[str, type[Section]]] = {
     "orgs": Org,
     "memberships": Membership,
@@ -235,6 +264,7 @@ SECTIONS: Final[dict[str, type[Section]]] = {
     "providers": Provider,
     "models": Model,
     "grants": Grant,
+    "limits": Limit,
 }
 NESTED: Final[dict[str, type[Struct]]] = {
     "teams": Team,

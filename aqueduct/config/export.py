@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -10,6 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from aqueduct.config import document as doc
 from aqueduct.config.records import Kind, Record, Stored, pairs, texts
+from aqueduct.config.rules import is_calendar
+from aqueduct.limits.price import MICROS_PER_UNIT
 
 HEAD: Final = (
     "# Written by `aqueduct export`. Secrets are not in this file: env:NAME names a variable, and\n"
@@ -35,6 +38,7 @@ def to_document(stored: Stored) -> doc.Document:
         providers=_listed(view.providers()),
         models=_listed(view.models()),
         grants=_listed(view.grants()),
+        limits=_listed(view.limits()),
     )
 
 
@@ -100,6 +104,7 @@ class _View:
                 name=None if name == record.name else name,
                 enabled=fields.flag("enabled"),
                 default_team=fields.text_or_none("default_team"),
+                terms=fields.text_or_none("terms"),
                 teams=_listed(self._teams(record)),
                 users=_listed(self._users(record)),
                 service_accounts=_listed(self._service_accounts(record)),
@@ -163,6 +168,7 @@ class _View:
                 operations=msgspec.convert(fields.texts("operations"), tuple[doc.Operation, ...]),
                 context_window=fields.number_or_none("context_window"),
                 max_output_tokens=fields.number_or_none("max_output_tokens"),
+                request_weight=fields.number("request_weight"),
                 extra_params=msgspec.convert(fields.text("extra_params"), doc.ExtraParams),
                 signature_vault=fields.flag_or_none("signature_vault"),
                 multiple_answers=msgspec.convert(fields.text("multiple_answers"), doc.MultipleAnswers),
@@ -199,12 +205,33 @@ class _View:
         for subject, effects in subjects.items():
             yield doc.Grant(subject=subject, allow=tuple(effects["allow"]), deny=tuple(effects["deny"]))
 
+    def limits(self) -> Iterator[doc.Limit]:
+        for record, fields in self._of("limit"):
+            metric = msgspec.convert(fields.text("metric"), doc.Metric)
+            window = msgspec.convert(fields.text_or_none("window"), doc.Window | None)
+            calendar = fields.flag("calendar")
+            limit = doc.Limit(
+                subject=self._subject(record),
+                metric=metric,
+                amount=_units(fields.number("amount")) if metric == "cost" else fields.number("amount"),
+                window=window,
+                model=fields.text_or_none("model"),
+                mode="shadow" if fields.text("mode") == "shadow" else "enforce",
+                each="member" if fields.text("each") == "member" else "subject",
+            )
+            yield limit if is_calendar(limit) == calendar else msgspec.structs.replace(limit, calendar=calendar)
+
     def _subject(self, grant: Record) -> str:
         kind, name = grant.parents[0]
         if kind != "token":
             return f"{'service' if kind == 'service account' else kind}:{name}"
         label = self._by_key["token", name].label
         return f"token:{label if self._token_names.get(label) == name else doc.HASH_PREFIX + name}"
+
+
+def _units(micros: int) -> int | float:
+    """Return money in units of the currency; a `float` of six decimals is written as it was read."""
+    return micros // MICROS_PER_UNIT if micros % MICROS_PER_UNIT == 0 else float(Decimal(micros) / MICROS_PER_UNIT)
 
 
 def _expires(text: str | None) -> str | None:

@@ -14,7 +14,7 @@ from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, S
 from aqueduct.config.source import Source
 
 Action = Literal["create", "change", "delete"]
-_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant"})
+_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant", "limit"})
 
 _USUAL: Final[dict[str, FieldValue]] = {
     "enabled": True,
@@ -22,9 +22,19 @@ _USUAL: Final[dict[str, FieldValue]] = {
     "multiple_answers": "auto",
     "quirks": DEFAULT_QUIRKS,
     "weight": 1,
+    "request_weight": 1,
+    "mode": "enforce",
+    "each": "subject",
 }
 """Values that go without saying when something is created."""
-_IN_LABEL: Final = frozenset({("deployment", "upstream_model"), ("grant", "model"), ("token", "name")})
+_IN_LABEL: Final = frozenset(
+    {
+        ("deployment", "upstream_model"),
+        ("grant", "model"),
+        ("token", "name"),
+        *(("limit", name) for name in ("metric", "window", "calendar", "model", "each")),
+    }
+)
 
 
 class SecretCheck(Protocol):
@@ -212,14 +222,15 @@ def _kind_problems(
             others = [model for model in names[name] if model != record.name]
             if others:
                 yield record.path, f"the name '{name}' is taken by the model '{others[0]}'"
-    elif record.kind == "grant":
-        yield from _grant_problems(record, names)
+    elif record.kind in {"grant", "limit"}:
+        yield from _target_problems(record, names)
 
 
-def _grant_problems(record: Record, names: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    model = str(record.fields["model"])
-    if model.endswith("*"):
+def _target_problems(record: Record, names: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    named = record.fields["model"]
+    if named is None or str(named).endswith("*"):
         return
+    model = str(named)
     owners = names.get(model, ())
     if owners and model not in owners:
         yield record.path, f"'{model}' is an alias; name the model itself, '{owners[0]}'"
@@ -253,6 +264,8 @@ _PARENT_FIELDS: Final[dict[tuple[Kind, Kind], str]] = {
 
 
 def _reference_path(record: Record, parent: Kind) -> str:
+    if record.kind == "limit":
+        return f"{record.path}.subject"
     if record.kind == "grant":
         return record.path.rpartition(".")[0] + ".subject"
     return record.path + _PARENT_FIELDS.get((record.kind, parent), "")

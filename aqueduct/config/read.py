@@ -20,10 +20,12 @@ from aqueduct.config.document import (
     AutoCache,
     Document,
     ExtraParams,
+    Metric,
     MultipleAnswers,
     Operation,
     SchemaCheck,
     Section,
+    Window,
 )
 from aqueduct.config.problems import ConfigError, Problem
 from aqueduct.config.source import Source, Value, load, parse
@@ -44,6 +46,10 @@ _CHOICES: Final = {
     "multiple_answers": get_args(MultipleAnswers),
     "operations": get_args(Operation),
     "schema_check": get_args(SchemaCheck),
+    "metric": get_args(Metric),
+    "window": get_args(Window),
+    "mode": ("enforce", "shadow"),
+    "each": ("subject", "member"),
 }
 
 

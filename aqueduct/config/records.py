@@ -10,10 +10,10 @@ from typing import Final, Literal
 from msgspec import UNSET, Struct
 
 from aqueduct.config import document as doc
-from aqueduct.config.rules import expiry, items, upstream_model
+from aqueduct.config.rules import credits_of, expiry, is_calendar, items, upstream_model
 
 Kind = Literal[
-    "org", "team", "user", "service account", "membership", "token", "provider", "model", "deployment", "grant"
+    "org", "team", "user", "service account", "membership", "token", "provider", "model", "deployment", "grant", "limit"
 ]
 KINDS: Final[tuple[Kind, ...]] = (
     "org",
@@ -26,6 +26,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "model",
     "deployment",
     "grant",
+    "limit",
 )
 """In the order in which they can be created: none refers to a later one, an org's default team excepted."""
 
@@ -134,6 +135,7 @@ def wanted(document: doc.Document, token_hash: TokenHash, tokens_by_name: Mappin
         *(_provider(f"providers[{i}]", one) for i, one in enumerate(items(document.providers))),
         *(record for i, model in enumerate(items(document.models)) for record in _model(f"models[{i}]", model)),
         *(record for i, grant in enumerate(items(document.grants)) for record in _grant(f"grants[{i}]", grant, named)),
+        *(_limit(f"limits[{i}]", limit, named) for i, limit in enumerate(items(document.limits))),
     )
     return Wanted(records=records, complete=frozenset(_complete(document)))
 
@@ -145,6 +147,7 @@ _SECTIONS: Final[dict[str, Kind]] = {
     "providers": "provider",
     "models": "model",
     "grants": "grant",
+    "limits": "limit",
 }
 _OF_ORGS: Final[dict[str, Kind]] = {"teams": "team", "users": "user", "service_accounts": "service account"}
 
@@ -169,7 +172,12 @@ def _org(path: str, org: doc.Org) -> Iterator[Record]:
         name=org.slug,
         label=org.slug,
         path=path,
-        fields={"name": org.name or org.slug, "enabled": org.enabled, "default_team": org.default_team},
+        fields={
+            "name": org.name or org.slug,
+            "enabled": org.enabled,
+            "default_team": org.default_team,
+            "terms": org.terms,
+        },
     )
     for index, team in enumerate(items(org.teams)):
         name = f"{org.slug}/{team.name}"
@@ -251,6 +259,7 @@ def _model(path: str, model: doc.Model) -> Iterator[Record]:
             "operations": model.operations,
             "context_window": model.context_window,
             "max_output_tokens": model.max_output_tokens,
+            "request_weight": model.request_weight,
             "extra_params": model.extra_params,
             "signature_vault": model.signature_vault,
             "multiple_answers": model.multiple_answers,
@@ -280,14 +289,51 @@ def _model(path: str, model: doc.Model) -> Iterator[Record]:
         )
 
 
-def _grant(path: str, grant: doc.Grant, tokens: Mapping[str, str]) -> Iterator[Record]:
-    form, _, name = grant.subject.partition(":")
+def _subject(subject: str, tokens: Mapping[str, str]) -> tuple[Key, str]:
+    """Return the key of a subject and its name in keys, in which a token is named by its hash."""
+    form, _, name = subject.partition(":")
     if form == "token":
         hashed = re.fullmatch(r"sha256:([0-9a-f]{64})", name)
         key: Key = ("token", hashed[1] if hashed else tokens.get(name, name))
     else:
-        key = owner_key(grant.subject)
-    subject = f"{form}:{key[1]}"
+        key = owner_key(subject)
+    return key, f"{form}:{key[1]}"
+
+
+LimitFields = Mapping[str, FieldValue]
+
+
+def limit_name(subject: str, fields: LimitFields) -> str:
+    """Return the name that identifies a limit, also to people."""
+    window = fields["window"] or ""
+    kind = "calendar " if fields["calendar"] else ""
+    model = f" of {fields['model']}" if fields["model"] else ""
+    each = " each member" if fields["each"] == "member" else ""
+    return (
+        f"{subject}{each} {fields['metric']} per {kind}{window}{model}"
+        if window
+        else (f"{subject}{each} {fields['metric']}{model}")
+    )
+
+
+def _limit(path: str, limit: doc.Limit, tokens: Mapping[str, str]) -> Record:
+    key, subject = _subject(limit.subject, tokens)
+    fields: dict[str, FieldValue] = {
+        "metric": limit.metric,
+        "window": limit.window,
+        "calendar": is_calendar(limit),
+        "model": limit.model,
+        "each": limit.each,
+        "amount": credits_of(limit),
+        "mode": limit.mode,
+    }
+    name = limit_name(subject, fields)
+    label = limit_name(limit.subject, fields)
+    return Record(kind="limit", name=name, label=label, path=path, parents=(key,), fields=fields)
+
+
+def _grant(path: str, grant: doc.Grant, tokens: Mapping[str, str]) -> Iterator[Record]:
+    key, subject = _subject(grant.subject, tokens)
     for effect, names in (("allow", grant.allow), ("deny", grant.deny)):
         for index, model in enumerate(names):
             yield Record(

@@ -7,6 +7,7 @@ the database and not in the file.
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ from adapters.registry import adapter_types
 from aqueduct.config import document as doc
 from aqueduct.config.problems import Problem
 from aqueduct.config.source import Source
+from aqueduct.limits.price import MICROS_PER_UNIT
+from aqueduct.limits.rules import MAX_AMOUNT
+from aqueduct.limits.windows import CALENDAR_WINDOWS
 
 ItemT = TypeVar("ItemT")
 
@@ -58,6 +62,7 @@ def _reasons(document: doc.Document) -> Iterator[Reason]:
     yield from _providers(items(document.providers))
     yield from _models(items(document.models))
     yield from _grants(items(document.grants))
+    yield from _limits(items(document.limits))
 
 
 def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:
@@ -74,6 +79,7 @@ def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:
         path = f"orgs[{index}]"
         yield from _shape(f"{path}.slug", org.slug, doc.SLUG, "lower-case letters, digits, '-' and '_', at most 63")
         yield from _names(f"{path}.name", org.name)
+        yield from _names(f"{path}.terms", org.terms)
         yield from _org_members(path, org)
 
 
@@ -190,6 +196,7 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
         yield from _aliases(path, model)
         yield from _positive(f"{path}.context_window", model.context_window)
         yield from _positive(f"{path}.max_output_tokens", model.max_output_tokens)
+        yield from _positive(f"{path}.request_weight", model.request_weight)
         yield from _texts(f"{path}.owned_by", model.owned_by)
         operations = ((f"{path}.operations[{i}]", name) for i, name in enumerate(model.operations))
         yield from _duplicates("operation", operations)
@@ -257,6 +264,61 @@ def _grants(grants: tuple[doc.Grant, ...]) -> Iterator[Reason]:
         for j, name in enumerate(names)
     )
     yield from _duplicates("grant", named)
+
+
+def _limits(limits: tuple[doc.Limit, ...]) -> Iterator[Reason]:
+    for index, limit in enumerate(limits):
+        path = f"limits[{index}]"
+        forms = "org:SLUG, team:ORG/TEAM, user:EMAIL, service:ORG/TEAM/NAME or token:NAME"
+        yield from _shape(f"{path}.subject", limit.subject, doc.SUBJECT, forms)
+        if limit.model is not None:
+            yield from _model_name(f"{path}.model", limit.model)
+        yield from _window(path, limit)
+        yield from _amount(f"{path}.amount", limit)
+    named = ((f"limits[{i}]", " ".join(map(str, limit_key(limit)))) for i, limit in enumerate(limits))
+    yield from _duplicates("limit", named)
+
+
+def limit_key(limit: doc.Limit) -> tuple[str | bool | None, ...]:
+    """Return what identifies a limit besides its amount and mode."""
+    calendar = is_calendar(limit)
+    return (limit.subject, limit.metric, limit.window, "calendar" if calendar else "sliding", limit.model, limit.each)
+
+
+def is_calendar(limit: doc.Limit) -> bool:
+    """Whether the window is one of the calendar."""
+    if limit.calendar is not None:
+        return limit.calendar
+    return limit.metric == "cost" and limit.window in CALENDAR_WINDOWS
+
+
+def _window(path: str, limit: doc.Limit) -> Iterator[Reason]:
+    if limit.metric == "concurrency":
+        if limit.window is not None:
+            yield f"{path}.window", "requests at once have no window; remove it"
+    elif limit.window is None:
+        yield path, "the key 'window' is missing"
+    if limit.calendar and limit.window not in CALENDAR_WINDOWS:
+        yield f"{path}.calendar", "only a day, a week or a month is one of the calendar"
+
+
+def credits_of(limit: doc.Limit) -> int:
+    """Return the amount as it is counted: of `cost` in micro-units; raises `ValueError` where it is not whole."""
+    amount = Decimal(str(limit.amount)) * (MICROS_PER_UNIT if limit.metric == "cost" else 1)
+    if not amount.is_finite() or amount != amount.to_integral_value():
+        raise ValueError(amount)
+    return int(amount)
+
+
+def _amount(path: str, limit: doc.Limit) -> Iterator[Reason]:
+    try:
+        found = credits_of(limit)
+    except ValueError:
+        yield path, "must have six decimals at most" if limit.metric == "cost" else "must be a whole number"
+        return
+    if not 0 <= found <= MAX_AMOUNT:
+        most = MAX_AMOUNT // MICROS_PER_UNIT if limit.metric == "cost" else MAX_AMOUNT
+        yield path, f"must be from 0 to {most}"
 
 
 def _timeout(path: str, seconds: float | None) -> Iterator[Reason]:

@@ -8,10 +8,11 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aqueduct.config.document import ENV_PREFIX, STORED_SECRET
-from aqueduct.config.records import FieldValue, Key, Record, Stored, deployment_name, grant_name
+from aqueduct.config.records import FieldValue, Key, Record, Stored, deployment_name, grant_name, limit_name
 from aqueduct.db.models import (
     Deployment,
     Grant,
+    Limit,
     Membership,
     Model,
     Org,
@@ -43,6 +44,7 @@ async def load(connection: AsyncConnection) -> Database:
     await loader.models()
     await loader.deployments()
     await loader.grants()
+    await loader.limits()
     stored = Stored(records=loader.records, retired=loader.retired)
     return Database(stored=stored, ids=loader.ids, secrets=loader.secrets)
 
@@ -67,11 +69,12 @@ class _Loader:
 
     async def orgs_and_teams(self) -> None:
         default = select(Team.id, Team.name).subquery()
-        orgs = select(Org.id, Org.slug, Org.name, Org.enabled, default.c.name).outerjoin(
+        orgs = select(Org.id, Org.slug, Org.name, Org.enabled, Org.terms_version, default.c.name).outerjoin(
             default, default.c.id == Org.default_team_id
         )
-        for row_id, slug, name, enabled, team in await self._connection.execute(orgs):
-            self._plain(row_id, ("org", slug), (), {"name": name, "enabled": enabled, "default_team": team})
+        for row_id, slug, name, enabled, terms, team in await self._connection.execute(orgs):
+            fields: dict[str, FieldValue] = {"name": name, "enabled": enabled, "default_team": team, "terms": terms}
+            self._plain(row_id, ("org", slug), (), fields)
         teams = select(Team.id, Team.name, Team.enabled, Org.slug).join(Org, Org.id == Team.org_id)
         for row_id, name, enabled, slug in await self._connection.execute(teams):
             self._plain(row_id, ("team", f"{slug}/{name}"), (("org", slug),), {"enabled": enabled})
@@ -147,6 +150,7 @@ class _Loader:
             Model.operations,
             Model.context_window,
             Model.max_output_tokens,
+            Model.request_weight,
             Model.extra_params,
             Model.signature_vault,
             Model.multiple_answers,
@@ -163,6 +167,7 @@ class _Loader:
             operations,
             window,
             output,
+            weight,
             extra_params,
             vault,
             many,
@@ -176,6 +181,7 @@ class _Loader:
                 "operations": tuple(operations),
                 "context_window": window,
                 "max_output_tokens": output,
+                "request_weight": weight,
                 "extra_params": extra_params,
                 "signature_vault": vault,
                 "multiple_answers": many,
@@ -233,6 +239,39 @@ class _Loader:
                 row_id,
                 Record(kind="grant", name=key[1], label=f"{form}:{shown} {name}", parents=(parent,), fields=fields),
             )
+
+    async def limits(self) -> None:
+        subject_id = func.coalesce(Limit.org_id, Limit.team_id, Limit.user_id, Limit.service_account_id, Limit.token_id)
+        model = func.coalesce(Model.name, Limit.model_pattern)
+        query = select(
+            Limit.id,
+            subject_id,
+            model,
+            Limit.metric,
+            Limit.period,
+            Limit.calendar,
+            Limit.amount,
+            Limit.mode,
+            Limit.per_member,
+        ).outerjoin(Model, Model.id == Limit.model_id)
+        rows = await self._connection.execute(query)
+        for row_id, subject, model_name, metric, period, calendar, amount, mode, per_member in rows:
+            parent = self._keys.get(subject)
+            if parent is None:  # a token that is revoked or replaced
+                continue
+            form = "service" if parent[0] == "service account" else parent[0]
+            fields: dict[str, FieldValue] = {
+                "metric": metric,
+                "window": period,
+                "calendar": calendar,
+                "model": model_name,
+                "each": "member" if per_member else "subject",
+                "amount": amount,
+                "mode": mode,
+            }
+            name = limit_name(f"{form}:{parent[1]}", fields)
+            label = limit_name(f"{form}:{self.records[parent].label}", fields)
+            self._add(row_id, Record(kind="limit", name=name, label=label, parents=(parent,), fields=fields))
 
 
 def _shown_secret(secret: str | None) -> str | None:

@@ -16,7 +16,8 @@ class Account:
 
     `pending` is consumption by slot since the last report; a negative amount gives back what was reported. `epoch`
     grows when the lease was lost: what was reserved before is never given back then, because the database has booked
-    the whole lease as consumed. `used` and `others` (held by other replicas) are as the last answer told.
+    the whole lease as consumed. `sent` is what was reported and not answered yet.
+    `used` and `others` (held by other replicas) are as the last answer told.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Account:
         "refused_below",
         "refused_until",
         "resets_at",
+        "sent",
         "slack",
         "synced_at",
         "tight",
@@ -49,6 +51,7 @@ class Account:
         self.is_enforced = applied.limit.mode == "enforce"
         self.slack = 0
         self.pending: dict[int, int] = {}
+        self.sent = 0
         self.in_use = 0
         self.epoch = 0
         self.known = False
@@ -74,7 +77,7 @@ class Account:
         """What was consumed in the window as far as this replica knows; of slots, what is taken."""
         if self.is_concurrency:
             return self.in_use + self.others
-        return max(0, self.used + sum(self.pending.values()))
+        return max(0, self.used + self.sent + sum(self.pending.values()))
 
     @property
     def remaining(self) -> int:
@@ -104,6 +107,7 @@ class Account:
 
     def answered(self, held: int) -> None:
         """Take up what the database says is held after the last report."""
+        self.sent = 0
         self.slack = held - self.in_use if self.is_concurrency else held - positive(self.pending.values())
 
     def lose(self) -> None:

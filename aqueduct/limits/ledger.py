@@ -250,6 +250,7 @@ class Ledger:
             in_use=account.in_use if account.is_concurrency else -1,
             drop=is_idle,
         )
+        account.sent = sum(account.pending.values())
         account.pending = {}
         account.slack -= give
         return item

@@ -9,12 +9,13 @@ bucket was filled evenly, and GCRA with a full burst admits twice the limit in o
 A calendar window has one slot, named by its beginning, and the window `total` has the slot 0.
 """
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+from aqueduct.settings import zone_info
 
 Window = Literal["second", "minute", "hour", "day", "week", "month", "total"]
 CalendarWindow = Literal["day", "week", "month"]
@@ -30,11 +31,6 @@ WINDOW_MS: Final[dict[str, int]] = {
 """Lengths of sliding windows; a sliding month has 30 days."""
 CALENDAR_WINDOWS: Final = frozenset({"day", "week", "month"})
 STARTS_AHEAD: Final = 2
-
-
-def zone(name: str) -> tzinfo:
-    """Return a time zone by its IANA name; raises `ValueError` or `OSError` where there is none."""
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 class Slots(Struct, frozen=True):
@@ -98,7 +94,7 @@ def _period(window: CalendarWindow, zone_name: str, now_s: int) -> tuple[int, in
 
 @lru_cache(maxsize=256)
 def _computed(window: CalendarWindow, zone_name: str, now_s: int) -> tuple[int, int]:
-    place = zone(zone_name)
+    place = zone_info(zone_name)
     day = datetime.fromtimestamp(now_s, place).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if window == "day":
         first, last = day, day + timedelta(days=1)

@@ -4,14 +4,35 @@ A reservation is taken before the first attempt and settled after the last, exac
 request implement `Admission`; `OpenAdmission` is a gateway that has none.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
+from adapters.base import Deployment
+from aqueduct.catalog.snapshot import ResolvedModel
 from aqueduct.pipeline.context import RequestContext
 from schemas.usage import Usage
 
 
+class Demand(Struct, frozen=True):
+    """What a request asks for. `max_output` is the client's bound in tokens, all choices together; None: it set none.
+
+    `prompt_chars` counts the prompt, which only limits on tokens or cost need. `plan` is not empty.
+    """
+
+    model: ResolvedModel
+    plan: tuple[Deployment, ...]
+    prompt_chars: Callable[[], int]
+    max_output: int | None
+
+
 class Reservation(Protocol):
     """What a request may consume."""
+
+    async def attempt(self, deployment: Deployment) -> None:
+        """Check that there is enough for one more attempt after the first, or raise `GatewayError`."""
+        ...
 
     def settle(self, usage: Usage | None) -> None:
         """Take what was really consumed and give the rest back; `None` where nothing was consumed."""
@@ -21,7 +42,7 @@ class Reservation(Protocol):
 class Admission(Protocol):
     """Decides on a request, all scopes at once."""
 
-    async def admit(self, context: RequestContext) -> Reservation | None:
+    async def admit(self, context: RequestContext, demand: Demand) -> Reservation | None:
         """Return the reservation (`None`: nothing to settle) or raise `GatewayError`."""
         ...
 
@@ -29,7 +50,7 @@ class Admission(Protocol):
 class OpenAdmission:
     """Admits every request that was authenticated and may use its model."""
 
-    async def admit(self, context: RequestContext) -> Reservation | None:
+    async def admit(self, context: RequestContext, demand: Demand) -> Reservation | None:
         """Admit."""
-        del context
+        del context, demand
         return None

@@ -1,7 +1,7 @@
 """What is known of one request while it passes the stages; knows no HTTP and no provider."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -36,6 +36,7 @@ class RequestContext:
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
+    `limit_headers` gives the headers about the limits of a request that stands under some.
     `journaled` once the journal knows of the request, which must then hear of its end.
     `failures` are the attempts that have failed so far, `price_lists` the prices of the request's snapshot by
     deployment, `cost` in pico-units of the currency what all attempts cost (None: not priced).
@@ -59,6 +60,7 @@ class RequestContext:
         "first_content",
         "include_cost",
         "journaled",
+        "limit_headers",
         "model",
         "native_finish_reason",
         "operation",
@@ -118,6 +120,7 @@ class RequestContext:
         self.answered: Usage | None = None
         self.spent: Usage | None = None
         self.status = 0
+        self.limit_headers: Callable[[], list[tuple[bytes, bytes]]] | None = None
         self.error_kind: ErrorType | None = None
 
     def with_spent(self, usage: Usage) -> Usage:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -12,15 +13,15 @@ from msgspec import Raw, Struct
 from adapters.base import Call, ChunkStream, Deployment, Result
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.catalog.snapshot import ResolvedModel, RoutedDeployment, Snapshot
-from aqueduct.errors import invalid_request, shown
-from aqueduct.pipeline.admit import Admission, Reservation
+from aqueduct.errors import invalid_request, shown, terms_required
+from aqueduct.pipeline.admit import Admission, Demand, Reservation
 from aqueduct.pipeline.attempt_log import note_cost, note_failure
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.recall import KeptStream, StateVault, recall_for
 from aqueduct.pipeline.resolve import no_deployment, resolve
-from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationRequest, OperationSpec, RequestT
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationSpec, RequestT, max_output
 from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.routing.plan import plan
 from schemas.usage import Usage
@@ -87,6 +88,8 @@ async def execute(
     usage: Usage | None = None
 
     async def attempt(deployment: Deployment, number: int) -> Result[BodyT]:
+        if number > 1 and admitted.reservation is not None:
+            await admitted.reservation.attempt(deployment)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         asked = request if recall is None else await recall.asked(request, adapter, call)
@@ -135,6 +138,8 @@ async def execute_stream(
     opened = False
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
+        if number > 1 and admitted.reservation is not None:
+            await admitted.reservation.attempt(deployment)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         asked = request if recall is None else await recall.asked(request, adapter, call)
@@ -174,7 +179,7 @@ def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, resu
 async def _admit(
     pipeline: Pipeline,
     spec: OperationSpec[RequestT, BodyT, ChunkT],
-    request: OperationRequest,
+    request: RequestT,
     extra_params: Mapping[str, Raw],
     context: RequestContext,
 ) -> Admitted:
@@ -184,12 +189,15 @@ async def _admit(
     context.price_lists = snapshot.prices
     model = resolve(snapshot, context.principal, request.model, spec.name)
     context.model, context.catalog_model = model.name, model.catalog_name
+    if context.principal.owes_terms:
+        raise terms_required()
     if extra_params and model.extra_params == "reject":
         name = shown(next(iter(extra_params)))
         message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
         raise invalid_request("unsupported_parameter", message, name)
     candidates = plan(_capable(pipeline, spec, model), pipeline.random)
-    reservation = await pipeline.admission.admit(context)
+    demand = Demand(model, candidates, partial(spec.prompt_chars, request), max_output(request))
+    reservation = await pipeline.admission.admit(context, demand)
     try:
         await pipeline.usage.begin(context, candidates[0])
     except BaseException:

@@ -10,11 +10,19 @@ from schemas.usage import Usage
 CHARS_PER_TOKEN: Final = 3.2
 
 
+def text_chars(text: str) -> int:
+    """Return the characters of a text; beyond ASCII, what comes to two UTF-8 bytes a token."""
+    if text.isascii():
+        return len(text)
+    wide = "".join(char for char in text if not char.isascii())
+    return len(text) - len(wide) + math.ceil(len(wide.encode("utf-8", "replace")) / 2 * CHARS_PER_TOKEN)
+
+
 def chars_of(items: str | list[str | int | list[int]] | None) -> int:
     """Return the characters of a prompt or input; a token counts as `CHARS_PER_TOKEN`, rounded up."""
     if items is None or isinstance(items, str):
-        return len(items or "")
-    texts = sum(len(item) for item in items if isinstance(item, str))
+        return text_chars(items or "")
+    texts = sum(text_chars(item) for item in items if isinstance(item, str))
     tokens = sum(len(item) if isinstance(item, list) else 1 for item in items if not isinstance(item, str))
     return texts + math.ceil(tokens * CHARS_PER_TOKEN)
 

@@ -57,6 +57,18 @@ def wants_usage(request: object) -> bool:
     return options is not None and options.include_usage is True
 
 
+def max_output(request: object) -> int | None:
+    """Return the client's bound on the output in tokens, all choices together; None: none; 0: there is no text."""
+    if not hasattr(request, "max_tokens"):
+        return 0
+    newer: object = getattr(request, "max_completion_tokens", None)
+    bound: object = newer if isinstance(newer, int) else getattr(request, "max_tokens", None)
+    if not isinstance(bound, int):
+        return None
+    choices: object = getattr(request, "n", None)
+    return max(0, bound) * (max(1, choices) if isinstance(choices, int) else 1)
+
+
 class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
     """How an operation streams."""
 

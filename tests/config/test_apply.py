@@ -24,7 +24,8 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "aqueduct.yaml"
 BOX = SecretBox(base64.b64encode(b"k" * 32).decode())
 EVERYTHING = """
 orgs:
-- {slug: a, name: "Ä: #1", enabled: false, default_team: t x, teams: [{name: t x, enabled: false}, {name: u}],
+- {slug: a, name: "Ä: #1", enabled: false, default_team: t x, terms: v1,
+   teams: [{name: t x, enabled: false}, {name: u}],
    users: [{email: Up@A.org, name: "Ü 'q'", admin: true, enabled: false}],
    service_accounts: [{name: s, team: u, enabled: false}]}
 - {slug: 'no', users: [{email: y@no}]}
@@ -40,6 +41,7 @@ providers:
 - {name: q, adapter: echo, secret: 'env:KEY'}
 models:
 - {name: m, aliases: [b, a], operations: [embeddings, chat], context_window: 10, max_output_tokens: 5,
+   request_weight: 3,
    extra_params: reject, owned_by: us, enabled: false, deployments: [
    {provider: p, upstream_model: "x: y", priority: -1, weight: 7, enabled: false,
     timeouts: {connect_s: 0.5, first_byte_s: 20, idle_s: 1.25}}, {provider: q}]}
@@ -52,6 +54,13 @@ grants:
 - {subject: 'service:a/u/s', allow: [m]}
 - {subject: 'token:one', deny: [m]}
 - {subject: 'token:sha256:%s', deny: [m]}
+limits:
+- {subject: 'org:a', metric: cost, window: month, amount: 12.345678}
+- {subject: 'org:a', metric: cost, window: month, amount: 3, calendar: false, mode: shadow}
+- {subject: 'team:a/u', metric: requests, window: minute, amount: 3, each: member}
+- {subject: 'user:up@a.org', metric: total_tokens, window: day, amount: 20000, model: m, calendar: true}
+- {subject: 'service:a/u/s', metric: concurrency, amount: 2}
+- {subject: 'token:one', metric: output_tokens, window: total, amount: 0, model: 'w/*'}
 """ % tuple(hashlib.sha256(text).hexdigest() for text in (b"2", b"3", b"4", b"3"))  # noqa: UP031 - the text has braces
 ENVIRONMENT = {"ONE": "aq_one-0123456789-0123456789-0123456789"}
 

@@ -17,7 +17,7 @@ def refusals(text: str) -> list[str]:
     ("text", "expected"),
     [
         ("model: []", "f.yaml:1: model: unknown key 'model'; did you mean 'models'?"),
-        ("limits: []", "f.yaml:1: limits: unknown key 'limits'; known here: orgs, memberships, tokens, providers"),
+        ("budgets: []", "f.yaml:1: budgets: unknown key 'budgets'; known here: orgs, memberships, tokens, providers"),
         ("mcp_servers: []", "f.yaml:1: mcp_servers: unknown key 'mcp_servers'"),
         ("models: {}", "f.yaml:1: models: must be a list of items that begin with `-`, is a mapping of keys"),
         ("models: x", "f.yaml:1: models: must be a list of items that begin with `-`, is a text"),
@@ -90,6 +90,39 @@ def refusals(text: str) -> list[str]:
         ("grants: [{subject: a, allow: [m]}]", "grants[0].subject: 'a' is not allowed; it must be org:SLUG"),
         ("grants: [{subject: 'org:a', allow: [m], deny: [m]}]", "grants[0].deny[0]: duplicate grant: 'org:a m'"),
         ("grants: [{subject: 'org:a', allow: ['*x']}]", "grants[0].allow[0]: a wildcard has one '*', at its end"),
+        (
+            "limits: [{subject: 'org:a', metric: requests, window: decade, amount: 1}]",
+            "f.yaml:1: limits[0].window: 'decade' is not one of second, minute, hour",
+        ),
+        (
+            "limits: [{subject: 'org:a', metric: requests, window: minute, amount: -1}]",
+            "limits[0].amount: must be from 0 to",
+        ),
+        (
+            "limits: [{subject: 'org:a', metric: requests, window: minute, amount: 1.5}]",
+            "limits[0].amount: must be a whole number",
+        ),
+        (
+            "limits: [{subject: 'org:a', metric: cost, window: month, amount: 0.0000001}]",
+            "limits[0].amount: must have six decimals at most",
+        ),
+        ("limits: [{subject: 'org:a', metric: requests, amount: 1}]", "limits[0]: the key 'window' is missing"),
+        (
+            "limits: [{subject: 'org:a', metric: concurrency, window: day, amount: 1}]",
+            "limits[0].window: requests at once have no window; remove it",
+        ),
+        (
+            "limits: [{subject: 'org:a', metric: requests, window: hour, amount: 1, calendar: true}]",
+            "limits[0].calendar: only a day, a week or a month is one of the calendar",
+        ),
+        (
+            "limits:\n- &a {subject: 'org:a', metric: cost, window: day, amount: 1}\n- {<<: *a, calendar: true}",
+            "f.yaml:3: limits[1]: duplicate limit",
+        ),
+        (
+            "limits: [{subject: 'org:a', metric: cost, window: day, budget: 1, amount: 1}]",
+            "limits[0].budget: unknown key 'budget'",
+        ),
         ("orgs: [{slug: A}]", "orgs[0].slug: 'A' is not allowed; it must be lower-case letters"),
         ("orgs: [{slug: a, teams: [{name: x/y}]}]", "orgs[0].teams[0].name: 'x/y' is not allowed"),
         (

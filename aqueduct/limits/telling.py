@@ -1,0 +1,198 @@
+"""Limits in words and headers: refusals, `x-ratelimit-*`, and what `/v1/me` shows; decides nothing."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.limits.account import Account
+from aqueduct.limits.price import MICROS_PER_UNIT
+from aqueduct.limits.rules import TOKEN_METRICS, Limit
+
+UNKNOWN_WAIT_S: Final = 1.0
+"""Where credits come back when another request ends."""
+_KINDS: Final = {"requests": "requests", "concurrency": "concurrency"}
+_WORDS: Final = {
+    "requests": "requests",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "total_tokens": "tokens",
+    "concurrency": "requests at once",
+}
+Headers = list[tuple[bytes, bytes]]
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """One limit and where its caller stands, as `/v1/me` shows it; `cost` in micro-units, times in Unix seconds."""
+
+    scope: str
+    subject: str
+    metric: str
+    window: str | None
+    calendar: bool
+    mode: str
+    model: str | None
+    per_member: bool
+    limit: int
+    used: int
+    remaining: int
+    resets_at: float | None
+
+
+def standing(account: Account, now_ms: int) -> Standing:
+    """Return a counter as its caller may see it."""
+    limit = account.limit
+    resets = _resets_ms(account, now_ms)
+    return Standing(
+        scope=limit.scope,
+        subject=limit.name,
+        metric=limit.metric,
+        window=limit.window,
+        calendar=limit.slots.calendar is not None,
+        mode=limit.mode,
+        model=limit.model,
+        per_member=limit.per_member,
+        limit=limit.amount,
+        used=account.spent,
+        remaining=account.remaining,
+        resets_at=None if resets is None else resets / 1000,
+    )
+
+
+def refusal(account: Account, now_ms: int) -> GatewayError:
+    """Return the 429 for a limit that is reached."""
+    limit = account.limit
+    wait_s = _wait_s(account, now_ms)
+    resets = "" if wait_s is None else f" Try again in {duration(wait_s)}."
+    message = f"{_sentence(limit)} Used: {_amount(limit, account.spent)}.{resets}"
+    if limit.is_budget:
+        return GatewayError(
+            429,
+            "insufficient_quota",
+            message,
+            kind=ErrorType.POLICY_BUDGET,
+            error_type="insufficient_quota",
+            retry_after_s=wait_s,
+            is_final=True,
+        )
+    return GatewayError(
+        429,
+        "rate_limit_exceeded",
+        message,
+        kind=ErrorType.POLICY_RATE_LIMIT,
+        error_type=kind_of(limit),
+        retry_after_s=wait_s,
+    )
+
+
+def never_fits(limit: Limit, amount: int) -> GatewayError:
+    """Return the 400 for a request that is larger than a limit."""
+    return GatewayError(
+        400,
+        "request_exceeds_limit",
+        f"{_sentence(limit)} This request alone may need {_amount(limit, amount)}: send less, or allow less output.",
+        kind=ErrorType.POLICY_RATE_LIMIT,
+    )
+
+
+def unavailable() -> GatewayError:
+    """Return the 503 for a request whose limits nobody can check."""
+    return GatewayError(
+        503,
+        "limits_unavailable",
+        "The gateway cannot check your limits right now. Try again in a moment.",
+        kind=ErrorType.GATEWAY_LIMITS_UNAVAILABLE,
+        error_type="server_error",
+        retry_after_s=UNKNOWN_WAIT_S,
+    )
+
+
+def kind_of(limit: Limit) -> str:
+    """Return what kind of limit it is: `requests`, `tokens`, `concurrency` or `cost`."""
+    return "cost" if limit.metric == "cost" else _KINDS.get(limit.metric, "tokens")
+
+
+def headers(accounts: Iterable[Account], now_ms: int) -> Headers:
+    """Return the headers of an answer: the tightest limit on requests, on tokens, and the tightest budget."""
+    tightest: dict[str, Account] = {}
+    for account in accounts:
+        limit = account.limit
+        if not account.is_enforced or limit.metric == "concurrency":
+            continue
+        kind = kind_of(limit)
+        if kind not in tightest or account.remaining < tightest[kind].remaining:
+            tightest[kind] = account
+    found: Headers = []
+    for kind in ("requests", "tokens"):
+        if kind in tightest:
+            account, name = tightest[kind], kind.encode()
+            resets = _resets_ms(account, now_ms)
+            found.append((b"x-ratelimit-limit-%b" % name, b"%d" % account.limit.amount))
+            found.append((b"x-ratelimit-remaining-%b" % name, b"%d" % account.remaining))
+            if resets is not None:
+                left = duration(max(0, resets - now_ms) / 1000).encode()
+                found.append((b"x-ratelimit-reset-%b" % name, left))
+    if "cost" in tightest:
+        found.append((b"x-aqueduct-budget-remaining", _money(tightest["cost"].remaining).encode()))
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Return a time as Go writes it, as OpenAI does: `250ms`, `1s`, `6m0s`, `24h0m0s`."""
+    ms = round(seconds * 1000)
+    if ms < 1000:
+        return f"{ms}ms"
+    whole, rest = divmod(ms, 1000)
+    minutes, secs = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{secs}.{rest:03d}".rstrip("0") + "s" if rest else f"{secs}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def _resets_ms(account: Account, now_ms: int) -> int | None:
+    if account.is_concurrency:
+        return None
+    ends = account.limit.slots.ends_ms(now_ms)
+    if not account.limit.slots.slot_ms or any(amount > 0 for amount in account.pending.values()):
+        return ends
+    return max(account.resets_at, now_ms)
+
+
+def _wait_s(account: Account, now_ms: int) -> float | None:
+    """Return how long it takes until there may be credits again; None where time does not bring any."""
+    slots = account.limit.slots
+    if account.is_concurrency:
+        return UNKNOWN_WAIT_S
+    if slots.slot_ms:
+        return max(0.001, (account.free_at - now_ms) / 1000) if account.free_at > now_ms else UNKNOWN_WAIT_S
+    ends = slots.ends_ms(now_ms)
+    return None if ends is None else (ends - now_ms) / 1000
+
+
+def _sentence(limit: Limit) -> str:
+    who = f"{limit.scope.replace('_', ' ')} '{limit.name}'"
+    each = ", for each member" if limit.per_member else ""
+    model = "" if limit.model is None else f" of the model '{limit.model}'"
+    window = "" if limit.window is None else " in total" if limit.window == "total" else f" per {limit.window}"
+    return f"The limit of the {who} is {_amount(limit, limit.amount)}{model}{window}{each}."
+
+
+def _amount(limit: Limit, amount: int) -> str:
+    if limit.metric == "cost":
+        return _money(amount)
+    words = _WORDS[limit.metric]
+    if amount == 1:
+        words = (
+            words.replace("requests", "request").removesuffix("s")
+            if limit.metric in TOKEN_METRICS
+            else (words.replace("requests", "request"))
+        )
+    return f"{amount} {words}"
+
+
+def _money(micros: int) -> str:
+    whole, rest = divmod(micros, MICROS_PER_UNIT)
+    return f"{whole}.{rest:06d}".rstrip("0").removesuffix(".")
