@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from adapters.base import Call, ChunkStream, Deployment, Result
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.catalog.snapshot import ResolvedModel, RoutedDeployment, Snapshot
-from aqueduct.errors import invalid_request, shown, terms_required
+from aqueduct.errors import GatewayError, invalid_request, shown, terms_required
 from aqueduct.pipeline.admit import Admission, Demand, Reservation
 from aqueduct.pipeline.attempt_log import note_cost, note_failure
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
@@ -101,7 +101,7 @@ async def execute(
         usage = context.usage = context.with_spent(context.answered)
         context.service_tier = getattr(result.body, "service_tier", None) or None
         note_cost(context)
-    except ProviderError:
+    except (ProviderError, GatewayError):
         usage = context.usage = context.spent
         raise
     except asyncio.CancelledError:
@@ -152,7 +152,7 @@ async def execute_stream(
         context.answered = _abandoned(spec, request, context.usage)
         context.usage = context.with_spent(context.answered)
         raise
-    except ProviderError:
+    except (ProviderError, GatewayError):
         if context.spent is not None:
             context.usage = context.spent if context.usage is None else context.with_spent(context.usage)
         raise
