@@ -197,7 +197,7 @@ def _admission(settings: Settings, database_url: str, metrics: Metrics) -> Limit
         Leases(ledger, store, report_s=report_s),
         NoPrices(),
         fail_open=settings.limits_fail_open,
-        count_rejection=metrics.limit_rejected,
+        count_rejection=metrics.limits.rejected,
     )
 
 

@@ -59,9 +59,9 @@ def publish_gauges(gateway: Gateway) -> None:
     gateway.metrics.spool_records.set(gateway.recorder.waiting)
     gateway.metrics.spool_oldest.set(gateway.recorder.oldest_s)
     ledger = gateway.admission.leases.ledger
-    gateway.metrics.limit_slack.set(ledger.slack)
-    gateway.metrics.limit_overrun.set(ledger.overrun)
-    gateway.metrics.limits_unreachable.set(not gateway.admission.leases.is_reachable)
+    gateway.metrics.limits.slack.set(ledger.slack)
+    gateway.metrics.limits.overrun.set(ledger.overrun)
+    gateway.metrics.limits.unreachable.set(not gateway.admission.leases.is_reachable)
     gateway.metrics.policy_staleness.set(gateway.catalog.staleness_s)
     gateway.metrics.unmapped_finish_reasons(unmapped())
     gateway.metrics.missing_signatures(missing_signatures())

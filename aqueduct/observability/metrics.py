@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from aqueduct.errors import ErrorType
+from aqueduct.observability.limit_metrics import LimitMetrics
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -46,30 +47,7 @@ class Metrics:
             "aqueduct_usage_violations", "Usage rows whose counters contradict each other.", registry=self.registry
         )
         self._rows = Counter("aqueduct_usage_rows", "Usage rows by result.", ("result",), registry=self.registry)
-        self._rejections = Counter(
-            "aqueduct_limit_rejections",
-            "Requests that a limit refused (kind shadow: would have).",
-            ("scope", "kind"),
-            registry=self.registry,
-        )
-        self.limit_slack = Gauge(
-            "aqueduct_limit_lease_slack",
-            "Credits of limits that are held and not used.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.limits_unreachable = Gauge(
-            "aqueduct_limit_store_unreachable",
-            "Workers that cannot reach the store of limits.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.limit_overrun = Gauge(
-            "aqueduct_limit_overrun",
-            "Credits that settlements took beyond their reservations since the start.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
+        self.limits = LimitMetrics(self.registry)
         self.inflight = Gauge(
             "aqueduct_inflight", "Requests in work.", registry=self.registry, multiprocess_mode="livesum"
         )
@@ -162,14 +140,6 @@ class Metrics:
         if child is None:
             child = _kept(self._attempt_children, key, self._attempts.labels(*key))
         child.inc()
-
-    def limit_rejected(self, scope: str, kind: str) -> None:
-        """Count a request that a limit refused: `requests`, `tokens`, `concurrency`, `cost`.
-
-        Further kinds: `shadow` was let through by a limit that is only counted, `unreachable` could not be checked,
-        `open` was let through for that reason.
-        """
-        self._rejections.labels(scope, kind).inc()
 
     def unmapped_finish_reasons(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Take the counts since the process began, by adapter and the provider's word."""
