@@ -31,7 +31,6 @@ from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.ids import RequestIds
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.ledger import Ledger
-from aqueduct.limits.price import NoPrices
 from aqueduct.limits.store import PostgresStore
 from aqueduct.media.fetch import Bounds, Fetcher
 from aqueduct.media.guard import parse_guard
@@ -195,7 +194,6 @@ def _admission(settings: Settings, database_url: str, metrics: Metrics) -> Limit
     store = PostgresStore(database_url, uuid4(), ttl_ms=ttl_ms)
     return LimitedAdmission(
         Leases(ledger, store, report_s=report_s),
-        NoPrices(),
         fail_open=settings.limits_fail_open,
         count_rejection=metrics.limits.rejected,
     )

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import openai
 import pytest
-from gateway_fixtures import fresh_database
+from gateway_fixtures import execute, fresh_database
 from raw_http import Answer, ask, request_bytes
 from running_gateway import RunningGateway, apply_yaml, running_gateway
 from serving_process import fetch, wait_until
 
-from adapters.base import Deployment
 from aqueduct.db.cluster import Cluster
 from aqueduct.settings import Settings
-from schemas.usage import Usage
 
 CHAT = "/v1/chat/completions"
 LIMITS = {
@@ -37,12 +35,10 @@ TOKENS = {name: f"aq_{name:-<12}-token-for-tests-0123456789" for name in LIMITS}
 _numbers = itertools.count(1)
 
 
-class PricePerToken:
-    """One micro-unit a token of input, two of output."""
-
-    def price(self, deployment: Deployment, usage: Usage) -> int:
-        del deployment
-        return (usage.prompt_tokens or 0) + 2 * (usage.completion_tokens or 0)
+PRICES = """
+INSERT INTO prices (model_id, meter, amount, per, valid_from)
+SELECT id, meter, amount, 1000000, '2020-01-01' FROM models, (VALUES ('input', 1), ('output', 2)) AS p (meter, amount)
+"""  # one micro-unit a token of input, two of output
 
 
 def configuration() -> str:
@@ -68,9 +64,9 @@ def limited(gateway_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
     folder: Path = tmp_path_factory.mktemp("limits")
     url = fresh_database(gateway_cluster, f"limits_{next(_numbers)}")
     apply_yaml(url, configuration(), folder, {f"TOKEN_{name}": token for name, token in TOKENS.items()})
+    execute(url, PRICES)
     settings = Settings(database_url=url, data_dir=str(folder), journal_dir=str(folder / "journal"))
     with running_gateway(settings) as gateway:
-        gateway.parts.admission.pricing = PricePerToken()
         yield gateway
 
 

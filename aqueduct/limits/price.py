@@ -1,28 +1,11 @@
-"""What a request costs, as limits need to know it; knows no price list.
+"""Money as limits count it: an integer number of micro-units, millionths of the one currency of prices and budgets."""
 
-Money is an integer number of micro-units: millionths of the one currency that prices and budgets are kept in.
-"""
+from typing import Final
 
-from typing import Protocol
-
-from adapters.base import Deployment
-from schemas.usage import Usage
-
-MICROS_PER_UNIT = 1_000_000
+MICROS_PER_UNIT: Final = 1_000_000
+PICO_PER_MICRO: Final = 1_000_000
 
 
-class Pricing(Protocol):
-    """The price list of this moment."""
-
-    def price(self, deployment: Deployment, usage: Usage) -> int:
-        """Return the cost of `usage` at a deployment in micro-units, rounded up; 0 where nothing has a price."""
-        ...
-
-
-class NoPrices:
-    """A gateway without a price list: nothing costs anything."""
-
-    def price(self, deployment: Deployment, usage: Usage) -> int:
-        """Return 0."""
-        del deployment, usage
-        return 0
+def micros(pico: int) -> int:
+    """Return pico-units as micro-units, rounded up."""
+    return -(-pico // PICO_PER_MICRO)

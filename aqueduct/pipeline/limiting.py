@@ -10,15 +10,26 @@ from aqueduct.limits.account import Account
 from aqueduct.limits.estimate import OutputLengths, input_tokens
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.ledger import Held, Take
-from aqueduct.limits.price import Pricing
+from aqueduct.limits.price import micros
 from aqueduct.limits.rules import TOKEN_METRICS, Applied, LimitSet, Metric
 from aqueduct.limits.telling import Standing, headers, kind_of, never_fits, refusal, standing, unavailable
 from aqueduct.pipeline.admit import Demand, Reservation
+from aqueduct.pipeline.attempt_log import note_cost, started_at
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.usage.pricing import Meter
 from schemas.usage import Usage
 
 FailOpen = Literal["none", "rates", "all"]
 MAX_OUTPUT: Final = 10**9
+PROMPT_METERS: Final[tuple[Meter, ...]] = (
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "audio_input",
+    "image_input",
+)
+OUTPUT_METERS: Final[tuple[Meter, ...]] = ("output", "reasoning", "audio_output")
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -30,10 +41,6 @@ class Size(Struct, frozen=True):
     output: int
     is_open: bool
 
-    def usage(self) -> Usage:
-        """Return it as a meter vector, for prices."""
-        return Usage(prompt_tokens=self.prompt, completion_tokens=self.output)
-
 
 class LimitedAdmission:
     """Holds the limits of one replica."""
@@ -41,14 +48,12 @@ class LimitedAdmission:
     def __init__(
         self,
         leases: Leases,
-        pricing: Pricing,
         *,
         fail_open: FailOpen,
         count_rejection: Callable[[str, str], None],
     ) -> None:
         """`count_rejection` is called with scope and kind (`shadow`: would have been; `unavailable`, `open`)."""
         self.leases = leases
-        self.pricing = pricing
         self._fail_open = fail_open
         self._count = count_rejection
         self.lengths = OutputLengths()
@@ -63,7 +68,7 @@ class LimitedAdmission:
             return None
         ledger = self.leases.ledger
         size = self._size(applied, demand)
-        cost = self.pricing.price(demand.plan[0], size.usage()) if _has(applied, ("cost",)) else 0
+        cost = worst_cost(context, demand.plan[0], size) if _has(applied, ("cost",)) else 0
         takes = [Take(ledger.account(one), _amount(one.limit.metric, size, cost)) for one in applied]
         takes = [self._fitted(take, size) for take in takes]
         accounts = tuple(take.account for take in takes)
@@ -71,7 +76,7 @@ class LimitedAdmission:
         held = ledger.reserve(takes)
         if held is None:
             held = await self._acquire(takes)
-        return LimitReservation(self, held, size, cost, demand)
+        return LimitReservation(self, held, size, cost, context)
 
     async def standings(self, limits: LimitSet) -> tuple[Standing, ...]:
         """Return where a caller stands, asked anew; as last known where the store is out of reach."""
@@ -137,26 +142,25 @@ class LimitedAdmission:
 class LimitReservation:
     """What one request holds."""
 
-    __slots__ = ("_admission", "_cost", "_demand", "_deployment", "_further", "_held", "_is_settled", "_size")
+    __slots__ = ("_admission", "_context", "_cost", "_further", "_held", "_is_settled", "_size")
 
     def __init__(
-        self, admission: LimitedAdmission, held: tuple[Held, ...], size: Size, cost: int, demand: Demand
+        self, admission: LimitedAdmission, held: tuple[Held, ...], size: Size, cost: int, context: RequestContext
     ) -> None:
         self._admission = admission
         self._held = held
         self._further: list[tuple[int, tuple[Held, ...]]] = []
         self._size = size
         self._cost = cost
-        self._demand = demand
-        self._deployment = demand.plan[0]
+        self._context = context
         self._is_settled = False
 
     async def attempt(self, deployment: Deployment) -> None:
         """Check the budget for one more attempt, which another deployment may price higher."""
-        self._deployment = deployment
         if not self._holds_cost:
             return
-        more = self._admission.pricing.price(deployment, self._size.usage()) - self._cost
+        spent = sum(failed.cost or 0 for failed in self._context.failures)
+        more = micros(spent) + worst_cost(self._context, deployment, self._size) - self._cost
         more -= sum(amount for amount, _ in self._further)
         if more > 0:
             self._further.append((more, await self._admission.more(self._held, more)))
@@ -169,18 +173,37 @@ class LimitReservation:
         usage = usage or Usage()
         prompt, output = usage.prompt_tokens or 0, usage.completion_tokens or 0
         actual = {"input_tokens": prompt, "output_tokens": output, "total_tokens": prompt + output}
-        cost = self._admission.pricing.price(self._deployment, usage) if self._holds_cost and (prompt or output) else 0
+        cost = 0
+        if self._holds_cost:
+            note_cost(self._context)
+            cost = micros(self._context.cost or 0)
         for amount, held in self._further:
             part = min(max(0, cost - self._cost), amount)
             self._admission.settle(held, {"cost": part})
             cost -= part
         self._admission.settle(self._held, {**actual, "cost": cost})
         if self._size.is_open and output:
-            self._admission.lengths.learn(self._demand.model.catalog_name, output)
+            self._admission.lengths.learn(self._context.catalog_model or "", output)
 
     @property
     def _holds_cost(self) -> bool:
         return any(one.account.limit.metric == "cost" for one in self._held)
+
+
+def worst_cost(context: RequestContext, deployment: Deployment, size: Size) -> int:
+    """Return what a request may cost at a deployment in micro-units: every token at its dearest price."""
+    prices = context.price_lists.get(deployment.id) if context.price_lists else None
+    if prices is None:
+        return 0
+    at = started_at(context)
+    worst = 0
+    for tier in ("standard", "priority"):
+        rates = prices.rates(at, tier, size.prompt)
+        if rates is not None:
+            prompt = max(rates.get(meter, 0) for meter in PROMPT_METERS) * size.prompt
+            output = max(rates.get(meter, 0) for meter in OUTPUT_METERS) * size.output
+            worst = max(worst, prompt + output + rates.get("request", 0))
+    return micros(worst)
 
 
 def _has(applied: Sequence[Applied], metrics: Sequence[str] | frozenset[str]) -> bool:
