@@ -7,7 +7,7 @@ this module is imported), so that whichever worker answers `/metrics` shows the 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -48,26 +48,13 @@ class Metrics:
         )
         self._rows = Counter("aqueduct_usage_rows", "Usage rows by result.", ("result",), registry=self.registry)
         self.limits = LimitMetrics(self.registry)
-        self.inflight = Gauge(
-            "aqueduct_inflight", "Requests in work.", registry=self.registry, multiprocess_mode="livesum"
+        self.inflight = self._gauge("inflight", "Requests in work.", "livesum")
+        self.spool_records = self._gauge("usage_spool_records", "Usage rows not yet written.", "livesum")
+        self.spool_oldest = self._gauge(
+            "usage_spool_oldest_seconds", "How long the oldest usage row has waited.", "livemax"
         )
-        self.spool_records = Gauge(
-            "aqueduct_usage_spool_records",
-            "Usage rows not yet written.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.spool_oldest = Gauge(
-            "aqueduct_usage_spool_oldest_seconds",
-            "How long the oldest usage row has waited.",
-            registry=self.registry,
-            multiprocess_mode="livemax",
-        )
-        self.policy_staleness = Gauge(
-            "aqueduct_policy_staleness_seconds",
-            "Age of the catalog's last proof of being current.",
-            registry=self.registry,
-            multiprocess_mode="livemax",
+        self.policy_staleness = self._gauge(
+            "policy_staleness_seconds", "Age of the catalog's last proof of being current.", "livemax"
         )
         self._unmapped = Counter(
             "aqueduct_unmapped_finish_reason",
@@ -91,6 +78,9 @@ class Metrics:
         self._token_children: dict[str, tuple[Counter, ...]] = {}
         self._attempt_children: dict[tuple[str, str], Counter] = {}
         self._source_children: dict[str, Counter] = {}
+
+    def _gauge(self, name: str, text: str, mode: Literal["livesum", "livemax"]) -> Gauge:
+        return Gauge(f"aqueduct_{name}", text, registry=self.registry, multiprocess_mode=mode)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(f"aqueduct_{name}", text, ("endpoint", "model"), buckets=buckets, registry=self.registry)
