@@ -118,6 +118,7 @@ STATUS_KINDS: dict[int, ErrorKind] = {
     413: ErrorKind.REQUEST_TOO_LARGE,
     422: ErrorKind.INVALID_REQUEST,
     429: ErrorKind.RATE_LIMIT,
+    501: ErrorKind.INVALID_REQUEST,  # something that the server does not have, or was not started for
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
     529: ErrorKind.OVERLOADED,

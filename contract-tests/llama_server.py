@@ -1,6 +1,6 @@
 """A genuine llama.cpp server on loopback with a tiny random model: real tokens, real errors, no meaning.
 
-Run as a program it writes the model and serves it: `llama_server.py MODEL.gguf PORT`. It must not know the product.
+Run as a program it serves a model: `llama_server.py MODEL.gguf PORT [embeddings]`. It must not know the product.
 """
 
 import http.client
@@ -19,7 +19,9 @@ CONTEXT_TOKENS = 2048
 START_TIMEOUT_S = 60.0
 WIDTH, HIDDEN, LAYERS, HEADS = 32, 64, 1, 2
 TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
+    "{% if tools %}tools: {{ tools | tojson }}\n{% endif %}"
+    "{% for message in messages %}{{ message['role'] + ': ' + (message['content'] or '') }}"
+    "{% if message['tool_calls'] %}{{ message['tool_calls'] | tojson }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 
@@ -76,8 +78,8 @@ def write_model(path: Path) -> None:
     writer.close()
 
 
-def serve(path: Path, port: int) -> None:
-    """Serve chat, completions and embeddings until killed."""
+def serve(path: Path, port: int, *, embeddings: bool) -> None:
+    """Serve chat and completions, or embeddings, until killed."""
     import xllamacpp  # noqa: PLC0415 - only the server's process needs the native library
 
     parameters = xllamacpp.CommonParams()
@@ -87,6 +89,9 @@ def serve(path: Path, port: int) -> None:
     parameters.port = port
     parameters.n_ctx = CONTEXT_TOKENS
     parameters.n_parallel = 1
+    if embeddings:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     parameters.warmup = False
     parameters.use_jinja = True
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
@@ -96,14 +101,14 @@ def serve(path: Path, port: int) -> None:
 
 
 @contextmanager
-def llama_server(folder: Path, port: int) -> Iterator[str]:
+def llama_server(folder: Path, port: int, *, embeddings: bool = False) -> Iterator[str]:
     """Run the server in a process of its own; yields its base URL, which ends with `/v1`."""
-    model = folder / "tiny.gguf"
+    model, said = folder / f"tiny-{port}.gguf", folder / f"llama-{port}.log"
     write_model(model)
-    log = (folder / "llama.log").open("wb")
-    with log, subprocess.Popen([sys.executable, __file__, str(model), str(port)], stdout=log, stderr=log) as process:
+    command = [sys.executable, __file__, str(model), str(port), *(["embeddings"] if embeddings else [])]
+    with said.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _wait(process, port, folder / "llama.log")
+            _wait(process, port, said)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.kill()
@@ -130,4 +135,4 @@ def _is_healthy(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]), embeddings="embeddings" in sys.argv[3:])

@@ -1,12 +1,17 @@
 """What the official `openai` client offers beyond plain calls, through the gateway to every provider."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import openai
 import pydantic
 import pytest
 from gateway_fixtures import Mocks
-from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletionFunctionToolParam,
+    ChatCompletionMessageParam,
+    ChatCompletionToolMessageParam,
+)
 from running_gateway import TOKEN, RunningGateway
 from upstreams import Fault
 
@@ -25,6 +30,14 @@ TOOL: ChatCompletionFunctionToolParam = {
 class Forecast(pydantic.BaseModel):
     city: str
     degrees: int
+
+
+class GetWeather(pydantic.BaseModel):
+    city: str
+
+
+class GetTime(pydantic.BaseModel):
+    zone: str
 
 
 @pytest.fixture
@@ -74,6 +87,63 @@ def test_parse_returns_the_structured_output(client: openai.OpenAI, model: str) 
 
     assert isinstance(answer.choices[0].message.parsed, Forecast)
     assert answer.choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_stream_helper_parses_the_structured_output_of_the_async_client(
+    async_client: openai.AsyncOpenAI, model: str
+) -> None:
+    async with async_client.chat.completions.stream(
+        model=model,
+        messages=[{"role": "user", "content": "The weather, please."}],
+        response_format=Forecast,
+        max_tokens=100,
+    ) as stream:
+        parsed = [event.parsed async for event in stream if event.type == "content.done"]
+        final = await stream.get_final_completion()
+
+    assert parsed == [final.choices[0].message.parsed]
+    assert isinstance(parsed[0], Forecast)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_parallel_calls_of_strict_tools_are_parsed_and_both_results_are_read(
+    client: openai.OpenAI, model: str, *, stream: bool
+) -> None:
+    tools = [openai.pydantic_function_tool(GetWeather), openai.pydantic_function_tool(GetTime)]
+    question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "[tools=2] Weather and time in Rome?"}]
+    if stream:
+        with client.chat.completions.stream(model=model, messages=question, tools=tools, max_tokens=100) as events:
+            done = [event for event in events if event.type == "tool_calls.function.arguments.done"]
+            asked = events.get_final_completion()
+        assert [(event.index, event.name) for event in done] == [(0, "GetWeather"), (1, "GetTime")]
+    else:
+        asked = client.chat.completions.parse(model=model, messages=question, tools=tools, max_tokens=100)
+    message = asked.choices[0].message
+    calls = message.tool_calls or []
+
+    assert [call.function.parsed_arguments for call in calls] == [GetWeather(city="x"), GetTime(zone="x")]
+    assert len({call.id for call in calls}) == 2
+
+    results = {"GetWeather": "22 degrees", "GetTime": "noon"}
+    answered = client.chat.completions.create(
+        model=model,
+        messages=[
+            *question,
+            # As applications do it: the answer goes back whole, with all that it holds.
+            cast("ChatCompletionMessageParam", message.to_dict()),
+            *(
+                ChatCompletionToolMessageParam(role="tool", tool_call_id=call.id, content=results[call.function.name])
+                for call in calls
+            ),
+        ],
+        tools=tools,
+        max_tokens=100,
+    )
+
+    assert "noon" in (answered.choices[0].message.content or "")
+    assert answered.choices[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize("stream", [False, True])

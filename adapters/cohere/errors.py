@@ -15,7 +15,6 @@ from schemas.cohere import ErrorResponse
 _KINDS: Final = {
     498: ErrorKind.CONTENT_POLICY,  # a deny-listed token in the request or the answer
     499: ErrorKind.CONNECTION,  # "cancelled by the client", although this one still waits
-    501: ErrorKind.INVALID_REQUEST,  # a feature that is not implemented
 }
 # Said with 400 or 422, although the request is not at fault everywhere or the fault has a kind of its own.
 _PHRASES: Final = (

@@ -130,6 +130,7 @@ def test_provider_error_shows_a_secret_in_none_of_its_texts() -> None:
         (422, ErrorKind.INVALID_REQUEST, False, True),
         (429, ErrorKind.RATE_LIMIT, True, False),
         (500, ErrorKind.SERVER_ERROR, True, False),
+        (501, ErrorKind.INVALID_REQUEST, False, True),
         (502, ErrorKind.SERVER_ERROR, True, False),
         (503, ErrorKind.OVERLOADED, True, False),
         (504, ErrorKind.TIMEOUT, True, False),
