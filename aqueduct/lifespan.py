@@ -40,6 +40,7 @@ from aqueduct.pipeline.execute import Pipeline
 from aqueduct.pipeline.limiting import LimitedAdmission
 from aqueduct.pipeline.media import ChatWithContents, FetchingAdapter
 from aqueduct.pipeline.usage_log import UsageLog
+from aqueduct.schema_check.checker import SchemaChecker
 from aqueduct.settings import Settings, SettingsError, variable
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
@@ -136,6 +137,7 @@ def build_gateway(settings: Settings) -> Gateway:
     )
     vault = _vault(settings, secrets, metrics)
     admission = _admission(settings, settings.database_url, metrics)
+    checker = SchemaChecker()
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
         adapters=AdapterCache(transport, _around_chat(settings)),
@@ -144,6 +146,7 @@ def build_gateway(settings: Settings) -> Gateway:
         random=SystemRandom(),
         count_attempt=metrics.attempt,
         vault=vault,
+        checker=checker,
         max_attempts=settings.max_attempts,
         request_timeout_s=settings.request_timeout_s,
     )
@@ -158,6 +161,7 @@ def build_gateway(settings: Settings) -> Gateway:
         request_log=RequestLog(sys.stdout.fileno(), as_text=settings.log_format == "text"),
         stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
         vault=vault,
+        checker=checker,
         request_ids=RequestIds(),
         bodies=BodyBudget(settings.max_bodies_bytes),
     )
@@ -225,6 +229,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
             if gateway.vault is not None:
                 await gateway.vault.aclose(LAST_STATES_S)
             await gateway.admission.leases.aclose()
+            await gateway.checker.aclose()
             await gateway.transport.aclose()
             await gateway.catalog.stop()
             await gateway.request_log.aclose()

@@ -39,6 +39,7 @@ EXPOSED_HEADERS = [
     "x-aqueduct-model",
     "x-aqueduct-overhead-ms",
     "x-aqueduct-provider",
+    "x-aqueduct-schema-valid",
     "x-aqueduct-usage-source",
     "x-ratelimit-limit-requests",
     "x-ratelimit-limit-tokens",

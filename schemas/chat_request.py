@@ -8,7 +8,8 @@ fields default to `None` and are left out when encoded. `Raw` fields carry JSON 
 Superset fields, each accepted from clients and translated by the adapters:
 `AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images,
 tensorzero_extra_content}`,
-`*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`, part type `video_url`.
+`*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`,
+`stream_options.include_schema_valid`, part type `video_url`.
 """
 
 from typing import Literal
@@ -388,10 +389,14 @@ ResponseFormat = TextFormat | JsonObjectFormat | JsonSchemaFormat
 
 
 class StreamOptions(RequestStruct, frozen=True, kw_only=True):
-    """`include_usage` asks for one more chunk with the usage of the whole request."""
+    """`include_usage` asks for one more chunk with the usage of the whole request.
+
+    `include_schema_valid` (superset) asks that chunk to say whether the answer follows the schema, where it is checked.
+    """
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
+    include_schema_valid: bool | None = None
 
 
 class Prediction(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="content"):

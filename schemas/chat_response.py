@@ -46,7 +46,7 @@ class CompletionTokensDetails(ResponseStruct, kw_only=True):
 
 
 class CompletionUsage(ResponseStruct, kw_only=True):
-    """Inclusive token totals of one request. `aqueduct_cost` (decimal text) only where the client asked for it."""
+    """Inclusive token totals of one request. `aqueduct_*` only where the client asks; a cost is decimal text."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -54,6 +54,7 @@ class CompletionUsage(ResponseStruct, kw_only=True):
     prompt_tokens_details: PromptTokensDetails | UnsetType = UNSET
     completion_tokens_details: CompletionTokensDetails | UnsetType = UNSET
     aqueduct_cost: str | UnsetType = UNSET
+    aqueduct_schema_valid: bool | UnsetType = UNSET
 
 
 # --- log probabilities ------------------------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from typing import Final
 from msgspec import UNSET, Raw, UnsetType
 
 from adapters.base import Call, ChunkStream, Result, SupportsChat
+from aqueduct.api import answer_form
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.meter import text_chars
-from aqueduct.pipeline.spec import OperationSpec, StateSpec, StreamSpec
+from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec
 from aqueduct.vault import states
 from schemas.chat_request import (
     AssistantMessage,
@@ -186,6 +187,15 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
         mask_usage=_mask_usage,
         usage_chunk=_usage_chunk,
         finish_reason=_chunk_finish_reason,
+    ),
+    form=FormSpec(
+        schema=answer_form.schema,
+        texts=answer_form.texts,
+        is_complete=answer_form.is_complete,
+        asked_again=answer_form.asked_again,
+        collector=answer_form.StreamedTexts,
+        wants_verdict=answer_form.wants_verdict,
+        tell=answer_form.tell,
     ),
     states=StateSpec(
         wanted=_wants_reasoning_back,

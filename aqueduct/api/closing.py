@@ -36,6 +36,8 @@ def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None
         None if first is None else first - context.started,
         max(0.0, duration_s - context.upstream_s),
     )
+    if context.schema_outcome is not None:
+        gateway.metrics.schema_check(model, context.schema_outcome)
     usage = context.usage
     if context.cost:
         gateway.metrics.cost(model, gateway.settings.currency, context.cost / PICO)
@@ -86,4 +88,5 @@ def _line(context: RequestContext, duration_s: float, reason: str | None) -> Req
         prompt_tokens=None if usage is None else usage.prompt_tokens,
         completion_tokens=None if usage is None else usage.completion_tokens,
         usage_source=None if usage is None else usage.source,
+        schema_valid=context.schema_valid,
     )

@@ -109,6 +109,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             self._direct = direct_write(send)
             self._gateway.stream_watch.add(self)
             failure = await self._relay()
+            if self._opened.form is not None and failure is None:
+                await self._opened.form.conclude()
             # settled before the last write: a client that has read to the end finds its usage recorded
             last = self._settle(failure)
             self._gateway.stream_watch.discard(self)
@@ -196,6 +198,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             reason = stream_spec.finish_reason(chunk)
             if self._opened.kept is not None:
                 self._opened.kept.feed(chunk)
+            if self._opened.form is not None:
+                self._opened.form.collector.feed(chunk)
             if reason is not None:
                 self._context.finish_reason = reason
                 if self._opened.kept is not None:
@@ -243,4 +247,6 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         shown = getattr(chunk, "usage", None)
         if self._context.include_cost and self._context.cost is not None and isinstance(shown, CompletionUsage):
             shown.aqueduct_cost = to_text(self._context.cost)
+        if self._opened.form is not None:
+            self._opened.form.told(chunk)
         return b"data: %b\n\n" % _encode(chunk)

@@ -12,6 +12,7 @@ from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.execute import Pipeline
 from aqueduct.pipeline.limiting import LimitedAdmission
+from aqueduct.schema_check.checker import SchemaChecker
 from aqueduct.settings import Settings
 from aqueduct.usage.recorder import Recorder
 from aqueduct.vault.vault import Vault
@@ -31,6 +32,7 @@ class Gateway(Struct, kw_only=True):
     stream_watch: StreamWatch
     request_ids: RequestIds
     vault: Vault | None = None
+    checker: SchemaChecker
     bodies: BodyBudget = field(default_factory=BodyBudget)
     turnstile: Turnstile = field(default_factory=Turnstile)
     inflight: int = 0

@@ -66,6 +66,8 @@ def _common(context: RequestContext) -> Headers:
         headers.append((b"x-aqueduct-dropped-params", _safe(",".join(context.dropped_params))))
     if context.limit_headers is not None:
         headers += context.limit_headers()
+    if context.schema_valid is not None:
+        headers.append((b"x-aqueduct-schema-valid", b"true" if context.schema_valid else b"false"))
     if context.usage is not None:
         headers.append((b"x-aqueduct-usage-source", context.usage.source.encode()))
     if context.cost is not None:

@@ -56,17 +56,16 @@ class Metrics:
         self.policy_staleness = self._gauge(
             "policy_staleness_seconds", "Age of the catalog's last proof of being current.", "livemax"
         )
-        self._unmapped = Counter(
-            "aqueduct_unmapped_finish_reason",
-            "Finish reasons of providers that nobody knows.",
-            ("provider", "value"),
-            registry=self.registry,
+        self._unmapped = self._counter(
+            "unmapped_finish_reason", "Finish reasons of providers that nobody knows.", ("provider", "value")
         )
-        self._missing = Counter(
-            "aqueduct_missing_signatures",
+        self._schema_checks = self._counter(
+            "schema_checks", "Answers held against the client's schema.", ("model", "outcome")
+        )
+        self._missing = self._counter(
+            "missing_signatures",
             "Requests to a provider without the signed reasoning that it wants back.",
             ("provider",),
-            registry=self.registry,
         )
         self._missing_shown: dict[str, int] = {}
         self._vault = Counter(
@@ -81,6 +80,9 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, mode: Literal["livesum", "livemax"]) -> Gauge:
         return Gauge(f"aqueduct_{name}", text, registry=self.registry, multiprocess_mode=mode)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"aqueduct_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(f"aqueduct_{name}", text, ("endpoint", "model"), buckets=buckets, registry=self.registry)
@@ -130,6 +132,10 @@ class Metrics:
         if child is None:
             child = _kept(self._attempt_children, key, self._attempts.labels(*key))
         child.inc()
+
+    def schema_check(self, model: str, outcome: str) -> None:
+        """Count a check: `valid`, `invalid`, `repaired` or `unknown`."""
+        self._schema_checks.labels(model, outcome).inc()
 
     def unmapped_finish_reasons(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Take the counts since the process began, by adapter and the provider's word."""

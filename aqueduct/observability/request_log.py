@@ -41,6 +41,7 @@ class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     usage_source: str | None = None
+    schema_valid: bool | None = None
 
 
 class RequestLog:

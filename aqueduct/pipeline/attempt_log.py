@@ -38,14 +38,26 @@ def note_failure(context: RequestContext, error: ProviderError, before: Usage | 
     )
 
 
+def note_replaced(context: RequestContext) -> None:
+    """Note an attempt whose answer is asked for once more: what it consumed is booked beside the next one's."""
+    context.failures = (*context.failures, _answered(context, time.perf_counter()))
+    if context.answered is not None:
+        context.spent = context.with_spent(context.answered)
+        context.answered = None
+
+
 def attempts_of(context: RequestContext, duration_s: float) -> tuple[Attempt, ...]:
     """Return all attempts of a request that has ended; the last one is told by the request itself unless it failed."""
     if context.attempts <= len(context.failures):
         return context.failures
-    last = Attempt(
+    return (*context.failures, _answered(context, context.started + duration_s))
+
+
+def _answered(context: RequestContext, ended: float) -> Attempt:
+    return Attempt(
         number=context.attempts,
         begun=context.attempt_begun,
-        ended=context.started + duration_s,
+        ended=ended,
         deployment_id=context.deployment_id,
         provider=context.provider,
         upstream_model=context.upstream_model,
@@ -57,7 +69,6 @@ def attempts_of(context: RequestContext, duration_s: float) -> tuple[Attempt, ..
         usage=context.answered,
         cost=_cost(context, context.answered, context.service_tier),
     )
-    return (*context.failures, last)
 
 
 def note_cost(context: RequestContext) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from msgspec import Struct
 
@@ -9,6 +10,8 @@ from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType
 from aqueduct.usage.pricing import PriceList
 from schemas.usage import Usage, summed
+
+SchemaOutcome = Literal["valid", "invalid", "repaired", "unknown"]
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class RequestContext:
 
     `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
+    `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
     `limit_headers` gives the headers about the limits of a request that stands under some.
     `journaled` once the journal knows of the request, which must then hear of its end.
@@ -69,6 +73,8 @@ class RequestContext:
         "provider",
         "request_id",
         "requested_model",
+        "schema_outcome",
+        "schema_valid",
         "service_tier",
         "spent",
         "started",
@@ -119,6 +125,8 @@ class RequestContext:
         self.usage: Usage | None = None
         self.answered: Usage | None = None
         self.spent: Usage | None = None
+        self.schema_valid: bool | None = None
+        self.schema_outcome: SchemaOutcome | None = None
         self.status = 0
         self.limit_headers: Callable[[], list[tuple[bytes, bytes]]] | None = None
         self.error_kind: ErrorType | None = None

@@ -18,6 +18,7 @@ from aqueduct.pipeline.admit import Admission, Demand, Reservation
 from aqueduct.pipeline.attempt_log import note_cost, note_failure
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.form import Checker, StreamedForm, form_check
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.recall import KeptStream, StateVault, recall_for
 from aqueduct.pipeline.resolve import no_deployment, resolve
@@ -52,6 +53,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     count_attempt: Callable[[str, str], None]
     """Called after each attempt with the deployment's id and `ok`, `cancelled` or an `ErrorKind`."""
     vault: StateVault | None = None
+    checker: Checker | None = None
     max_attempts: int
     request_timeout_s: float
 
@@ -73,6 +75,8 @@ class OpenStream(Struct, Generic[HeldT], frozen=True):
     reservation: Reservation | None
     kept: KeptStream[HeldT] | None = None
     """Takes the chunks as they are sent, where the answer has state to keep."""
+    form: StreamedForm[HeldT] | None = None
+    """Takes them too, where the answer is held against a schema."""
 
 
 async def execute(
@@ -87,25 +91,33 @@ async def execute(
     recall = recall_for(pipeline.vault, spec, admitted.model, context)
     usage: Usage | None = None
 
-    async def attempt(deployment: Deployment, number: int) -> Result[BodyT]:
+    async def ask(deployment: Deployment, number: int, asked: RequestT) -> Result[BodyT]:
         if number > 1 and admitted.reservation is not None:
             await admitted.reservation.attempt(deployment)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        asked = request if recall is None else await recall.asked(request, adapter, call)
-        return await _observed(pipeline, context, spec.call(adapter, asked, call))
+        asked = asked if recall is None else await recall.asked(asked, adapter, call)
+        result = await _observed(pipeline, context, spec.call(adapter, asked, call))
+        context.answered = _usage(spec, asked, result)
+        context.service_tier = getattr(result.body, "service_tier", None) or None
+        return result
+
+    async def again(repairing: RequestT) -> Result[BodyT]:
+        served = next(one for one in admitted.plan if one.id == context.deployment_id)
+        return await ask(served, context.attempts + 1, repairing)
 
     try:
-        result = await run_attempts(admitted.plan, admitted.policy, attempt)
-        context.answered = _usage(spec, request, result)
-        usage = context.usage = context.with_spent(context.answered)
-        context.service_tier = getattr(result.body, "service_tier", None) or None
+        result = await run_attempts(admitted.plan, admitted.policy, lambda one, number: ask(one, number, request))
+        form = form_check(pipeline.checker, spec, admitted.model, request, context)
+        if form is not None:
+            result = await form.held(result, again)
+        usage = context.usage = context.spent if context.answered is None else context.with_spent(context.answered)
         note_cost(context)
     except (ProviderError, GatewayError):
         usage = context.usage = context.spent
         raise
     except asyncio.CancelledError:
-        context.answered = _abandoned(spec, request, None)
+        context.answered = context.answered or _abandoned(spec, request, None)
         usage = context.usage = context.with_spent(context.answered)
         raise
     finally:
@@ -163,7 +175,8 @@ async def execute_stream(
     context.dropped_params = stream.dropped_params
     context.first_content = time.perf_counter()
     kept = None if recall is None else recall.kept_stream(request)
-    return OpenStream(held, stream, admitted.reservation, kept)
+    form = form_check(pipeline.checker, spec, admitted.model, request, context)
+    return OpenStream(held, stream, admitted.reservation, kept, None if form is None else form.streamed())
 
 
 def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, result: Result[BodyT]) -> Usage:

@@ -1,6 +1,6 @@
 """An endpoint family as a value: what the one pipeline must know of chat, completions or embeddings."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
@@ -110,6 +110,36 @@ class StateSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=T
     collector: Callable[[], StateCollector[ChunkT]]
 
 
+class TextCollector(Protocol[ChunkT_contra]):
+    """Collects the texts of one streamed answer, within a bound."""
+
+    def feed(self, chunk: ChunkT_contra) -> None:
+        """Take a chunk."""
+        ...
+
+    def texts(self) -> Sequence[str]:
+        """Return the texts that have a form to follow, none where there is nothing to check."""
+        ...
+
+
+class FormSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
+    """How an operation's answers are held against a JSON schema: see `aqueduct.pipeline.form`."""
+
+    schema: Callable[[RequestT], bytes | None]
+    """The schema that the client asked for."""
+    texts: Callable[[BodyT], Sequence[str]]
+    """The texts that must follow it, none where the answer is something else."""
+    is_complete: Callable[[BodyT], bool]
+    """Whether the answer ended by itself, so that asking again may help."""
+    asked_again: Callable[[RequestT, BodyT, str], RequestT]
+    """The request with the wrong answer and the reason behind it."""
+    collector: Callable[[], TextCollector[ChunkT]]
+    wants_verdict: Callable[[RequestT], bool]
+    """Whether the client wants to be told in the stream."""
+    tell: Callable[[ChunkT, bool], None]
+    """Puts the verdict into the chunk with the usage."""
+
+
 class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
     """One operation: its wire types and how an adapter performs it."""
 
@@ -131,5 +161,7 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
     stream: StreamSpec[RequestT, ChunkT] | None = None
+    form: FormSpec[RequestT, BodyT, ChunkT] | None = None
+    """For operations whose answers can be asked for in a form."""
     states: StateSpec[RequestT, BodyT, ChunkT] | None = None
     """For operations whose answers carry opaque state that clients may drop."""

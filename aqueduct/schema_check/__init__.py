@@ -1,0 +1,1 @@
+"""Holds answers against JSON schemas, in a process of its own."""
