@@ -18,7 +18,7 @@ class StateVault(Protocol):
     """Where states are kept, each for its owner alone."""
 
     def keep(self, owner: str, call_id: str, state: bytes) -> None:
-        """Keep a state; never waits and never fails."""
+        """Keep a state, or that there is none; never waits and never fails."""
         ...
 
     async def recall(self, owner: str, call_ids: Sequence[str]) -> dict[str, bytes]:

@@ -60,7 +60,7 @@ def may_call_tools(request: ChatRequest) -> bool:
 
 
 def of_completion(completion: ChatCompletion) -> dict[str, bytes]:
-    """Return the state of each answer that calls tools and has any, by key."""
+    """Return the state of each answer that calls tools, by key; empty where it has none, or too much to keep."""
     found: dict[str, bytes] = {}
     for choice in completion.choices:
         message = choice.message
@@ -87,7 +87,7 @@ class StreamedState:
         """Return what `of_completion` would of the same answer as a whole."""
         found: dict[str, bytes] = {}
         for choice in self._choices.values():
-            if choice.ids and choice.size <= MAX_STATE_BYTES:
+            if choice.ids:
                 _add(found, choice.ids[min(choice.ids)], choice.result())
         return found
 
@@ -180,8 +180,6 @@ def _of_message(message: AssistantResponse) -> MessageState:
 
 
 def _add(found: dict[str, bytes], key: str, state: MessageState) -> None:
-    if not (state.text or state.details or state.extra or state.calls):
-        return
-    data = _ENCODER.encode(state)
-    if len(data) <= MAX_STATE_BYTES:
-        found[key] = data
+    has_any = state.text or state.details or state.extra or state.calls
+    data = _ENCODER.encode(state) if has_any else b""
+    found[key] = data if len(data) <= MAX_STATE_BYTES else b""

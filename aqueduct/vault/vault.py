@@ -119,11 +119,16 @@ class Vault:
         return len(self._queue)
 
     def keep(self, owner: str, call_id: str, state: bytes) -> None:
-        """Keep a state; this process can read it at once, others as soon as it is written."""
+        """Keep a state; this process can read it at once, others as soon as it is written.
+
+        Of an empty one this process remembers that there is nothing to ask the database for.
+        """
         if len(call_id) > MAX_KEY_CHARS or not call_id:
             return
         expires_at = self._clock() + self._ttl_s
-        self._memory.put((owner, call_id), state, expires_at)
+        self._memory.put((owner, call_id), state or None, expires_at)
+        if not state:
+            return
         if not self._sealer.can_seal:
             self._metrics.vault("kept_in_memory")
             return

@@ -121,18 +121,19 @@ def test_each_choice_has_its_own_state():
     assert set(found) == {"call_1", "call_9"}
 
 
-def test_answers_without_calls_or_without_state_have_nothing_to_keep():
-    assert states.of_completion(completion(assistant(tool_calls=[], reasoning_details=[THOUGHT]), assistant())) == {}
-    assert streamed(chunk(reasoning_details=[THOUGHT]), chunk(1, tool_calls=[{"index": 0, "id": "c"}])) == {}
+def test_answers_without_calls_have_nothing_to_keep_and_those_without_state_an_empty_one():
+    silent = assistant(tool_calls=[], reasoning_details=[THOUGHT])
+    assert states.of_completion(completion(silent, assistant())) == {"call_1": b""}
+    assert streamed(chunk(reasoning_details=[THOUGHT]), chunk(1, tool_calls=[{"index": 0, "id": "c"}])) == {"c": b""}
 
 
 def test_state_beyond_the_bound_is_not_kept():
     large = {**REDACTED, "data": "x" * (states.MAX_STATE_BYTES + 1)}
     called = chunk(tool_calls=[{"index": 0, "id": "call_1"}])
-    assert states.of_completion(completion(assistant(reasoning_details=[large]))) == {}
-    assert streamed(called, chunk(reasoning_details=[large]), chunk(reasoning_details=[REDACTED])) == {}
+    assert states.of_completion(completion(assistant(reasoning_details=[large]))) == {"call_1": b""}
+    assert streamed(called, chunk(reasoning_details=[large]), chunk(reasoning_details=[REDACTED])) == {"call_1": b""}
     half = {**REDACTED, "data": "x" * (states.MAX_STATE_BYTES // 2 + 1)}
-    assert streamed(called, chunk(reasoning_details=[half]), chunk(reasoning_details=[half])) == {}
+    assert streamed(called, chunk(reasoning_details=[half]), chunk(reasoning_details=[half])) == {"call_1": b""}
 
 
 def test_state_that_cannot_be_read_leaves_the_message_as_it_is():

@@ -94,6 +94,16 @@ async def test_vault_cleaning_is_bounded(replica, clock, connection, monkeypatch
     assert await connection.fetchval("SELECT count(*) FROM vault.states") == 3
 
 
+async def test_vault_told_that_an_answer_has_no_state_does_not_ask_for_it(replica, clock, connection):
+    vault = await replica()
+    vault.keep(ADA, "call_1", b"")
+    vault._pool.terminate()  # a read would fail, and be counted
+    clock.now += module.MISSING_S + 1
+
+    assert await vault.recall(ADA, ["call_1"]) == {}
+    assert (vault.waiting, counted(vault, "read_failed"), counted(vault, "kept")) == (0, 0, 0)
+
+
 async def test_vault_missing_state_is_not_asked_for_again_at_once(replica, clock):
     first, second = await replica(), await replica()
     assert await first.recall(ADA, ["call_1"]) == {}
