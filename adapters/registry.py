@@ -30,6 +30,7 @@ _BUILT_IN: Final = {
     "ollama": "adapters.ollama:OllamaAdapter",
     "openai": "adapters.openai:OpenAIAdapter",
     "openai_compatible": "adapters.openai_compatible:OpenAICompatibleAdapter",
+    "openrouter": "adapters.openrouter:OpenRouterAdapter",
     "vertex": "adapters.vertex:VertexAdapter",
 }
 _OPERATIONS: Final[dict[str, type]] = {

@@ -45,7 +45,7 @@ COMPATIBLE = (
     "xai",
 )
 """The rows of quirks that have a provider and a model `on-NAME` of their own, at the OpenAI mock."""
-OWN_ADAPTERS = ("mistral",)
+OWN_ADAPTERS = ("mistral", "openrouter")
 """Adapters for dialects near OpenAI's, each with a mock and a model of its name."""
 PROVIDERS = """
 providers:
@@ -124,6 +124,7 @@ class Mocks(Struct, frozen=True):
     cohere: Upstream
     ollama: Upstream
     mistral: Upstream
+    openrouter: Upstream
 
     def all(self) -> tuple[Upstream, ...]:
         """Every mock."""
@@ -150,7 +151,7 @@ def session_mocks() -> Iterator[Mocks]:
     with ExitStack() as stack:
         dialects = (
             OpenAI(), OpenAI(extra_fields=None, reasons=True), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(),
-            Bedrock(), Cohere(), Ollama(), Mistral(),
+            Bedrock(), Cohere(), Ollama(), Mistral(), OpenAI(extra_fields=None, reasons=True),
         )  # fmt: skip
         yield Mocks(*(stack.enter_context(Upstream(dialect)) for dialect in dialects))
 

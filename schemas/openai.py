@@ -70,6 +70,20 @@ class WireMessage(WireStruct, kw_only=True):
     annotations: Optional = UNSET
     audio: Optional = UNSET
     extra_content: Optional = UNSET
+    images: Optional = UNSET
+
+
+class WireImageURL(WireStruct, kw_only=True):
+    """`url` is a `data:` URL or one of the web."""
+
+    url: str
+
+
+class WireImage(WireStruct, kw_only=True):
+    """An image that the model made, as OpenRouter and LiteLLM spell it."""
+
+    image_url: WireImageURL
+    index: Index | None = None
 
 
 class WireChoice(WireStruct, kw_only=True):

@@ -3,6 +3,7 @@
 Source: https://docs.mistral.ai/api/ and the `mistralai` package 3.7, checked 2026-11-26.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -37,7 +38,8 @@ def to_mistral_body(request: ChatRequest, call: Call, *, stream: bool) -> tuple[
         tool_choice=request.tool_choice if request.tools else None,
         prediction=_prediction(request.prediction),
     )
-    return to_chat_body(adapted, _with_options(call), MISTRAL, stream=stream, messages=to_mistral_messages)
+    added = _options(call.deployment.options)
+    return to_chat_body(adapted, call, MISTRAL, stream=stream, messages=to_mistral_messages, added=added)
 
 
 def _tool(tool: Tool) -> Tool:
@@ -54,9 +56,8 @@ def _prediction(prediction: Prediction | None) -> Prediction | None:
     return Prediction(content="".join(part.text for part in prediction.content))
 
 
-def _with_options(call: Call) -> Call:
-    """Return the call with what the deployment's options add: the operator's word stands above the client's."""
-    options = call.deployment.options
+def _options(options: Mapping[str, str]) -> dict[str, Raw]:
+    """Return what the deployment's options add to the body."""
     added: dict[str, Raw] = {}
     if (safe := options.get("safe_prompt")) is not None:
         if safe not in _BOOLEANS:
@@ -64,4 +65,4 @@ def _with_options(call: Call) -> Call:
         added["safe_prompt"] = _BOOLEANS[safe]
     if (mode := options.get("prompt_mode")) is not None:
         added["prompt_mode"] = Raw(msgspec.json.encode(mode))
-    return replace(call, extra_params={**call.extra_params, **added}) if added else call
+    return added

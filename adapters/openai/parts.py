@@ -6,13 +6,14 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from schemas.chat_request import ExtraContent, ReasoningDetail
-from schemas.chat_response import Annotation, ChoiceLogprobs
-from schemas.openai import Optional, WireFunction, WireMessage, WirePart, WireReasoning
+from schemas.chat_response import Annotation, ChoiceLogprobs, MessageImage, MessageImageURL
+from schemas.openai import Optional, WireFunction, WireImage, WireMessage, WirePart, WireReasoning
 
 NULL: Final = Raw(b"null")
 T = TypeVar("T")
 _ANNOTATIONS: Final = msgspec.json.Decoder(list[Annotation])
 _DETAILS: Final = msgspec.json.Decoder(list[ReasoningDetail])
+_IMAGES: Final = msgspec.json.Decoder(list[WireImage])
 _EXTRA: Final = msgspec.json.Decoder(ExtraContent)
 _LOGPROBS: Final = msgspec.json.Decoder(ChoiceLogprobs)
 
@@ -74,6 +75,19 @@ def to_annotations(raw: Optional) -> list[Annotation] | UnsetType:
 def to_reasoning_details(raw: Optional) -> list[ReasoningDetail] | UnsetType:
     """Return opaque reasoning, absent where it has another form or there is none."""
     return _decoded(_DETAILS, raw) or UNSET
+
+
+def to_images(raw: Optional) -> list[MessageImage] | UnsetType:
+    """Return images that the model made, absent where they have another form or there are none."""
+    images = _decoded(_IMAGES, raw)
+    if isinstance(images, UnsetType):
+        return UNSET
+    return [
+        MessageImage(
+            image_url=MessageImageURL(url=image.image_url.url), index=position if image.index is None else image.index
+        )
+        for position, image in enumerate(images)
+    ] or UNSET
 
 
 def to_extra_content(raw: Optional) -> ExtraContent | UnsetType:

@@ -35,9 +35,17 @@ ToMessages = Callable[[Sequence[Message], Quirks, Losses], Sequence[Struct]]
 
 
 def to_chat_body(
-    request: ChatRequest, call: Call, quirks: Quirks, *, stream: bool, messages: ToMessages = to_messages
+    request: ChatRequest,
+    call: Call,
+    quirks: Quirks,
+    *,
+    stream: bool,
+    messages: ToMessages = to_messages,
+    added: Mapping[str, Raw] | None = None,
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Return the JSON body and the request fields that were dropped or changed; `messages` translates those.
+    """Return the JSON body and the request fields that were dropped or changed.
+
+    `messages` translates those; the members of `added`, which are the operator's, stand above the client's.
 
     Raises:
         ProviderError: the server cannot be asked for this, or the model's policy rejects a loss.
@@ -56,7 +64,7 @@ def to_chat_body(
     to_reasoning(request, quirks, changes, extra, losses)
     if request.tools:
         _to_tools(request, request.tools, quirks, changes, losses)
-    return encode_body(replace(request, **changes), extra), losses.dropped
+    return encode_body(replace(request, **changes), {**extra, **added} if added else extra), losses.dropped
 
 
 def to_stream_options(options: StreamOptions | None, quirks: Quirks, losses: Losses) -> StreamOptions | None:

@@ -255,6 +255,7 @@ def _has_text_only(delta: WireMessage) -> bool:
         and delta.annotations is UNSET
         and delta.audio is UNSET
         and delta.extra_content is UNSET
+        and delta.images is UNSET
         and delta.function_call is None
     )
 
@@ -284,6 +285,7 @@ def _add_rare(delta: ChoiceDelta, message: WireMessage) -> bool:
         and message.annotations is UNSET
         and message.audio is UNSET
         and message.extra_content is UNSET
+        and message.images is UNSET
         and message.function_call is None
     ):
         return False
@@ -291,6 +293,7 @@ def _add_rare(delta: ChoiceDelta, message: WireMessage) -> bool:
     delta.annotations = parts.to_annotations(message.annotations)
     delta.extra_content = parts.to_extra_content(message.extra_content)
     delta.audio = _to_audio(message.audio)
+    delta.images = parts.to_images(message.images)
     called = message.function_call
     if called is not None and (called.name or called.arguments):
         delta.function_call = FunctionDelta(name=called.name or UNSET, arguments=parts.arguments_of(called))

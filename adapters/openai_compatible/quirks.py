@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.mistral.quirks import MISTRAL
 from adapters.openai.quirks import Quirks
+from adapters.openrouter.quirks import OPENROUTER
 
 # What OpenAI has and others do not, in two steps of strictness.
 _ACCOUNT: Final = frozenset(
@@ -125,19 +126,6 @@ TOGETHER: Final = Quirks(
     reasoning_fields=("reasoning",),
     reasoning_switch="reasoning",
     efforts=_LOW_TO_HIGH,
-)
-
-OPENROUTER: Final = Quirks(
-    base_url="https://openrouter.ai/api/v1",
-    drops=_ACCOUNT - {"metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store"},
-    tool_media=True,
-    video=True,
-    unread_addresses=frozenset(),
-    cache_control=True,
-    reasoning_fields=("reasoning",),
-    reasoning_scope="all",
-    reasoning_details=True,
-    reasoning_object=True,
 )
 
 PERPLEXITY: Final = Quirks(

@@ -15,6 +15,7 @@ SPEAKS: dict[str, dict[str, tuple[str, ...]]] = {
     "openai": _OPENAI,
     "openai_compatible": _OPENAI,
     "azure_openai": _OPENAI,
+    "openrouter": _OPENAI,
     "mistral": {"chat": _OPENAI["chat"], "embeddings": _OPENAI["embeddings"], "model_discovery": ("models",)},
     "anthropic": {"chat": ("messages",), "model_discovery": ("models",)},
     "google": {

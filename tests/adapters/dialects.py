@@ -33,7 +33,7 @@ DIALECTS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "openai": ("openai", "gpt-5", {}, OPENAI),
     "vllm": ("openai_compatible", "qwen3", {"quirks": "vllm", "base_url": "https://c.example/v1"}, OPENAI),
     "deepseek": ("openai_compatible", "deepseek-chat", {"quirks": "deepseek"}, OPENAI),
-    "openrouter": ("openai_compatible", "z-ai/glm-4.6", {"quirks": "openrouter"}, OPENAI),
+    "openrouter": ("openrouter", "z-ai/glm-4.6", {}, OPENAI),
     "mistral": ("mistral", "mistral-large-latest", {}, OPENAI),
     "ollama": ("ollama", "qwen3", {}, OLLAMA),
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}, CLAUDE),

@@ -61,6 +61,7 @@ PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "mistral": ("mistral", "mistral-large-latest", {}, OPENAI),
     "ollama": ("ollama", "qwen3", {}, OLLAMA),
     "openai": ("openai", "gpt-5", {}, OPENAI),
+    "openrouter": ("openrouter", "z-ai/glm-4.6", {}, OPENAI),
     "vertex claude": ("vertex", "claude-sonnet-4-5@20250929", {"options": {"project": "acme"}}, CLAUDE),
     "vertex gemini": ("vertex", "gemini-3.5-flash", {"options": {"project": "acme"}}, GEMINI),
     **{

@@ -11,7 +11,7 @@ from adapters.registry import AdapterUnavailableError
 
 BUILT_IN = {
     "anthropic", "azure_openai", "bedrock", "cohere", "echo", "google", "mistral", "ollama", "openai",
-    "openai_compatible", "vertex",
+    "openai_compatible", "openrouter", "vertex",
 }  # fmt: skip
 
 
