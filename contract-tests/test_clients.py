@@ -29,8 +29,11 @@ AGENT = (*ALWAYS, "streamed tools")
 VERCEL = (*AGENT, "structured natively", "streamed structure")
 CLIENTS: dict[str, tuple[str, ...]] = {
     "node/openai_client.mjs": (*AGENT, "structured natively"),
+    "node/openai_7_client.mjs": (*AGENT, "structured natively"),
     "node/vercel_openai_client.mjs": VERCEL,
+    "node/vercel_7_openai_client.mjs": VERCEL,
     "node/vercel_compatible_client.mjs": (*VERCEL, "reasoning"),
+    "node/vercel_7_compatible_client.mjs": (*VERCEL, "reasoning"),
     "python/langchain_client.py": (*AGENT, "structured", "structured natively"),
     "python/pydantic_ai_client.py": (*AGENT, "structured", "structured natively", "reasoning"),
     "python/openai_agents_client.py": (*AGENT, "structured"),

@@ -1,6 +1,7 @@
-// Vercel's `ai` with `@ai-sdk/openai-compatible`.
+// Vercel's `ai` 6 with `@ai-sdk/openai-compatible`.
 
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import * as ai from "ai";
 
 import { main } from "./scenarios.mjs";
 import { vercelScenarios } from "./vercel_scenarios.mjs";
@@ -13,5 +14,5 @@ await main("@ai-sdk/openai-compatible", (baseURL, apiKey, model) => {
     includeUsage: true,
     supportsStructuredOutputs: true,
   });
-  return vercelScenarios((name) => provider(name), model);
+  return vercelScenarios(ai, (name) => provider(name), model);
 });

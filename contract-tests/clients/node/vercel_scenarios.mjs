@@ -1,6 +1,5 @@
-// What an application does with Vercel's `ai`, whichever provider package carries it.
+// What an application does with Vercel's `ai`, in any release and whichever provider package carries it.
 
-import { generateText, Output, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 
 import { HELLO, QUESTION, refusal, RESULTS, UNKNOWN_MODEL } from "./scenarios.mjs";
@@ -8,7 +7,8 @@ import { HELLO, QUESTION, refusal, RESULTS, UNKNOWN_MODEL } from "./scenarios.mj
 const Forecast = z.object({ city: z.string(), degrees: z.number() });
 const COMMON = { maxRetries: 0, maxOutputTokens: 200 };
 
-export function vercelScenarios(chat, name) {
+export function vercelScenarios(ai, chat, name) {
+  const { generateText, Output, stepCountIs, streamText, tool } = ai;
   const model = chat(name);
 
   function tools(called) {
