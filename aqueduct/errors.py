@@ -109,6 +109,18 @@ def shutting_down() -> GatewayError:
     )
 
 
+def reports_unavailable() -> GatewayError:
+    """Return the 503 for a report while the database is out of reach or busy."""
+    return GatewayError(
+        503,
+        "reports_unavailable",
+        "Usage cannot be read right now. Try again later.",
+        kind=ErrorType.GATEWAY_OVERLOADED,
+        error_type="server_error",
+        retry_after_s=5.0,
+    )
+
+
 def overloaded() -> GatewayError:
     """Return the 503 for a request that is not even begun."""
     return GatewayError(

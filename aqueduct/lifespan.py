@@ -28,6 +28,7 @@ from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
+from aqueduct.db.readers import Readers
 from aqueduct.ids import RequestIds
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.ledger import Ledger
@@ -157,6 +158,7 @@ def build_gateway(settings: Settings) -> Gateway:
         admission=admission,
         transport=transport,
         recorder=recorder,
+        readers=Readers(settings.database_url),
         metrics=metrics,
         request_log=RequestLog(sys.stdout.fileno(), as_text=settings.log_format == "text"),
         stream_watch=StreamWatch(ping_s=settings.keepalive_ping_s, send_timeout_s=SEND_TIMEOUT_S),
@@ -230,6 +232,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
                 await gateway.vault.aclose(LAST_STATES_S)
             await gateway.admission.leases.aclose()
             await gateway.checker.aclose()
+            await gateway.readers.aclose()
             await gateway.transport.aclose()
             await gateway.catalog.stop()
             await gateway.request_log.aclose()

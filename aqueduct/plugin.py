@@ -20,6 +20,7 @@ from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
 from aqueduct.api.route import OperationRoute
 from aqueduct.api.schema import schema
+from aqueduct.api.usage import usage
 from aqueduct.errors import GatewayError
 from aqueduct.lifespan import build_gateway, running
 from aqueduct.pipeline.spec import BodyT, ChunkT, RequestT
@@ -85,7 +86,7 @@ class GatewayPlugin(InitPlugin):
         self._add(app_config, OperationRoute(CHAT, gateway))
         self._add(app_config, OperationRoute(COMPLETIONS, gateway))
         self._add(app_config, OperationRoute(EMBEDDINGS, gateway))
-        app_config.route_handlers += [list_models, get_model, me, validate, live, ready, schema]
+        app_config.route_handlers += [list_models, get_model, usage, me, validate, live, ready, schema]
         if self._settings.metrics:
             app_config.route_handlers.append(metrics)
         app_config.exception_handlers = {

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from gateway_fixtures import Mocks, execute
 from raw_http import Connection, ask, request_bytes
-from running_gateway import TOKEN, RunningGateway
+from running_gateway import OTHER_TOKEN, TOKEN, RunningGateway
 from serving_process import chat_request, fetch, wait_until
 from upstreams import Fault
 
@@ -107,3 +107,28 @@ def test_stream_tells_its_cost_only_where_asked(priced: RunningGateway, asked: b
     assert ("aqueduct_cost" in usage) is asked
     if asked:
         assert Decimal(usage["aqueduct_cost"]) == row["cost"]
+
+
+def test_usage_report_shows_the_callers_own_and_nobody_elses(priced: RunningGateway) -> None:
+    assert ask(priced.port, chat_request("Hi", "gpt")).status == 200
+    assert ask(priced.port, chat_request("Hi", "gpt", token=OTHER_TOKEN)).status == 200
+    rows = priced.rows(2)
+    mine = next(row for row in rows if row["user_id"] is not None)
+
+    answer = ask(priced.port, request_bytes("/v1/usage?by=day,model", method="GET", token=TOKEN))
+
+    assert answer.status == 200
+    found = answer.json()
+    assert found["currency"] == "USD"
+    (line,) = found["data"]
+    assert isinstance(line, dict)
+    assert (line["model"], line["requests"], line["prompt_tokens"]) == ("gpt", 1, mine["prompt_tokens"])
+    assert Decimal(line["cost"]) == mine["cost"]
+
+
+@pytest.mark.parametrize("query", ["by=org", "by=day,day", "from=x", "to=2026-13-01", "from=2026-02-01&to=2026-01-01"])
+def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, query: str) -> None:
+    answer = ask(gateway.port, request_bytes(f"/v1/usage?{query}", method="GET", token=TOKEN))
+
+    assert answer.status == 400
+    assert ask(gateway.port, request_bytes("/v1/usage", method="GET")).status == 401

@@ -7,6 +7,7 @@ from aqueduct.api.body_budget import BodyBudget
 from aqueduct.api.stream_watch import StreamWatch
 from aqueduct.api.turnstile import Turnstile
 from aqueduct.catalog.watcher import Catalog
+from aqueduct.db.readers import Readers
 from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.observability.request_log import RequestLog
@@ -27,6 +28,7 @@ class Gateway(Struct, kw_only=True):
     admission: LimitedAdmission
     transport: Transport
     recorder: Recorder
+    readers: Readers
     metrics: Metrics
     request_log: RequestLog
     stream_watch: StreamWatch

@@ -12,6 +12,7 @@ from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.me import Me, Validation
 from aqueduct.api.openapi import Endpoint, document
 from aqueduct.api.ordinary import JSON, AnyRequest, gateway_of
+from aqueduct.api.usage import UsageReport
 from schemas.models import Model, ModelList
 
 _OPERATIONS: Final = tuple(
@@ -38,6 +39,9 @@ ENDPOINTS: Final = (
         summary="Describe one model",
         response=Model,
         path_params=("model",),
+    ),
+    Endpoint(
+        path="/v1/usage", method="get", operation_id="get_usage", summary="What you have used", response=UsageReport
     ),
     Endpoint(path="/v1/me", method="get", operation_id="get_me", summary="Who am I", response=Me),
     Endpoint(path="/validate", method="get", operation_id="validate", summary="Check a token", response=Validation),

@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "export": "aqueduct.cli.export:export",
     "token": "aqueduct.cli.token:token",
     "model": "aqueduct.cli.model:model",
+    "usage": "aqueduct.cli.usage:usage",
+    "prices": "aqueduct.cli.prices:prices",
     "doctor": "aqueduct.cli.doctor:doctor",
 }
 """Commands in the order of `--help`, with where they are: only the one that runs is imported."""

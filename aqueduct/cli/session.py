@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import IO, TypeVar
+from typing import IO, TypeVar, cast
 
 import asyncpg
 import click
@@ -17,7 +17,7 @@ from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.config.problems import ConfigError
 from aqueduct.db.cluster import ClusterError
 from aqueduct.db.embedded import database_url
-from aqueduct.db.engine import create_engine
+from aqueduct.db.engine import DedicatedConnection, create_engine
 from aqueduct.db.migrate import SchemaMismatchError, check_revision
 from aqueduct.settings import Settings, SettingsError, load_settings, read_environment
 
@@ -65,6 +65,17 @@ def with_database(session: Session, work: Callable[[AsyncEngine], Awaitable[Resu
 
     with explained(), database_url(session.settings) as url:
         return asyncio.run(run(url))
+
+
+def with_connection(session: Session, work: Callable[[DedicatedConnection], Awaitable[ResultT]]) -> ResultT:
+    """Run `work` like `with_database`, on one connection of the driver itself."""
+
+    async def run(engine: AsyncEngine) -> ResultT:
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            return await work(cast("DedicatedConnection", raw))
+
+    return with_database(session, run)
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""Prices history again: new costs for the attempts, requests and rollups of past days; knows no file."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.usage_tables import COUNTERS, ROLLUP_KEYS, ROLLUPS
+from aqueduct.usage.pricing import PriceList, cost, tier_of, to_decimal
+from aqueduct.usage.store import BUCKETS, LOCK_ROLLUPS
+from schemas.usage import Usage
+
+BATCH_ROWS: Final = 5_000
+_KEYS: Final = ", ".join(ROLLUP_KEYS)
+_READ: Final = (
+    f"SELECT request_id, number, request_started_at, deployment_id, service_tier, cost, {', '.join(COUNTERS)}"  # noqa: S608 - constants
+    " FROM usage.attempts WHERE request_started_at >= $1 AND request_started_at < $2 AND usage_source IS NOT NULL"
+)
+_TEMPORARY: Final = (
+    "CREATE TEMP TABLE rerated (request_id uuid, number smallint, request_started_at timestamptz, cost numeric)"
+    " ON COMMIT DROP"
+)
+_ATTEMPTS: Final = (
+    "UPDATE usage.attempts a SET cost = r.cost FROM rerated r WHERE a.request_id = r.request_id"
+    " AND a.number = r.number AND a.request_started_at = r.request_started_at"
+)
+_REQUESTS: Final = f"""
+CREATE TEMP TABLE repriced ON COMMIT DROP AS
+SELECT r.id, r.started_at, r.cost AS before, sum(a.cost) AS after, {", ".join(f"r.{key}" for key in ROLLUP_KEYS)}
+  FROM usage.requests r JOIN usage.attempts a ON a.request_id = r.id AND a.request_started_at = r.started_at
+ WHERE (r.id, r.started_at) IN (SELECT request_id, request_started_at FROM rerated)
+ GROUP BY r.id, r.started_at, r.cost, {", ".join(f"r.{key}" for key in ROLLUP_KEYS)}
+"""  # noqa: S608 - constants
+_UPDATE: Final = (
+    "UPDATE usage.requests r SET cost = p.after FROM repriced p WHERE r.id = p.id AND r.started_at = p.started_at"
+)
+
+
+class Rerated(Struct, frozen=True, kw_only=True):
+    """What was done: attempts looked at, attempts whose cost has changed, and by how much in all."""
+
+    attempts: int
+    changed: int
+    difference: Decimal
+
+
+async def rerate(connection: DedicatedConnection, prices: Mapping[str, PriceList], first: date, last: date) -> Rerated:
+    """Price the requests of the days `first` to `last` (UTC) again, a day in a transaction."""
+    attempts, changed, difference = 0, 0, Decimal(0)
+    day = first
+    while day <= last:
+        done = await _rerate_day(connection, prices, day)
+        attempts, changed, difference = attempts + done.attempts, changed + done.changed, difference + done.difference
+        day += timedelta(days=1)
+    return Rerated(attempts=attempts, changed=changed, difference=difference)
+
+
+async def _rerate_day(connection: DedicatedConnection, prices: Mapping[str, PriceList], day: date) -> Rerated:
+    begin = datetime.combine(day, time(), UTC)
+    seen = 0
+    difference = Decimal(0)
+    async with connection.transaction():
+        await connection.execute(_TEMPORARY)
+        cursor = await connection.cursor(_READ, begin, begin + timedelta(days=1))
+        changed = 0
+        while records := await cursor.fetch(BATCH_ROWS):
+            seen += len(records)
+            rows = [row for record in records if (row := _changed(record, prices)) is not None]
+            changed += len(rows)
+            await connection.copy_records_to_table("rerated", records=rows)
+        if changed:
+            difference = await _write(connection)
+    return Rerated(attempts=seen, changed=changed, difference=difference)
+
+
+async def _write(connection: DedicatedConnection) -> Decimal:
+    await connection.execute(_ATTEMPTS)
+    await connection.execute(_REQUESTS)
+    await connection.execute(_UPDATE)
+    await connection.execute(LOCK_ROLLUPS)
+    for table, bucket in ROLLUPS:
+        await connection.execute(_correction(table, bucket))
+    found: Decimal | None = await connection.fetchval(
+        "SELECT sum(coalesce(after, 0) - coalesce(before, 0)) FROM repriced"
+    )
+    return found or Decimal(0)
+
+
+def _correction(table: str, bucket: str) -> str:
+    """Return the statement that takes a rollup from the old costs to the new ones."""
+    return (
+        f"UPDATE {table} u SET cost = u.cost + d.cost, unpriced = u.unpriced + d.unpriced FROM ("  # noqa: S608 - constants
+        f"SELECT md5(row(extract(epoch FROM {BUCKETS[bucket]})::bigint, {_KEYS})::text)::uuid AS id,"
+        " sum(coalesce(after, 0) - coalesce(before, 0)) AS cost,"
+        " sum((after IS NULL)::int - (before IS NULL)::int) AS unpriced"
+        " FROM repriced GROUP BY 1) AS d WHERE u.id = d.id"
+    )
+
+
+def _changed(record: asyncpg.Record, prices: Mapping[str, PriceList]) -> tuple[object, ...] | None:
+    """Return the row of an attempt whose cost is another one now."""
+    listed = prices.get(str(record["deployment_id"]))
+    usage = Usage(**{name: record[name] for name in COUNTERS})
+    pico = None
+    if listed is not None:
+        pico = cost(usage, listed, record["request_started_at"], tier_of(record["service_tier"]))
+    now = None if pico is None else to_decimal(pico)
+    if now == record["cost"]:
+        return None
+    return record["request_id"], record["number"], record["request_started_at"], now

@@ -1,0 +1,63 @@
+"""`aqueduct usage` and `aqueduct prices` on a database."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.cli.test_commands import fetch
+
+
+def test_prices_are_imported_once_listed_and_told_where_no_model_is(
+    filled: Run, tmp_path: Path, database_url: str
+) -> None:
+    prices = [
+        {"model": "m", "meter": "input", "amount": "2.50"},
+        {"model": "x", "meter": "output", "amount": 10},
+        {"model": "elsewhere", "meter": "input", "amount": 1},
+    ]
+    (tmp_path / "prices.json").write_text(json.dumps(prices), "utf-8")
+
+    dry = filled("prices", "import", "prices.json", "--dry-run")
+    assert "Would be 2 prices written, 0 unchanged." in dry.stdout
+    assert fetch(database_url, "SELECT 1 FROM prices") == []
+    done = filled("prices", "import", "prices.json")
+    assert "Done: 2 prices written, 0 unchanged." in done.stdout
+    assert "No model here: elsewhere." in done.stderr
+    assert json.loads(filled("prices", "import", "prices.json", "--json").stdout) == {
+        "written": 0,
+        "unchanged": 2,
+        "unknown_models": ["elsewhere"],
+    }
+    listed = json.loads(filled("prices", "list", "--json").stdout)
+    assert [(one["subject"], one["meter"], one["amount"], one["per"]) for one in listed] == [
+        ("m", "input", "2.5", 1_000_000),
+        ("m at p:x", "output", "10", 1_000_000),
+    ]
+
+
+def test_price_file_that_cannot_be_used_is_refused(filled: Run, tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text("{}", "utf-8")
+
+    done = filled("prices", "import", "prices.json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "prices.json: holds no price" in done.stderr
+
+
+def test_report_in_every_form(filled: Run) -> None:
+    assert json.loads(filled("usage", "report", "--format", "json").stdout) == []
+    rows = list(csv.reader(io.StringIO(filled("usage", "report", "--by", "day", "--format", "csv").stdout)))
+    assert rows[0][:3] == ["day", "requests", "errors"]
+    assert "prompt_tokens" in filled("usage", "report", "--org", "a").stdout
+
+
+def test_report_of_nobody_or_of_no_time_is_refused(filled: Run) -> None:
+    assert "There is no team 'a/none'." in filled("usage", "report", "--team", "a/none").stderr
+    assert filled("usage", "report", "--from", "soon").returncode == 2
+    assert filled("usage", "report", "--from", "2026-02-01", "--to", "2026-01-01").returncode == 2
+
+
+def test_rerate_of_an_empty_history_changes_nothing(filled: Run) -> None:
+    assert "Done: 0 of 0 attempts" in filled("prices", "rerate", "--from", "2026-11-01", "--to", "2026-11-02").stdout

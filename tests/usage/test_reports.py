@@ -1,0 +1,129 @@
+"""Reports and re-rating on a real PostgreSQL: sums from rollups, through their indexes, and equal to the rows."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+
+from aqueduct.db.engine import connect
+from aqueduct.ids import RequestIds
+from aqueduct.usage.pricing import Price, PriceList
+from aqueduct.usage.reports import DIMENSIONS, ReportQuery, report, report_statement
+from aqueduct.usage.rerate import rerate
+from aqueduct.usage.segments import Cell, Entry
+from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
+from tests.conftest import Insert
+
+new_id = RequestIds()
+TODAY = datetime.now(UTC).date()
+OLD = datetime(1970, 1, 1, tzinfo=UTC)
+DEPLOYMENT = UUID(int=7)
+
+
+def entry(**values: Cell) -> Entry:
+    cells: dict[str, Cell] = {
+        "id": new_id(),
+        "started_at": datetime.now(UTC),
+        "duration_ms": 5,
+        "endpoint": "/v1/chat/completions",
+        "operation": "chat",
+        "streamed": False,
+        "status": 200,
+        "attempts": 1,
+        "model": "gpt",
+        "provider": "p",
+        "deployment_id": DEPLOYMENT,
+        "usage_source": "provider",
+        "prompt_tokens": 10,
+        "completion_tokens": 3,
+        "cost": Decimal("0.5"),
+        "violations": [],
+        "dropped_params": [],
+    }
+    cells |= values
+    attempt = {name: cells.get(name) for name in ATTEMPT_COLUMNS}
+    attempt |= {"request_id": cells["id"], "number": 1, "request_started_at": cells["started_at"]}
+    return Entry(tuple(cells.get(name) for name in COLUMNS), (tuple(attempt[name] for name in ATTEMPT_COLUMNS),))
+
+
+async def stored(url: str, *entries: Entry) -> None:
+    writer = await connect(url, application_name="test")
+    await prepare(writer)
+    await write(writer, list(entries))
+    await writer.close()
+
+
+async def test_report_adds_up_by_name_and_shows_what_was_deleted_by_its_id(
+    connection: asyncpg.Connection, database_url: str, insert: Insert
+) -> None:
+    org = await insert("orgs", slug="acme", name="Acme")
+    gone = UUID(int=99)
+    now = datetime.now(UTC)
+    await stored(
+        database_url,
+        entry(org_id=org),
+        entry(org_id=org, started_at=now - timedelta(days=1)),
+        entry(org_id=org, model="other", cost=None),
+        entry(org_id=gone, status=429),
+    )
+
+    rows = await report(connection, ReportQuery(first=TODAY - timedelta(days=1), last=TODAY, by=("org", "model")))
+
+    found = [(row.org, row.model, row.requests, row.errors, row.unpriced, row.prompt_tokens, row.cost) for row in rows]
+    assert found == [
+        (str(gone), "gpt", 1, 1, 0, 10, "0.5"),
+        ("acme", "gpt", 2, 0, 0, 20, "1"),
+        ("acme", "other", 1, 0, 1, 10, "0"),
+    ]
+    today = await report(connection, ReportQuery(first=TODAY, last=TODAY, by=("day",), org_id=org))
+    assert [(row.day, row.requests) for row in today] == [(TODAY.isoformat(), 2)]
+    assert await report(connection, ReportQuery(first=date(2001, 1, 1), last=date(2001, 1, 2), by=())) == []
+
+
+async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.Connection) -> None:
+    """Trap 16: no report touches a raw row."""
+    await connection.execute("SET enable_seqscan = off")
+    owners = ("org_id", "team_id", "user_id", "token_id", None)
+    for owner in owners:
+        for by in [(), *((name,) for name in DIMENSIONS), DIMENSIONS]:
+            narrowed = {} if owner is None else {owner: UUID(int=1)}
+            query = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=by, **narrowed)
+            statement, arguments = report_statement(query)
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+            assert "usage_daily" in plan
+            assert "ix_usage_daily_" in plan, plan
+            assert "usage.requests" not in plan
+            assert "requests_20" not in plan
+
+
+async def test_rerating_prices_rows_attempts_and_rollups_again(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    await stored(
+        database_url,
+        entry(),
+        entry(cost=None),
+        entry(started_at=yesterday),
+        entry(deployment_id=UUID(int=8), cost=Decimal(9)),
+    )
+    prices = {str(DEPLOYMENT): PriceList([Price("input", 2_000_000, OLD), Price("output", 1, OLD)])}
+    worth = Decimal("0.000020000003")
+    writer = await connect(database_url, application_name="test")
+
+    done = await rerate(writer, prices, TODAY, TODAY)
+
+    assert (done.attempts, done.changed) == (3, 3)
+    assert done.difference == worth * 2 - Decimal("0.5") - 9
+    costs = await connection.fetch("SELECT cost FROM usage.requests ORDER BY cost NULLS LAST")
+    assert [row["cost"] for row in costs] == [worth, worth, Decimal("0.5"), None]
+    (again,) = [await rerate(writer, prices, TODAY, TODAY)]
+    await writer.close()
+    assert again.changed == 0
+    for table in ("usage_hourly", "usage_daily"):
+        rolled = await connection.fetchrow(f"SELECT sum(cost) AS cost, sum(unpriced)::int AS unpriced FROM {table}")  # noqa: S608 - our own name
+        raw = await connection.fetchrow(
+            "SELECT sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL)::int AS unpriced FROM usage.requests"
+        )
+        assert tuple(rolled) == tuple(raw)
