@@ -77,7 +77,7 @@ class Call(Struct, frozen=True, kw_only=True):
     """All that one attempt may know.
 
     `deadline` is in seconds of the event loop's clock. `extra_params` are the request's unknown top-level fields, as
-    the client wrote them.
+    the client wrote them. `on_head` is called with the headers of each upstream answer, their names in lower case.
     """
 
     deployment: Deployment
@@ -85,6 +85,7 @@ class Call(Struct, frozen=True, kw_only=True):
     deadline: float
     attempt: int = 1
     extra_params: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
+    on_head: Callable[[Mapping[str, str]], None] | None = None
 
 
 class Result(Struct, Generic[BodyT], frozen=True, kw_only=True):

@@ -67,6 +67,8 @@ async def send(
             deadline=call.deadline,
         )
     )
+    if call.on_head is not None:
+        call.on_head(response.headers)
     if 200 <= response.status < 300:
         return response
     try:

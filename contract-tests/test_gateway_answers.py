@@ -1,4 +1,4 @@
-"""Several answers to one request, through the whole gateway, at a provider that gives one at a time."""
+"""Several answers to one request at a provider that gives one at a time, and what a provider says of its limits."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import pytest
 from gateway_fixtures import Mocks
 from openai.types.chat import ChatCompletionMessageParam
 from running_gateway import TOKEN, RunningGateway
+from upstreams import data_event, json_reply, sse_reply
 from upstreams.faults import Fault
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello to the gateway."}]
@@ -81,3 +82,41 @@ def test_more_answers_than_the_bound_are_refused(client: openai.OpenAI, mocks: M
         client.chat.completions.create(model="claude", messages=HELLO, n=9, max_tokens=100)
     assert refused.value.param == "n"
     assert mocks.anthropic.ledger == []
+
+
+LIMITS = (
+    ("x-ratelimit-remaining-requests", "41"),
+    ("retry-after", "3"),
+    ("set-cookie", "canary"),
+    ("x-api-key", "canary"),
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("asked", [False, True])
+def test_providers_limits_are_told_on_request_and_nothing_else_of_its_headers(
+    client: openai.OpenAI, mocks: Mocks, asked: bool, stream: bool
+) -> None:
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    body = {"id": "m", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn"}
+    content = [{"type": "text", "text": "Hi."}]
+    whole = json_reply({**body, "content": content, "usage": usage}, headers=LIMITS)
+    events = (
+        {"type": "message_start", "message": {**body, "content": [], "stop_reason": None, "usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": usage},
+        {"type": "message_stop"},
+    )
+    streamed = sse_reply(tuple(data_event(event, str(event["type"])) for event in events), headers=LIMITS)
+    mocks.anthropic.script(streamed if stream else whole)
+    headers = {"x-aqueduct-include-provider-headers": "1"} if asked else {}
+    with client.chat.completions.with_streaming_response.create(
+        model="claude", messages=HELLO, stream=stream, extra_headers=headers
+    ) as answer:
+        answer.read()
+    told = {name: value for name, value in answer.headers.items() if name.startswith("llm_provider-")}
+    wanted = {"llm_provider-x-ratelimit-remaining-requests": "41", "llm_provider-retry-after": "3"}
+    assert told == (wanted if asked else {})
+    assert "canary" not in str(answer.headers)

@@ -1,7 +1,8 @@
 """The headers of an answer; knows no operation."""
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aqueduct.pipeline.context import RequestContext
@@ -11,6 +12,8 @@ Headers = list[tuple[bytes, bytes]]
 OPENAI_VERSION: Final = b"2020-10-01"
 MAX_CLIENT_ID_CHARS: Final = 128
 MAX_VALUE_CHARS: Final = 2048
+_INCLUDE: Final = b"x-aqueduct-include-"
+_TOKEN: Final = re.compile(r"[a-z0-9-]{1,100}")
 _JSON: Final = (b"content-type", b"application/json")
 _STREAM: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -21,7 +24,10 @@ _STREAM: Final = (
 
 def json_headers(context: RequestContext, length: int) -> Headers:
     """Return the headers of a whole answer or an error; `length` is the body's, in bytes."""
-    return [_JSON, (b"content-length", b"%d" % length), *_common(context)]
+    headers = [_JSON, (b"content-length", b"%d" % length), *_common(context)]
+    if context.schema_valid is not None:
+        headers.append((b"x-aqueduct-schema-valid", b"true" if context.schema_valid else b"false"))
+    return headers
 
 
 def stream_headers(context: RequestContext) -> Headers:
@@ -41,9 +47,14 @@ def client_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return text if text.isascii() and text.isprintable() else None
 
 
-def includes_cost(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether the client wants the cost in the usage of its stream."""
-    return any(name == b"x-aqueduct-include-cost" and value == b"1" for name, value in headers)
+def note_wishes(headers: Iterable[tuple[bytes, bytes]], context: RequestContext) -> None:
+    """Note what the client wants to be told: the cost in the usage of its stream, the provider's own rate limits."""
+    for name, value in headers:
+        if value == b"1" and name.startswith(_INCLUDE):
+            if name == b"x-aqueduct-include-cost":
+                context.include_cost = True
+            elif name == b"x-aqueduct-include-provider-headers":
+                context.include_provider_headers = True
 
 
 def _common(context: RequestContext) -> Headers:
@@ -66,13 +77,19 @@ def _common(context: RequestContext) -> Headers:
         headers.append((b"x-aqueduct-dropped-params", _safe(",".join(context.dropped_params))))
     if context.limit_headers is not None:
         headers += context.limit_headers()
-    if context.schema_valid is not None:
-        headers.append((b"x-aqueduct-schema-valid", b"true" if context.schema_valid else b"false"))
+    if context.provider_headers:
+        headers += _of_provider(context.provider_headers)
     if context.usage is not None:
         headers.append((b"x-aqueduct-usage-source", context.usage.source.encode()))
     if context.cost is not None:
         headers.append((b"x-aqueduct-cost", to_text(context.cost).encode()))
     return headers
+
+
+def _of_provider(headers: Mapping[str, str]) -> Headers:
+    return [
+        (b"llm_provider-" + name.encode(), _safe(value)) for name, value in headers.items() if _TOKEN.fullmatch(name)
+    ]
 
 
 def _safe(text: str) -> bytes:

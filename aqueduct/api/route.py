@@ -21,7 +21,7 @@ from aqueduct.api.early_head import EarlyHead
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.headers import client_request_id, includes_cost, json_headers
+from aqueduct.api.headers import client_request_id, json_headers, note_wishes
 from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
 from aqueduct.pipeline.context import RequestContext
@@ -55,7 +55,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
                 raise _method_not_allowed()
             context.client_request_id = client_request_id(scope["headers"])
             context.principal = authenticate(gateway, scope["headers"])
-            context.include_cost = includes_cost(scope["headers"])
+            note_wishes(scope["headers"], context)
             body = await self._read(scope, receive, lease)
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)

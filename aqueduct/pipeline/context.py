@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -31,6 +31,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     usage: Usage | None = None
     cost: int | None = None
+
+
+MAX_PROVIDER_HEADERS: Final = 30
+_RETRY_HEADERS: Final = frozenset({"retry-after", "retry-after-ms"})
 
 
 class RequestContext:
@@ -63,6 +67,7 @@ class RequestContext:
         "finish_reason",
         "first_content",
         "include_cost",
+        "include_provider_headers",
         "journaled",
         "limit_headers",
         "model",
@@ -71,6 +76,7 @@ class RequestContext:
         "price_lists",
         "principal",
         "provider",
+        "provider_headers",
         "request_id",
         "requested_model",
         "schema_outcome",
@@ -118,6 +124,8 @@ class RequestContext:
         self.service_tier: str | None = None
         self.cost: int | None = None
         self.include_cost = False
+        self.include_provider_headers = False
+        self.provider_headers: dict[str, str] | None = None
         self.dropped_params: tuple[str, ...] = ()
         self.first_content: float | None = None
         self.finish_reason: str | None = None
@@ -134,3 +142,8 @@ class RequestContext:
     def with_spent(self, usage: Usage) -> Usage:
         """Return what is booked for the request: the answer's usage and what failed attempts consumed."""
         return usage if self.spent is None else summed([self.spent, usage])
+
+    def note_provider_headers(self, headers: Mapping[str, str]) -> None:
+        """Keep what the last upstream answer says of the provider's rate limits, within a bound."""
+        found = [(name, value) for name, value in headers.items() if "ratelimit" in name or name in _RETRY_HEADERS]
+        self.provider_headers = dict(found[:MAX_PROVIDER_HEADERS])

@@ -281,6 +281,7 @@ def _call(
         deadline=policy.deadline,
         attempt=number,
         extra_params=extra_params,
+        on_head=context.note_provider_headers if context.include_provider_headers else None,
     )
 
 
