@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 FOLDER = Path(__file__).resolve().parent / "clients"
-TIMEOUT_S = 100.0
+TIMEOUT_S = 240.0
 # Whatever would leave the machine ends at once at a closed port; programs are told to report to nobody.
 OFFLINE = {
     "HTTP_PROXY": "http://127.0.0.1:9",

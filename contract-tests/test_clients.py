@@ -17,6 +17,8 @@ from running_gateway import TOKEN, RunningGateway
 from upstreams import Recording, Upstream, recordings
 from upstreams.readers import read
 
+# The first test of a program waits for all of it, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
 ROOT = FOLDER.parents[1]
 MODELS = ("gpt", "claude", "gemini")
 RECORDED = {

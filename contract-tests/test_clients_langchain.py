@@ -10,6 +10,8 @@ from running_gateway import TOKEN, RunningGateway
 from upstreams import Call, Reply, Upstream
 from upstreams.recordings import Json, JsonObject
 
+# The first test of a program waits for all of it, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
 PROGRAM = "python/langchain_standard_tests.py"
 MODELS = ("gpt", "claude", "gemini")
 LEAST = 48
