@@ -91,7 +91,8 @@ def terms_required() -> GatewayError:
     return GatewayError(
         403,
         "terms_required",
-        "Accept your organisation's terms of service first. GET /v1/me names their version.",
+        "Accept your organisation's terms of service first: GET /v1/me names their version, and POST /v1/me/terms with"
+        ' {"version": "..."} accepts it.',
         kind=ErrorType.POLICY_DENIED,
         error_type="permission_error",
     )

@@ -15,7 +15,7 @@ from aqueduct.api.chat import CHAT
 from aqueduct.api.completions import COMPLETIONS
 from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.health import live, metrics, ready
-from aqueduct.api.me import me, validate
+from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
 from aqueduct.api.route import OperationRoute
@@ -86,7 +86,7 @@ class GatewayPlugin(InitPlugin):
         self._add(app_config, OperationRoute(CHAT, gateway))
         self._add(app_config, OperationRoute(COMPLETIONS, gateway))
         self._add(app_config, OperationRoute(EMBEDDINGS, gateway))
-        app_config.route_handlers += [list_models, get_model, usage, me, validate, live, ready, schema]
+        app_config.route_handlers += [list_models, get_model, usage, me, accept_terms, validate, live, ready, schema]
         if self._settings.metrics:
             app_config.route_handlers.append(metrics)
         app_config.exception_handlers = {

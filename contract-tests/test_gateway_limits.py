@@ -31,7 +31,7 @@ LIMITS = {
     "failing": "{metric: total_tokens, window: hour, amount: 2000}",
     "free": None,
 }
-TOKENS = {name: f"aq_{name:-<12}-token-for-tests-0123456789" for name in LIMITS}
+TOKENS = {name: f"aq_{name:-<12}-token-for-tests-0123456789" for name in (*LIMITS, "user")}
 _numbers = itertools.count(1)
 
 
@@ -46,9 +46,12 @@ def configuration() -> str:
     tokens = "\n".join(f"- {{name: {name}, owner: 'team:o/{name}', token: 'env:TOKEN_{name}'}}" for name in LIMITS)
     limits = "\n".join(f"- {{subject: 'team:o/{name}', {rule[1:]}" for name, rule in LIMITS.items() if rule)
     return f"""
-orgs: [{{slug: o, teams: [{teams}]}}]
+orgs:
+- {{slug: o, teams: [{teams}]}}
+- {{slug: careful, terms: v2, users: [{{email: u@careful.org}}]}}
 tokens:
 {tokens}
+- {{name: user, owner: 'user:u@careful.org', token: 'env:TOKEN_user'}}
 providers: [{{name: e, adapter: echo}}, {{name: dead, adapter: openai_compatible, base_url: 'http://127.0.0.1:9'}}]
 models:
 - {{name: echo, deployments: [{{provider: e}}]}}
@@ -201,6 +204,23 @@ def test_second_passes(limited) -> None:
             return
         threading.Event().wait(0.05)
     pytest.fail("the window does not pass")
+
+
+def test_user_is_let_in_once_the_present_terms_are_accepted(limited) -> None:
+    refused = chat(limited, "user")
+    assert (refused.status, refused.error()["type"], refused.error()["code"]) == (
+        403,
+        "permission_error",
+        "terms_required",
+    )
+    shown = ask(limited.port, request_bytes("/v1/me", method="GET", token=TOKENS["user"])).json()
+    assert shown["terms_required"] == "v2"
+    for body in (b"{", b'{"version": "v1"}', b'{"version": "\\u0000"}', b'{"version": 2}', b'{"accept": "v2"}'):
+        assert ask(limited.port, request_bytes("/v1/me/terms", body, token=TOKENS["user"])).status == 400
+    assert chat(limited, "user").status == 403
+    assert ask(limited.port, request_bytes("/v1/me/terms", b'{"version": "v2"}', token=TOKENS["user"])).status == 200
+    wait_until(lambda: chat(limited, "user").status == 200, 10, "the terms are accepted")
+    assert ask(limited.port, request_bytes("/v1/me/terms", b'{"version": "v2"}', token=TOKENS["free"])).status == 400
 
 
 def _rows(gateway: RunningGateway, who: str) -> list[dict[str, object]]:

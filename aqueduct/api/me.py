@@ -1,13 +1,24 @@
 """Who am I: `/v1/me` for clients, `/validate` for a reverse proxy's auth sub-request."""
 
+from typing import Final
 from uuid import UUID
 
-from litestar import Response, get, route
+import msgspec
+from litestar import Response, get, post, route
 from litestar.enums import HttpMethod
 from msgspec import Struct
 
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
+from aqueduct.db.engine import connect
+from aqueduct.errors import invalid_request
 from aqueduct.limits.telling import Standing
+from aqueduct.settings import Settings
+
+ACCEPT: Final = """
+UPDATE users SET accepted_terms = $2 FROM orgs
+ WHERE users.id = $1 AND orgs.id = users.org_id AND orgs.terms_version = $2 RETURNING users.id
+"""
+CLOSE_TIMEOUT_S: Final = 5.0
 
 
 class Me(Struct, frozen=True, kw_only=True):
@@ -23,9 +34,15 @@ class Me(Struct, frozen=True, kw_only=True):
     service_account_id: UUID | None
     expires_at: float | None
     models: list[str]
-    terms_required: bool
+    terms_required: str | None
     limits: tuple[Standing, ...]
     object: str = "aqueduct.me"
+
+
+class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version of the terms of service that the caller accepts."""
+
+    version: str
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -57,6 +74,33 @@ async def me(request: AnyRequest) -> Response[bytes]:
         limits=await gateway.admission.standings(principal.limits),
     )
     return json_response(request, body)
+
+
+@post(["/me/terms", "/v1/me/terms"], status_code=200, include_in_schema=False)
+async def accept_terms(request: AnyRequest) -> Response[bytes]:
+    """Accept the organisation's terms of service, for all tokens of the calling user."""
+    principal = principal_of(request)
+    if principal.user_id is None:
+        raise invalid_request("invalid_value", "Only a user's token can accept terms of service.")
+    try:
+        acceptance = msgspec.json.decode(await request.body(), type=Acceptance)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise invalid_request("invalid_json", 'Send {"version": "..."}.', "version") from None
+    if not await _accept(gateway_of(request.scope).settings, principal.user_id, acceptance.version):
+        raise invalid_request("invalid_value", "These are not the present terms: see GET /v1/me.", "version")
+    return json_response(request, acceptance)
+
+
+async def _accept(settings: Settings, user_id: UUID, version: str) -> bool:
+    """Note what a user accepts; False where it is not the present version."""
+    if settings.database_url is None or "\0" in version:
+        return False
+    connection = await connect(settings.database_url, application_name="aqueduct terms")
+    try:
+        found: UUID | None = await connection.fetchval(ACCEPT, user_id, version)
+    finally:
+        await connection.close(timeout=CLOSE_TIMEOUT_S)
+    return found is not None
 
 
 @route(

@@ -9,7 +9,7 @@ import aqueduct
 from aqueduct.api.chat import CHAT
 from aqueduct.api.completions import COMPLETIONS
 from aqueduct.api.embeddings import EMBEDDINGS
-from aqueduct.api.me import Me, Validation
+from aqueduct.api.me import Acceptance, Me, Validation
 from aqueduct.api.openapi import Endpoint, document
 from aqueduct.api.ordinary import JSON, AnyRequest, gateway_of
 from aqueduct.api.usage import UsageReport
@@ -44,6 +44,14 @@ ENDPOINTS: Final = (
         path="/v1/usage", method="get", operation_id="get_usage", summary="What you have used", response=UsageReport
     ),
     Endpoint(path="/v1/me", method="get", operation_id="get_me", summary="Who am I", response=Me),
+    Endpoint(
+        path="/v1/me/terms",
+        method="post",
+        operation_id="accept_terms",
+        summary="Accept the terms of service",
+        request=Acceptance,
+        response=Acceptance,
+    ),
     Endpoint(path="/validate", method="get", operation_id="validate", summary="Check a token", response=Validation),
     Endpoint(
         path="/validate",

@@ -15,9 +15,9 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     """The owner of a token that is neither revoked nor disabled.
 
     `team_id` of a user's token is the team that its usage is booked on: the user's only team, or the org's default
-    team where the user is a member of it or of none, else none. `owes_terms`: the org's terms are yet to be accepted.
-    `expires_at` is in Unix seconds: the token's own expiry, or the end of its grace after a rotation where that comes
-    first.
+    team where the user is a member of it or of none, else none. `owes_terms` is the version of the org's terms that is
+    yet to be accepted. `expires_at` is in Unix seconds: the token's own expiry, or the end of its grace after a
+    rotation where that comes first.
     """
 
     token_id: UUID
@@ -31,4 +31,4 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     expires_at: float | None = None
     policy: Policy = Policy()
     limits: LimitSet = NO_LIMITS
-    owes_terms: bool = False
+    owes_terms: str | None = None

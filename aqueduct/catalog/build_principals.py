@@ -56,10 +56,10 @@ class _Owner(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def owes_terms(self) -> bool:
-        """Whether the owner is a user who has not accepted the org's terms in their present version."""
+    def owes_terms(self) -> str | None:
+        """The version of the org's terms where the owner is a user who has not accepted it."""
         terms = self.org.terms_version
-        return terms is not None and self.user is not None and self.user.accepted_terms != terms
+        return None if self.user is None or self.user.accepted_terms == terms else terms
 
     @property
     def team_id(self) -> UUID | None:

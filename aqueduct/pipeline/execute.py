@@ -202,7 +202,7 @@ async def _admit(
     context.price_lists = snapshot.prices
     model = resolve(snapshot, context.principal, request.model, spec.name)
     context.model, context.catalog_model = model.name, model.catalog_name
-    if context.principal.owes_terms:
+    if context.principal.owes_terms is not None:
         raise terms_required()
     if extra_params and model.extra_params == "reject":
         name = shown(next(iter(extra_params)))
