@@ -45,6 +45,7 @@ INSERT INTO prices (model_id, meter, amount, per, valid_from)
 SELECT id, meter, amount, 1000000, '2020-01-01' FROM models, (VALUES ('input', 1), ('output', 2)) AS p (meter, amount)
 """
 _numbers = itertools.count(1)
+pytestmark = pytest.mark.timeout(300)  # four processes start on what may be one core
 
 
 class Fleet(Struct, frozen=True):
