@@ -19,6 +19,7 @@ from upstreams import (
     Mistral,
     Ollama,
     OpenAI,
+    OpenRouter,
     Upstream,
     Vertex,
     VertexClaude,
@@ -151,7 +152,7 @@ def session_mocks() -> Iterator[Mocks]:
     with ExitStack() as stack:
         dialects = (
             OpenAI(), OpenAI(extra_fields=None, reasons=True), Azure(), Anthropic(), Google(), Vertex(), VertexClaude(),
-            Bedrock(), Cohere(), Ollama(), Mistral(), OpenAI(extra_fields=None, reasons=True),
+            Bedrock(), Cohere(), Ollama(), Mistral(), OpenRouter(),
         )  # fmt: skip
         yield Mocks(*(stack.enter_context(Upstream(dialect)) for dialect in dialects))
 

@@ -51,7 +51,7 @@ def test_errors_rate_limit(talk: Talk) -> None:
 OVERLOADED = {"anthropic": 529}
 
 
-NO_OVERLOAD = each("OpenAI's format has no error of its own for overload.", *OPENAI, "mistral")
+NO_OVERLOAD = each("OpenAI's format has no error of its own for overload.", *OPENAI, "mistral", "openrouter")
 
 
 @behaviour("errors.overloaded", "An overloaded provider (503, 529) is a 503", unsupported=NO_OVERLOAD)

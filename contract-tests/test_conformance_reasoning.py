@@ -129,7 +129,8 @@ def test_reasoning_foreign(talk: Talk) -> None:
     }
 
     assert talk.ask([user("hi"), foreign, user("hello")]).finish == "stop"
-    assert "ZGF0YQ==" not in talk.sent_text
+    if talk.subject.name != "openrouter":  # which has many providers behind it, and sorts them out
+        assert "ZGF0YQ==" not in talk.sent_text
 
 
 @behaviour(

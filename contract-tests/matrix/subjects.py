@@ -65,6 +65,10 @@ SUBJECTS = (
         name="ollama", title="Ollama", adapter="ollama", mock="ollama", dialect="ollama", upstream_model="a-model",
         embedding_model="embedding-model",
     ),
+    Subject(
+        name="openrouter", title="OpenRouter", adapter="openrouter", mock="openrouter", dialect="openai",
+        base_path="/v1", upstream_model="a-model", embedding_model="an-embedding",
+    ),
 )  # fmt: skip
 NAMES = tuple(subject.name for subject in SUBJECTS)
 

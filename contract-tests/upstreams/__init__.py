@@ -11,6 +11,7 @@ from upstreams.dialects import (
     Mistral,
     Ollama,
     OpenAI,
+    OpenRouter,
     Vertex,
     VertexClaude,
 )
@@ -23,7 +24,7 @@ from upstreams.wire import Reply, Request, data_event, json_reply, sse_reply
 
 __all__ = [
     "UPSTREAM_KEY", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Entry", "Fault", "Google",
-    "Mistral", "Ollama", "OpenAI",
+    "Mistral", "Ollama", "OpenAI", "OpenRouter",
     "ReadError", "Reading", "Recording", "Reply", "Request", "ToolCall", "Upstream", "Usage", "Vertex", "VertexClaude",
     "conversations", "data_event", "json_reply", "recording", "recordings", "sse_reply",
 ]  # fmt: skip

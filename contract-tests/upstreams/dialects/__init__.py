@@ -9,9 +9,10 @@ from upstreams.dialects.google import Google
 from upstreams.dialects.mistral import Mistral
 from upstreams.dialects.ollama import Ollama
 from upstreams.dialects.openai import OpenAI
+from upstreams.dialects.openrouter import OpenRouter
 from upstreams.dialects.vertex import Vertex, VertexClaude
 
 __all__ = [
     "Answer", "Anthropic", "Azure", "Bedrock", "Call", "Cohere", "Dialect", "Google", "Mistral", "Ollama", "OpenAI",
-    "RefusedError", "Vertex", "VertexClaude",
+    "OpenRouter", "RefusedError", "Vertex", "VertexClaude",
 ]  # fmt: skip
