@@ -142,6 +142,7 @@ _CONTEXT_MARKS = (
     "exceeds the maximum number of tokens allowed",
     "longer than the model's context length",
     "exceeds the available context size",
+    "maximum prompt length is",
 )
 
 

@@ -196,6 +196,8 @@ class SseChunkStream(TranslatedStream[ChunkT]):
         """See `ChunkStream`."""
 
         def translate(data: bytes) -> bool:
+            if self._ended:  # an answer may end with the read that brought its error, and `deliver` then says so
+                return False
             chunks = self._translate(data)
             return (not chunks or take(chunks)) and not self._ended
 

@@ -42,13 +42,16 @@ STATUSES = {401: 502, 402: 502, 403: 502, 500: 502, 501: 502}
 UNKNOWN_MODEL = (
     "mistral/embeddings.err400__rig__error_preserves_provider_body",
     "bedrock/converse-stream.err400__otel__test_converse_stream_with_invalid_model",
+    "deepseek/chat.completions.err400__rig__chat_completion_rejects_an_unknown_model_with_the_provider_body",
+    "openrouter/chat.completions.err400__rig__routed_failure_error_shape",
+    "openrouter/embeddings.err400__rig__error_preserves_provider_body",
 )
 """Providers that answer 400 to a model that they do not have."""
-UNKNOWN_TO_ADAPTER = (
-    ("openrouter/chat.completions.err400__rig__routed_failure_error_shape", "openrouter"),
-    ("openrouter/embeddings.err400__rig__error_preserves_provider_body", "openrouter"),
+CALLERS_FAULT = (
+    "llamacpp/chat.completions.err500__rig__image_without_mmproj",
+    "llamacpp/embeddings.err500__rig__embeddings_input_past_the_batch",
 )
-"""The same, where only the provider's own adapter knows its words; by recording and model."""
+"""A server that answers 500 to what it cannot take."""
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -162,8 +165,10 @@ def differences(expected: Reading, found: Reading, lane: Lane) -> list[str]:
 def error_differences(lane: Lane, message: str, status: int, words: str) -> list[str]:
     """What was told of an error: its status in the gateway's terms, and the provider's words where the caller erred."""
     recording = lane.recording
-    is_unknown_model = recording.name in UNKNOWN_MODEL or (recording.name, lane.model) in UNKNOWN_TO_ADAPTER
+    is_unknown_model = recording.name in UNKNOWN_MODEL
     wanted = 404 if is_unknown_model else STATUSES.get(recording.status, recording.status)
+    if recording.name in CALLERS_FAULT:
+        wanted = 400
     found = [] if status == wanted else [f"status: {recording.status} became {status}"]
     if status in {400, 413, 422} and message[:20] not in words:
         found.append(f"message: {message!r:.200} became {words!r:.200}")

@@ -43,6 +43,7 @@ _KINDS: Final = {
 _PHRASES: Final = (
     ("input is too long", ErrorKind.CONTEXT_LENGTH),
     ("too many input tokens", ErrorKind.CONTEXT_LENGTH),
+    ("input tokens exceeded", ErrorKind.CONTEXT_LENGTH),
     ("model identifier is invalid", ErrorKind.MODEL_NOT_FOUND),
     ("on-demand throughput", ErrorKind.MODEL_NOT_FOUND),
     ("operation not allowed", ErrorKind.CREDENTIALS),

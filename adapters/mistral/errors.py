@@ -46,7 +46,7 @@ def to_error(failure: Failure) -> ProviderError:
         body = _DECODER.decode(failure.body)
     except UNREADABLE:
         body = _Body()
-    lowered = error.message.lower()
+    lowered = error.message.lower() if error.code != "string_above_max_length" else ""
     kind = _TYPES.get(body.type or "") or next((kind for words, kind in _PHRASES if words in lowered), error.kind)
     return ProviderError(
         kind,

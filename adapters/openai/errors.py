@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/guides/error-codes, and the spellings o
 `error` as an object or a text, `detail` (FastAPI), `message` at the top, codes as text or integer.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -38,6 +39,17 @@ _CODE_KINDS: Final = {
     "server_error": ErrorKind.SERVER_ERROR,
     "internal_error": ErrorKind.SERVER_ERROR,
 }
+# Said under a status that does not tell the fault: 400 by hosts that have no code for it, 500 by llama.cpp.
+_PHRASES: Final = (
+    ("incorrect api key provided", ErrorKind.CREDENTIALS),
+    ("is not a valid model id", ErrorKind.MODEL_NOT_FOUND),
+    ("model not found:", ErrorKind.MODEL_NOT_FOUND),
+    ("the supported api model names are", ErrorKind.MODEL_NOT_FOUND),
+    ("image input is not supported", ErrorKind.UNSUPPORTED_PARAMETER),
+    ("audio input is not supported", ErrorKind.UNSUPPORTED_PARAMETER),
+    ("is too large to process. increase the physical batch size", ErrorKind.CONTEXT_LENGTH),
+)
+_NO_MODEL: Final = re.compile(r"model \S{1,256} does not exist")
 _REQUEST_IDS: Final = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "cf-ray")
 _CONTEXT_MARK: Final = "exceeded max context length by"  # Ollama's words
 NO_DETAIL: Final = "The provider gave no reason."
@@ -73,12 +85,21 @@ def _kind(status: int | None, detail: JSON, message: str, *, inside: bool) -> Er
     words = [word for name in ("code", "type") if (word := _text(detail.get(name)))]
     if is_context_overflow(words[0] if words else None, message) or _CONTEXT_MARK in message:
         return ErrorKind.CONTEXT_LENGTH
+    if status == 500 and (special := _by_words(message.lower())):
+        return special
     for word in (*words, *_inner_codes(detail)):
         if word in _CODE_KINDS and (status is None or status < 500 or not inside):
             return _CODE_KINDS[word]
     if status is None:
         return ErrorKind.SERVER_ERROR
-    return kind_of_status(status)
+    special = _by_words(message.lower()) if status in {400, 422} else None
+    return special or kind_of_status(status)
+
+
+def _by_words(lowered: str) -> ErrorKind | None:
+    if _NO_MODEL.fullmatch(lowered):
+        return ErrorKind.MODEL_NOT_FOUND
+    return next((special for phrase, special in _PHRASES if phrase in lowered), None)
 
 
 def _inner_codes(detail: JSON) -> list[str]:

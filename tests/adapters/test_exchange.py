@@ -1,6 +1,7 @@
 """What all HTTP adapters share: failures become `ProviderError`, streams end as their translator says."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -209,3 +210,24 @@ async def test_stream_closed_unread_closes_and_closed_finished_drains() -> None:
         await anext(stream)
         await stream.aclose()
         assert response.ways == [way]
+
+
+async def test_push_keeps_the_error_that_came_with_the_end_of_the_answer() -> None:
+    class Together(PlayedResponse):
+        """The last bytes and the end arrive in one read, so that the end is known once the bytes were taken."""
+
+        async def deliver(self, take: Callable[[bytes], bool]) -> bool:
+            assert take(events("1", "error")) is False
+            return True
+
+    stream = SseChunkStream(Together(Played([])), Numbers())
+    pushed: list[int] = []
+
+    def take(chunks: Sequence[int]) -> bool:
+        pushed.extend(chunks)
+        return True
+
+    with pytest.raises(ProviderError) as caught:
+        await stream.push(take)
+    assert caught.value.kind is ErrorKind.OVERLOADED
+    assert pushed == [1]
