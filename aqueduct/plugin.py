@@ -18,6 +18,7 @@ from aqueduct.api.health import live, metrics, ready
 from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
+from aqueduct.api.requests import explain_request
 from aqueduct.api.route import OperationRoute
 from aqueduct.api.schema import schema
 from aqueduct.api.usage import usage
@@ -86,7 +87,8 @@ class GatewayPlugin(InitPlugin):
         self._add(app_config, OperationRoute(CHAT, gateway))
         self._add(app_config, OperationRoute(COMPLETIONS, gateway))
         self._add(app_config, OperationRoute(EMBEDDINGS, gateway))
-        app_config.route_handlers += [list_models, get_model, usage, me, accept_terms, validate, live, ready, schema]
+        app_config.route_handlers += [list_models, get_model, usage, explain_request]
+        app_config.route_handlers += [me, accept_terms, validate, live, ready, schema]
         if self._settings.metrics:
             app_config.route_handlers.append(metrics)
         app_config.exception_handlers = {

@@ -132,3 +132,28 @@ def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, que
 
     assert answer.status == 400
     assert ask(gateway.port, request_bytes("/v1/usage", method="GET")).status == 401
+
+
+def test_request_is_explained_to_its_owner_alone(priced: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.script(None, fault=Fault(error=500))
+    request_id = ask(priced.port, chat_request("Hi", "two", max_tokens=50)).headers["x-request-id"]
+    (row,) = priced.rows(1)
+
+    answer = ask(priced.port, request_bytes(f"/v1/requests/{request_id}", method="GET", token=TOKEN))
+    strangers = ask(priced.port, request_bytes(f"/v1/requests/{request_id}", method="GET", token=OTHER_TOKEN))
+
+    found = answer.json()
+    assert (found["id"], found["usage_source"], found["status"]) == (request_id, "provider", 200)
+    attempts = found["attempts"]
+    assert isinstance(attempts, list)
+    assert [(one["provider"], one["upstream_status"]) for one in attempts] == [("openai", 500), ("anthropic", None)]
+    assert sum(Decimal(line["cost"]) for line in attempts[1]["lines"]) == row["cost"]
+    assert Decimal(str(found["cost"])) == row["cost"]
+    assert strangers.status == 404
+
+
+@pytest.mark.parametrize("name", ["x", "00000000-0000-0000-0000-000000000000", "f" * 32])
+def test_request_that_does_not_exist_is_a_404(gateway: RunningGateway, name: str) -> None:
+    answer = ask(gateway.port, request_bytes(f"/v1/requests/{name}", method="GET", token=TOKEN))
+
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "request_not_found")  # type: ignore[index]  # an object

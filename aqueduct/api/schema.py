@@ -12,6 +12,7 @@ from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.me import Acceptance, Me, Validation
 from aqueduct.api.openapi import Endpoint, document
 from aqueduct.api.ordinary import JSON, AnyRequest, gateway_of
+from aqueduct.api.requests import RequestExplained
 from aqueduct.api.usage import UsageReport
 from schemas.models import Model, ModelList
 
@@ -42,6 +43,14 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         path="/v1/usage", method="get", operation_id="get_usage", summary="What you have used", response=UsageReport
+    ),
+    Endpoint(
+        path="/v1/requests/{request_id}",
+        method="get",
+        operation_id="explain_request",
+        summary="Explain one request of yours",
+        response=RequestExplained,
+        path_params=("request_id",),
     ),
     Endpoint(path="/v1/me", method="get", operation_id="get_me", summary="Who am I", response=Me),
     Endpoint(

@@ -1,0 +1,170 @@
+"""`/v1/requests/{id}`: one request explained to its owner: attempts, what was dropped, where usage came from."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from litestar import Response, get
+from litestar.params import FromPath
+from msgspec import Struct
+
+from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
+from aqueduct.auth.principal import Principal
+from aqueduct.catalog.snapshot import Snapshot
+from aqueduct.db.readers import ReadersBusyError
+from aqueduct.db.usage_tables import COUNTERS
+from aqueduct.errors import ErrorType, GatewayError, reports_unavailable
+from aqueduct.usage.pricing import lines, quantities, tier_of, to_text
+from aqueduct.usage.reports import decimal_text
+from schemas.usage import Usage
+
+_NEAR: Final = timedelta(days=1)
+_REQUEST: Final = "SELECT * FROM usage.requests WHERE id = $1 AND started_at BETWEEN $2 AND $3"
+_ATTEMPTS: Final = (
+    "SELECT * FROM usage.attempts WHERE request_id = $1 AND request_started_at BETWEEN $2 AND $3 ORDER BY number"
+)
+
+
+class PriceLine(Struct, frozen=True, kw_only=True):
+    """So many units of a meter at a rate; `rate` and `cost` are decimal texts in the gateway's currency."""
+
+    meter: str
+    quantity: int
+    rate: str
+    cost: str
+
+
+class AttemptExplained(Struct, frozen=True, kw_only=True):
+    """One upstream attempt. `lines` are worked out with today's prices of that time, `cost` is what was booked."""
+
+    number: int
+    provider: str | None
+    deployment_id: UUID | None
+    duration_ms: int
+    error_kind: str | None
+    upstream_status: int | None
+    native_finish_reason: str | None
+    usage_source: str | None
+    service_tier: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: str | None
+    lines: list[PriceLine]
+
+
+class RequestExplained(Struct, frozen=True, kw_only=True):
+    """One request. `started_at` is in ISO 8601."""
+
+    id: UUID
+    started_at: datetime
+    duration_ms: int
+    ttft_ms: int | None
+    endpoint: str
+    streamed: bool
+    status: int
+    error_kind: str | None
+    model: str | None
+    requested_model: str | None
+    provider: str | None
+    finish_reason: str | None
+    usage_source: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    violations: list[str]
+    dropped_params: list[str]
+    currency: str
+    cost: str | None
+    attempts: list[AttemptExplained]
+    object: str = "aqueduct.request"
+
+
+@get(["/requests/{request_id:str}", "/v1/requests/{request_id:str}"], include_in_schema=False)
+async def explain_request(request: AnyRequest, request_id: FromPath[str]) -> Response[bytes]:
+    """Explain a request of the caller's owner; anybody else's does not exist."""
+    principal = principal_of(request)
+    gateway = gateway_of(request.scope)
+    try:
+        wanted = UUID(request_id)
+    except ValueError:
+        raise _unknown() from None
+    near = datetime.fromtimestamp((wanted.int >> 80) / 1000 % 253_000_000_000, UTC)
+    try:
+        arguments = (wanted, near - _NEAR, near + _NEAR)
+        found = await gateway.readers.fetch(_REQUEST, *arguments)
+        tried = await gateway.readers.fetch(_ATTEMPTS, *arguments)
+    except ReadersBusyError:
+        raise reports_unavailable() from None
+    if not found or not _owns(principal, found[0]):
+        raise _unknown()
+    return json_response(request, _explained(found[0], tried, gateway.catalog.current, gateway.settings.currency))
+
+
+def _owns(principal: Principal, row: asyncpg.Record) -> bool:
+    """Whether a request was made in the caller's own name: a team's token does not see those of its members."""
+    owner = (principal.org_id, principal.user_id, principal.service_account_id)
+    if (row["org_id"], row["user_id"], row["service_account_id"]) != owner:
+        return False
+    return principal.owner_kind != "team" or bool(row["team_id"] == principal.team_id)
+
+
+def _explained(
+    row: asyncpg.Record, tried: "list[asyncpg.Record]", snapshot: Snapshot, currency: str
+) -> RequestExplained:
+    return RequestExplained(
+        id=row["id"],
+        started_at=row["started_at"],
+        duration_ms=row["duration_ms"],
+        ttft_ms=row["ttft_ms"],
+        endpoint=row["endpoint"],
+        streamed=row["streamed"],
+        status=row["status"],
+        error_kind=row["error_kind"],
+        model=row["model"],
+        requested_model=row["requested_model"],
+        provider=row["provider"],
+        finish_reason=row["finish_reason"],
+        usage_source=row["usage_source"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        violations=row["violations"],
+        dropped_params=row["dropped_params"],
+        currency=currency,
+        cost=None if row["cost"] is None else decimal_text(row["cost"]),
+        attempts=[_attempt(attempt, snapshot) for attempt in tried],
+    )
+
+
+def _attempt(row: asyncpg.Record, snapshot: Snapshot) -> AttemptExplained:
+    return AttemptExplained(
+        number=row["number"],
+        provider=row["provider"],
+        deployment_id=row["deployment_id"],
+        duration_ms=row["duration_ms"],
+        error_kind=row["error_kind"],
+        upstream_status=row["upstream_status"],
+        native_finish_reason=row["native_finish_reason"],
+        usage_source=row["usage_source"],
+        service_tier=row["service_tier"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        cost=None if row["cost"] is None else decimal_text(row["cost"]),
+        lines=_lines(row, snapshot),
+    )
+
+
+def _lines(row: asyncpg.Record, snapshot: Snapshot) -> list[PriceLine]:
+    prices = snapshot.prices.get(str(row["deployment_id"]))
+    if prices is None or row["usage_source"] is None:
+        return []
+    usage = Usage(**{name: row[name] for name in COUNTERS})
+    rates = prices.rates(row["request_started_at"], tier_of(row["service_tier"]), usage.prompt_tokens or 0)
+    return [
+        PriceLine(meter=line.meter, quantity=line.quantity, rate=to_text(line.rate), cost=to_text(line.cost))
+        for line in lines(quantities(usage), rates or {})
+    ]
+
+
+def _unknown() -> GatewayError:
+    message = "There is no such request of yours. Its row is written within seconds of its end."
+    return GatewayError(404, "request_not_found", message, kind=ErrorType.CALLER_INVALID_REQUEST, param="request_id")
