@@ -120,6 +120,10 @@ contract: $(VENV)/.dev ## Check the import contracts between the packages
 test: $(VENV)/.dev $(CLIENT_ENVIRONMENTS) ## Run every test on a real PostgreSQL
 	@$(BIN)/python -m pytest tests contract-tests
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Prove limits for longer: more clients' requests, more histories of replicas
+	@AQUEDUCT_SOAK=1 $(BIN)/python -m pytest tests/limits contract-tests/test_process_limits.py
+
 .PHONY: golden
 golden: $(VENV)/.dev ## Rewrite the golden files; read the diff before committing it
 	@AQUEDUCT_GOLDEN=write $(BIN)/python -m pytest -q tests contract-tests -m golden

@@ -17,7 +17,9 @@ from msgspec import Meta, Struct, structs
 from typing_extensions import override
 
 PREFIX = "AQUEDUCT_"
-OTHER_VARIABLES = frozenset({"AQUEDUCT_CONFIG", "AQUEDUCT_RECORDINGS", "AQUEDUCT_GOLDEN", "AQUEDUCT_TOKEN"})
+OTHER_VARIABLES = frozenset(
+    {"AQUEDUCT_CONFIG", "AQUEDUCT_SOAK", "AQUEDUCT_RECORDINGS", "AQUEDUCT_GOLDEN", "AQUEDUCT_TOKEN"}
+)
 """Variables with the prefix that are not settings of the gateway."""
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]

@@ -4,6 +4,7 @@ Traps 9, 10, 11 and 12. What was consumed is kept by the test itself, at the tru
 """
 
 import asyncio
+import os
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -199,10 +200,14 @@ def machine(postgres: Cluster, database_url: str) -> type[RuleBasedStateMachine]
         runner.run(connection.close(timeout=5))
 
 
+@pytest.mark.timeout(900)
 def test_ledger_of_three_replicas_never_exceeds_and_never_leaks(machine: type[RuleBasedStateMachine]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=500 if os.environ.get("AQUEDUCT_SOAK") else 20,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.repo.checkout import ROOT
 
 DOCUMENTED = {
-    "help", "install", "run", "test", "check", "fmt", "lint", "types", "contract", "golden", "migrate", "bench",
+    "help", "install", "run", "soak", "test", "check", "fmt", "lint", "types", "contract", "golden", "migrate",
+    "bench",
     "clients", "lock", "clean",
 }  # fmt: skip
 
