@@ -1,9 +1,10 @@
 """What distinguishes one OpenAI-format server from another, as data; holds the row of OpenAI itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from adapters.media import MediaKind
 
@@ -13,7 +14,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
 
     base_url            where the server is when the deployment does not say
     needs_credential    False where a server may run without keys
-    drops               request fields that it does not know: left out and reported
+    drops               request fields that it does not know: left out and reported, in the order of their names
     renames             request field -> the server's own name for it
     max_tokens_field    the one name it takes for the output bound; None: both, as the client wrote
     developer_role      False: `developer` messages are sent as `system`
@@ -47,7 +48,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
 
     base_url: str = ""
     needs_credential: bool = True
-    drops: frozenset[str] = frozenset()
+    drops: Collection[str] = ()
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     developer_role: bool = True
@@ -76,6 +77,9 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_switch: Literal["effort", "thinking", "reasoning", "template"] = "effort"
     efforts: Mapping[str, str] = field(default_factory=dict[str, str])
     embeddings: Literal["any", "float", "int8"] = "any"
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "drops", tuple(sorted(self.drops)))  # once: a set's order differs between processes
 
 
 OPENAI = Quirks(

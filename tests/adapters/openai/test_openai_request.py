@@ -147,6 +147,13 @@ def test_request_unsupported_field_is_dropped_named_or_rejected() -> None:
     assert (raised.value.kind, raised.value.param) == (ErrorKind.UNSUPPORTED_PARAMETER, "top_k")
 
 
+def test_request_dropped_fields_are_named_in_one_order_in_every_process() -> None:
+    names = ("logit_bias", "moderation", "n", "seed", "top_k", "user")
+    sent = {"logit_bias": {"1": 1}, "moderation": {"a": 1}, "n": 1, "seed": 1, "top_k": 1, "user": "u"}
+    _, dropped = translate(dict(reversed(sent.items())), Quirks(drops=frozenset(names)))
+    assert dropped == names
+
+
 # --- reasoning
 
 
