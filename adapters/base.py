@@ -5,7 +5,7 @@ operation Protocols that its provider has: what it can do is derived from them, 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Raw, Struct, field
 from typing_extensions import override
@@ -23,6 +23,8 @@ ChunkT_co = TypeVar("ChunkT_co", covariant=True)
 ExtraParams = Literal["drop", "reject", "forward"]
 MultipleAnswers = Literal["auto", "fan_out", "reject"]
 AutoCache = Literal["5m", "1h"]
+BLANK_MESSAGE: Final = "(blank message)"
+"""A user's turn that says nothing, for providers that take no blank text: left out, the answer would go on."""
 
 
 class Secret(Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 What the API demands: turns alternate and begin with the user, every tool call is answered at the start of the next
 user turn, thinking comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing
-whitespace. Source: https://platform.claude.com/docs/en/api/messages/create, checked 2026-11-24.
+whitespace. A user's turn of blank text alone still stands between answers, in words: without it, a last answer would
+be one to go on with. Source: https://platform.claude.com/docs/en/api/messages/create, checked 2026-11-24.
 """
 
 from typing import Final, TypeVar
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from adapters.anthropic.names import CallIds, ToolNames
 from adapters.anthropic.parts import to_blocks, to_cache_control
 from adapters.anthropic.reasoning import to_thinking_blocks
-from adapters.base import Losses
+from adapters.base import BLANK_MESSAGE, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from schemas import chat_request as hub
@@ -57,6 +58,7 @@ class Conversation:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
         self._ids.expect_none()
         self._end_answer()
+        self._end_turn()
         turns: list[tuple[str, list[wire.RequestBlock]]] = [turn for turn in self._turns if turn[1]]
         if not turns and self.system:
             turns = [("user", [self.system.pop()])]  # instructions alone are what is asked
@@ -161,12 +163,20 @@ class Conversation:
 
     def _turn(self, role: str) -> list[wire.RequestBlock]:
         """Return the blocks of the turn that the next message of this role belongs to."""
+        if self._turns and self._turns[-1][0] != role:
+            self._end_turn()
         if not self._turns or self._turns[-1][0] != role:
-            if self._turns and not self._turns[-1][1]:
-                self._turns.pop()  # nothing was left of it: the turn before goes on
-                return self._turn(role)
             self._turns.append((role, []))
         return self._turns[-1][1]
+
+    def _end_turn(self) -> None:
+        """Put a last turn of which nothing is left in words where a user's follows an answer; leave others out."""
+        if not self._turns or self._turns[-1][1]:
+            return
+        if self._turns[-1][0] == "user" and len(self._turns) > 1:
+            self._turns[-1][1].append(wire.TextBlock(text=BLANK_MESSAGE))
+        else:
+            self._turns.pop()
 
 
 def lacks_thinking(messages: list[hub.Message]) -> bool:

@@ -2,6 +2,8 @@
 
 What the API demands: turns alternate and begin with the user, every tool call is answered in the next user turn,
 reasoning comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing whitespace.
+A user's turn of blank text alone still stands between answers, in words: without it, a last answer would be one to go
+on with.
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html, checked 2026-11-24.
 """
 
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 
 from adapters.anthropic.names import CallIds, ToolNames
 from adapters.anthropic.reasoning import to_thinking_blocks
-from adapters.base import Losses
+from adapters.base import BLANK_MESSAGE, Losses
 from adapters.bedrock.documents import Titles
 from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
@@ -67,6 +69,7 @@ class Conversation:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
         self._ids.expect_none()
         self._end_answer()
+        self._end_turn()
         turns = [turn for turn in self._turns if turn[1]]
         if not turns and self.system:
             turns = [("user", self.system)]  # instructions alone are what is asked
@@ -105,7 +108,8 @@ class Conversation:
             self._losses.drop("messages[].name")
         blocks = self._blocks(message.content, path)
         if blocks:
-            self._turn("user").extend([*blocks, *self._cache_points(message.cache_control)])
+            blocks += self._cache_points(message.cache_control)
+        self._turn("user").extend(blocks)
 
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
         if self._turns and self._turns[-1][0] != "assistant":
@@ -191,9 +195,20 @@ class Conversation:
 
     def _turn(self, role: str) -> list[wire.Block]:
         """Return the blocks of the turn that the next message of this role belongs to."""
+        if self._turns and self._turns[-1][0] != role:
+            self._end_turn()
         if not self._turns or self._turns[-1][0] != role:
             self._turns.append((role, []))
         return self._turns[-1][1]
+
+    def _end_turn(self) -> None:
+        """Put a last turn of which nothing is left in words where a user's follows an answer; leave others out."""
+        if not self._turns or self._turns[-1][1]:
+            return
+        if len(self._turns) > 1:
+            self._turns[-1][1].append(wire.Block(text=BLANK_MESSAGE))
+        else:
+            self._turns.pop()
 
 
 def _own_reasoning(message: hub.AssistantMessage, reasoning_format: str) -> list[wire.Block]:

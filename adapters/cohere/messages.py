@@ -1,6 +1,7 @@
 """The conversation: hub messages to Cohere's; knows no parameter.
 
-Instructions stand first, in one message: the API refuses them elsewhere. No message is empty. Source:
+Instructions stand first, in one message: the API refuses them elsewhere. No message is empty: a user's that
+follows an answer is put in words. Source:
 https://docs.cohere.com/v2/reference/chat and https://docs.cohere.com/v2/reference/errors, checked 2026-11-24.
 """
 
@@ -9,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from adapters.base import Losses
+from adapters.base import BLANK_MESSAGE, Losses
 from adapters.cohere.names import HistoryIds, ToolNames
 from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
@@ -82,7 +83,8 @@ class Conversation:
         self.documents += blocks.documents
         match blocks.shown:
             case []:
-                pass
+                if self._messages and isinstance(self._messages[-1], wire.AssistantMessage):
+                    self._messages.append(wire.UserMessage(content=BLANK_MESSAGE))
             case [wire.TextContent(text=text)]:
                 self._messages.append(wire.UserMessage(content=text))
             case shown:

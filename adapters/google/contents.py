@@ -1,7 +1,8 @@
 """The conversation to Gemini's contents and system instruction; knows no parameter beside the messages.
 
 Roles are `user` and `model`; consecutive turns of one role become one. The results of one round of calls follow them
-directly, in the order of the calls, and every call has one.
+directly, in the order of the calls, and every call has one. A user's turn without text still stands after an answer,
+in words.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from adapters.base import Losses
+from adapters.base import BLANK_MESSAGE, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.models import ModelFacts
 from adapters.google.names import ToolNames
@@ -87,7 +88,7 @@ class ContentsWriter:
         if not turns:  # a system message alone is a question too
             alone: Turn = ("user", system or [Part(text="")])
             turns, system = [alone], []
-        contents = [Content(role=role, parts=parts) for role, parts in turns]
+        contents = [Content(role=role, parts=parts or [Part(text=BLANK_MESSAGE)]) for role, parts in turns]
         return contents, Content(parts=system) if system else None
 
     def _note_losses(self, message: Message, path: str) -> None:
@@ -99,7 +100,7 @@ class ContentsWriter:
             self._losses.drop(f"{path}.audio")
 
     def _add(self, role: Literal["user", "model"], parts: list[Part]) -> None:
-        if not parts:
+        if not parts and (role == "model" or not self._turns):
             return
         if self._turns and self._turns[-1][0] == role:
             self._turns[-1][1].extend(parts)
@@ -172,7 +173,8 @@ class ContentsWriter:
         for one in self._pending:
             if one.answer is None:
                 raise _broken_history("This tool call has no result before the next message.", one.path)
-        self._add("user", [part for one in self._pending for part in one.answer or ()])
+        if self._pending:
+            self._add("user", [part for one in self._pending for part in one.answer or ()])
         self._pending = []
 
 

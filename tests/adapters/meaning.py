@@ -13,6 +13,8 @@ Json: TypeAlias = Any
 Atom = tuple[str, ...]
 NO_OUTPUT = "(no output)"
 """Stands for an empty result where a provider refuses one."""
+BLANK = "(blank message)"
+"""Stands for a user's turn of blank text between answers where a provider refuses one."""
 
 
 class Meaning:
@@ -25,7 +27,7 @@ class Meaning:
         self._count = 0
 
     def say(self, role: str, text: str | None) -> None:
-        text = "".join((text or "").split())
+        text = "" if text == BLANK else "".join((text or "").split())
         if not text:
             return
         if role == "system":

@@ -137,3 +137,27 @@ async def test_body_says_what_the_conversation_says(dialect: str, messages: list
         atoms, atoms_sent = images_first(atoms), images_first(atoms_sent)
     assert instructions_sent.startswith(instructions_given)
     assert in_order_of_calls(atoms_sent) == in_order_of_calls(atoms)
+
+
+BLANK_CONTENTS = ["", " \n ", [], [part(" ")], [part(""), part("\t")]]
+
+
+def roles_of(body: dict) -> list[str]:
+    return [
+        "assistant" if turn["role"] == "model" else turn["role"] for turn in body.get("messages") or body["contents"]
+    ]
+
+
+@pytest.mark.parametrize("content", BLANK_CONTENTS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_blank_turn_of_the_user_still_stands_after_the_answer(dialect: str, content: object) -> None:
+    """Without it the body would end with the answer, which is to be gone on with, or two answers would be one."""
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "So"},
+        {"role": "user", "content": content},
+    ]
+    body = (await sent(dialect, {"messages": turns})).body
+    assert roles_of(body) == ["user", "assistant", "user"]
+    body = (await sent(dialect, {"messages": [*turns, turns[1]]})).body
+    assert roles_of(body) == ["user", "assistant", "user", "assistant"]
