@@ -4,6 +4,7 @@ Only one `apply` works at a time (an advisory lock); a running gateway takes up 
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from aqueduct.auth.tokens import token_from_text
 from aqueduct.catalog.secrets import ENCRYPTED, SecretBox, SecretError
 from aqueduct.config import document as doc
 from aqueduct.config.plan import Change, Plan, make_plan
+from aqueduct.config.prices import valid_from
 from aqueduct.config.problems import ConfigError
 from aqueduct.config.records import FieldValue, Key, Kind, Record, pairs, texts, wanted
 from aqueduct.config.rules import expiry, items
@@ -29,6 +31,7 @@ from aqueduct.db.models import (
     Membership,
     Model,
     Org,
+    Price,
     Provider,
     ServiceAccount,
     Team,
@@ -305,6 +308,21 @@ def _limit(record: Record, ids: Ids) -> Columns:
     }
 
 
+def _price(record: Record, ids: Ids) -> Columns:
+    subject = record.parents[0]
+    fields = record.fields
+    return {
+        "model_id": ids[subject] if subject[0] == "model" else None,
+        "deployment_id": ids[subject] if subject[0] == "deployment" else None,
+        "meter": fields["meter"],
+        "tier": fields["tier"],
+        "above_tokens": fields["above_tokens"],
+        "valid_from": valid_from(str(fields["valid_from"])),
+        "amount": Decimal(str(fields["amount"])),
+        "per": fields["per"],
+    }
+
+
 _SUBJECT_COLUMNS: Final[dict[Kind, str]] = {
     "org": "org_id",
     "team": "team_id",
@@ -324,6 +342,7 @@ _TABLES: Final[dict[Kind, type[Base]]] = {
     "deployment": Deployment,
     "grant": Grant,
     "limit": Limit,
+    "price": Price,
 }
 _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "org": _org,
@@ -337,4 +356,5 @@ _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "deployment": _deployment,
     "grant": _grant,
     "limit": _limit,
+    "price": _price,
 }

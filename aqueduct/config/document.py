@@ -9,9 +9,12 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from aqueduct.usage.pricing import Meter, Tier
+
 STORED_SECRET: Final = "<stored>"  # noqa: S105 - a placeholder
 """What `export` writes for a secret that is encrypted in the database; `apply` leaves that secret as it is."""
 DEFAULT_QUIRKS: Final = "default"
+DEFAULT_PER: Final = 1_000_000
 ENV_PREFIX: Final = "env:"
 HASH_PREFIX: Final = "sha256:"
 
@@ -24,6 +27,7 @@ ALIAS: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$"
 TEAM_REFERENCE: Final = r"^[a-z0-9][a-z0-9_-]{0,62}/[^/\x00-\x1f\x7f]{1,100}$"
 OWNER: Final = r"^(user:.+@.+|team:[^/]+/[^/]+|service:[^/]+/[^/]+/[^/]+)$"
 SUBJECT: Final = r"^(org:[^/]+|team:[^/]+/[^/]+|user:.+@.+|service:[^/]+/[^/]+/[^/]+|token:.+)$"
+AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?$"
 HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
 
 Metric = Literal["requests", "input_tokens", "output_tokens", "total_tokens", "cost", "concurrency"]
@@ -242,6 +246,29 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     ] = "subject"
 
 
+class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a model or one deployment costs, for one meter; see [usage](usage.md#what-it-costs)."""
+
+    model: Annotated[str, _text("The name of a model.", MODEL_NAME)]
+    provider: Annotated[
+        str | None, _text("The price is that of the model's deployment at this provider; absent: the model's.")
+    ] = None
+    upstream_model: Annotated[
+        str | None, _text("Which deployment at `provider`; absent: the one that has no `upstream_model` either.")
+    ] = None
+    meter: Annotated[Meter, _text("What is counted.")]
+    amount: Annotated[
+        str, _text("Units of the currency as a decimal text in quotes, to 12 decimals per single unit.", AMOUNT)
+    ]
+    per: Annotated[int, _text("For how many units of the meter the amount is: 1, 1000 or 1000000.")] = DEFAULT_PER
+    tier: Annotated[Tier, _text("The service tier that it holds for.")] = "standard"
+    above_tokens: Annotated[int, _text("Holds for requests with more prompt tokens than this.")] = 0
+    valid_from: Annotated[
+        str | None,
+        _text("ISO date or date and time (UTC if no offset) from which on it holds; absent: it always has."),
+    ] = None
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an `aqueduct.yaml` may say. All keys are optional; what is absent is left as it is."""
 
@@ -254,9 +281,10 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     models: Annotated[tuple[Model, ...] | UnsetType, _text("Models and where they run.")] = UNSET
     grants: Annotated[tuple[Grant, ...] | UnsetType, _text("Who may use which model.")] = UNSET
     limits: Annotated[tuple[Limit, ...] | UnsetType, _text("How much who may use.")] = UNSET
+    prices: Annotated[tuple[Price, ...] | UnsetType, _text("What models cost.")] = UNSET
 
 
-Section = Org | Membership | Token | Provider | Model | Grant | Limit
+Section = Org | Membership | Token | Provider | Model | Grant | Limit | Price
 SECTIONS: Final[dict[str, type[Section]]] = {
     "orgs": Org,
     "memberships": Membership,
@@ -265,6 +293,7 @@ SECTIONS: Final[dict[str, type[Section]]] = {
     "models": Model,
     "grants": Grant,
     "limits": Limit,
+    "prices": Price,
 }
 NESTED: Final[dict[str, type[Struct]]] = {
     "teams": Team,

@@ -10,9 +10,11 @@ import yaml
 from msgspec import UNSET, UnsetType
 
 from aqueduct.config import document as doc
+from aqueduct.config.prices import valid_from_text
 from aqueduct.config.records import Kind, Record, Stored, pairs, texts
 from aqueduct.config.rules import is_calendar
 from aqueduct.limits.price import MICROS_PER_UNIT
+from aqueduct.usage.pricing import Meter, Tier
 
 HEAD: Final = (
     "# Written by `aqueduct export`. Secrets are not in this file: env:NAME names a variable, and\n"
@@ -39,6 +41,7 @@ def to_document(stored: Stored) -> doc.Document:
         models=_listed(view.models()),
         grants=_listed(view.grants()),
         limits=_listed(view.limits()),
+        prices=_listed(view.prices()),
     )
 
 
@@ -220,6 +223,25 @@ class _View:
                 each="member" if fields.text("each") == "member" else "subject",
             )
             yield limit if is_calendar(limit) == calendar else msgspec.structs.replace(limit, calendar=calendar)
+
+    def prices(self) -> Iterator[doc.Price]:
+        for record, fields in self._of("price"):
+            subject = self._by_key[record.parents[0]]
+            per = fields.number("per")
+            deployed = subject.kind == "deployment"
+            model = subject.parents[0][1] if deployed else subject.name
+            upstream = str(subject.fields["upstream_model"]) if deployed else None
+            yield doc.Price(
+                model=model,
+                provider=subject.parents[1][1] if deployed else None,
+                upstream_model=None if upstream == ("*" if model.endswith("*") else model) else upstream,
+                meter=msgspec.convert(fields.text("meter"), Meter),
+                amount=fields.text("amount"),
+                per=doc.DEFAULT_PER if per == doc.DEFAULT_PER else per,  # the same object is left out
+                tier=msgspec.convert(fields.text("tier"), Tier),
+                above_tokens=fields.number("above_tokens"),
+                valid_from=valid_from_text(fields.text("valid_from")),
+            )
 
     def _subject(self, grant: Record) -> str:
         kind, name = grant.parents[0]

@@ -8,13 +8,13 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from aqueduct.config.document import DEFAULT_QUIRKS, STORED_SECRET
+from aqueduct.config.document import DEFAULT_PER, DEFAULT_QUIRKS, STORED_SECRET
 from aqueduct.config.problems import ConfigError
 from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted, texts
 from aqueduct.config.source import Source
 
 Action = Literal["create", "change", "delete"]
-_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant", "limit"})
+_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant", "limit", "price"})
 
 _USUAL: Final[dict[str, FieldValue]] = {
     "enabled": True,
@@ -25,6 +25,7 @@ _USUAL: Final[dict[str, FieldValue]] = {
     "request_weight": 1,
     "mode": "enforce",
     "each": "subject",
+    "per": DEFAULT_PER,
 }
 """Values that go without saying when something is created."""
 _IN_LABEL: Final = frozenset(
@@ -33,6 +34,7 @@ _IN_LABEL: Final = frozenset(
         ("grant", "model"),
         ("token", "name"),
         *(("limit", name) for name in ("metric", "window", "calendar", "model", "each")),
+        *(("price", name) for name in ("meter", "tier", "above_tokens", "valid_from")),
     }
 )
 
@@ -257,6 +259,8 @@ _PARENT_FIELDS: Final[dict[tuple[Kind, Kind], str]] = {
     ("membership", "user"): ".user",
     ("service account", "team"): ".team",
     ("deployment", "provider"): ".provider",
+    ("price", "model"): ".model",
+    ("price", "deployment"): ".provider",
     ("token", "user"): ".owner",
     ("token", "team"): ".owner",
     ("token", "service account"): ".owner",

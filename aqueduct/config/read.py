@@ -29,6 +29,7 @@ from aqueduct.config.document import (
 )
 from aqueduct.config.problems import ConfigError, Problem
 from aqueduct.config.source import Source, Value, load, parse
+from aqueduct.usage.pricing import METERS, TIERS
 
 _LOCATION: Final = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _TYPES: Final = {
@@ -50,6 +51,8 @@ _CHOICES: Final = {
     "window": get_args(Window),
     "mode": ("enforce", "shadow"),
     "each": ("subject", "member"),
+    "meter": METERS,
+    "tier": TIERS,
 }
 
 

@@ -5,15 +5,28 @@ The file and the database are both brought into this form; it must not know wher
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Final, Literal
 
 from msgspec import UNSET, Struct
 
 from aqueduct.config import document as doc
+from aqueduct.config.prices import deployment_name, place_name, plain, subject_name, valid_from
 from aqueduct.config.rules import credits_of, expiry, is_calendar, items, upstream_model
 
 Kind = Literal[
-    "org", "team", "user", "service account", "membership", "token", "provider", "model", "deployment", "grant", "limit"
+    "org",
+    "team",
+    "user",
+    "service account",
+    "membership",
+    "token",
+    "provider",
+    "model",
+    "deployment",
+    "grant",
+    "limit",
+    "price",
 ]
 KINDS: Final[tuple[Kind, ...]] = (
     "org",
@@ -27,6 +40,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "deployment",
     "grant",
     "limit",
+    "price",
 )
 """In the order in which they can be created: none refers to a later one, an org's default team excepted."""
 
@@ -111,11 +125,6 @@ def owner_key(owner: str) -> Key:
     return kinds[form], name.lower() if form == "user" else name
 
 
-def deployment_name(model: str, provider: str, upstream: str) -> str:
-    """Return the name that identifies a deployment."""
-    return f"{model} -> {provider}:{upstream}"
-
-
 def grant_name(subject: str, model: str) -> str:
     """Return the name that identifies a grant; a token is named by its hash here."""
     return f"{subject} {model}"
@@ -136,6 +145,7 @@ def wanted(document: doc.Document, token_hash: TokenHash, tokens_by_name: Mappin
         *(record for i, model in enumerate(items(document.models)) for record in _model(f"models[{i}]", model)),
         *(record for i, grant in enumerate(items(document.grants)) for record in _grant(f"grants[{i}]", grant, named)),
         *(_limit(f"limits[{i}]", limit, named) for i, limit in enumerate(items(document.limits))),
+        *(_price(f"prices[{i}]", price) for i, price in enumerate(items(document.prices))),
     )
     return Wanted(records=records, complete=frozenset(_complete(document)))
 
@@ -148,6 +158,7 @@ _SECTIONS: Final[dict[str, Kind]] = {
     "models": "model",
     "grants": "grant",
     "limits": "limit",
+    "prices": "price",
 }
 _OF_ORGS: Final[dict[str, Kind]] = {"teams": "team", "users": "user", "service_accounts": "service account"}
 
@@ -344,3 +355,23 @@ def _grant(path: str, grant: doc.Grant, tokens: Mapping[str, str]) -> Iterator[R
                 parents=(key,),
                 fields={"effect": effect, "model": model},
             )
+
+
+def price_record(subject: Key, fields: Mapping[str, FieldValue], path: str = "") -> Record:
+    """Return the record of a price of a model or a deployment."""
+    name = place_name(
+        subject[1], str(fields["meter"]), str(fields["tier"]), str(fields["above_tokens"]), str(fields["valid_from"])
+    )
+    return Record(kind="price", name=name, label=name, path=path, parents=(subject,), fields=fields)
+
+
+def _price(path: str, price: doc.Price) -> Record:
+    fields: dict[str, FieldValue] = {
+        "meter": price.meter,
+        "tier": price.tier,
+        "above_tokens": price.above_tokens,
+        "valid_from": valid_from(price.valid_from).isoformat(),
+        "amount": plain(Decimal(price.amount)),
+        "per": price.per,
+    }
+    return price_record(("model" if price.provider is None else "deployment", subject_name(price)), fields, path)

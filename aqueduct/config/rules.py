@@ -15,6 +15,7 @@ from msgspec import UnsetType
 
 from adapters.registry import adapter_types
 from aqueduct.config import document as doc
+from aqueduct.config.prices import price_reasons
 from aqueduct.config.problems import Problem
 from aqueduct.config.source import Source
 from aqueduct.limits.price import MICROS_PER_UNIT
@@ -63,6 +64,7 @@ def _reasons(document: doc.Document) -> Iterator[Reason]:
     yield from _models(items(document.models))
     yield from _grants(items(document.grants))
     yield from _limits(items(document.limits))
+    yield from price_reasons(items(document.prices))
 
 
 def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:

@@ -8,7 +8,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aqueduct.config.document import ENV_PREFIX, STORED_SECRET
-from aqueduct.config.records import FieldValue, Key, Record, Stored, deployment_name, grant_name, limit_name
+from aqueduct.config.prices import deployment_name, plain
+from aqueduct.config.records import FieldValue, Key, Record, Stored, grant_name, limit_name, price_record
 from aqueduct.db.models import (
     Deployment,
     Grant,
@@ -16,6 +17,7 @@ from aqueduct.db.models import (
     Membership,
     Model,
     Org,
+    Price,
     Provider,
     ServiceAccount,
     Team,
@@ -45,6 +47,7 @@ async def load(connection: AsyncConnection) -> Database:
     await loader.deployments()
     await loader.grants()
     await loader.limits()
+    await loader.prices()
     stored = Stored(records=loader.records, retired=loader.retired)
     return Database(stored=stored, ids=loader.ids, secrets=loader.secrets)
 
@@ -272,6 +275,30 @@ class _Loader:
             name = limit_name(f"{form}:{parent[1]}", fields)
             label = limit_name(f"{form}:{self.records[parent].label}", fields)
             self._add(row_id, Record(kind="limit", name=name, label=label, parents=(parent,), fields=fields))
+
+    async def prices(self) -> None:
+        subject_id = func.coalesce(Price.deployment_id, Price.model_id)
+        query = select(
+            Price.id,
+            subject_id,
+            Price.meter,
+            Price.tier,
+            Price.above_tokens,
+            Price.valid_from,
+            Price.amount,
+            Price.per,
+        )
+        rows = await self._connection.execute(query)
+        for row_id, subject, meter, tier, above_tokens, since, amount, per in rows:
+            fields: dict[str, FieldValue] = {
+                "meter": meter,
+                "tier": tier,
+                "above_tokens": above_tokens,
+                "valid_from": since.astimezone(UTC).isoformat(),
+                "amount": plain(amount),
+                "per": per,
+            }
+            self._add(row_id, price_record(self._keys[subject], fields))
 
 
 def _shown_secret(secret: str | None) -> str | None:

@@ -83,6 +83,23 @@ def test_export_can_be_applied_and_changes_nothing(filled: Run, tmp_path: Path) 
     assert filled("export").stdout == (tmp_path / "out.yaml").read_text("utf-8")
 
 
+def test_prices_are_applied_shown_and_exported_as_they_stand_in_the_file(filled: Run, tmp_path: Path) -> None:
+    text = (
+        "prices:\n- model: m\n  provider: p\n  upstream_model: x\n  meter: output\n  amount: '12.5'\n"
+        "  tier: batch\n  above_tokens: 200000\n  valid_from: '2026-01-31'\n"
+        "- model: m\n  meter: input\n  amount: '0.000000000001'\n  per: 1\n"
+    )
+    (tmp_path / "prices.yaml").write_text(text, "utf-8")
+    plan = filled("apply", "prices.yaml")
+    assert "+ price m input (amount: 0.000000000001; per: 1)" in plan.stdout
+    assert "+ price m -> p:x output batch above 200000 from 2026-01-31T00:00:00+00:00 (amount: 12.5)" in plan.stdout
+    assert filled("apply", "prices.yaml", "--prune").stdout == "No changes.\n"
+    exported = filled("export").stdout
+    assert exported[exported.index("prices:") :] == text
+    listed = json.loads(filled("prices", "list", "--json").stdout)
+    assert [(price["subject"], price["amount"]) for price in listed] == [("m", "0.000000000001"), ("m at p:x", "12.5")]
+
+
 def test_token_create_prints_only_the_token_and_stores_its_hash(filled: Run) -> None:
     done = filled("token", "create", "--owner", "service:job", "--name", "ci", "--expires", "90d")
     token = done.stdout.strip()

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +18,7 @@ from aqueduct.config.export import to_document, to_yaml
 from aqueduct.config.plan import Plan
 from aqueduct.config.problems import ConfigError
 from aqueduct.config.read import read_text
+from aqueduct.config.rules import items
 from aqueduct.config.stored import load
 from aqueduct.db.engine import create_engine
 
@@ -61,6 +63,15 @@ limits:
 - {subject: 'user:up@a.org', metric: total_tokens, window: day, amount: 20000, model: m, calendar: true}
 - {subject: 'service:a/u/s', metric: concurrency, amount: 2}
 - {subject: 'token:one', metric: output_tokens, window: total, amount: 0, model: 'w/*'}
+prices:
+- {model: m, meter: input, amount: "0.10"}
+- {model: m, meter: input, amount: "0.05", tier: batch, above_tokens: 200000, valid_from: 2026-01-31}
+- {model: m, meter: input, amount: "0.04", tier: batch, above_tokens: 200000, valid_from: 2026-01-31T01:00:00+02:00}
+- {model: m, meter: request, amount: "0.000000000001", per: 1}
+- {model: m, provider: p, upstream_model: "x: y", meter: output, amount: "123456789012.3", per: 1000}
+- {model: m, provider: q, meter: output, amount: "0"}
+- {model: 'w/*', provider: q, meter: input, amount: "100"}
+- {model: 'w/*', provider: q, upstream_model: 'v-*', meter: input, amount: "7", valid_from: 2026-02-03T04:05:06.000007}
 """ % tuple(hashlib.sha256(text).hexdigest() for text in (b"2", b"3", b"4", b"3"))  # noqa: UP031 - the text has braces
 ENVIRONMENT = {"ONE": "aq_one-0123456789-0123456789-0123456789"}
 
@@ -122,6 +133,31 @@ async def test_apply_stores_rows_as_the_gateway_reads_them(engine: AsyncEngine, 
     assert await connection.fetchval("SELECT t.name FROM orgs o JOIN teams t ON t.id = o.default_team_id") == "t x"
     patterns = await connection.fetch("SELECT model_pattern FROM grants WHERE model_id IS NULL ORDER BY 1")
     assert [row[0] for row in patterns] == ["*", "w/*", "w/x", "w/y"]
+
+
+async def test_prices_are_stored_and_written_back_exactly(engine: AsyncEngine, connection: asyncpg.Connection) -> None:
+    await run(engine, EVERYTHING)
+    amounts = await connection.fetch("SELECT amount FROM prices ORDER BY amount")
+    assert [row[0] for row in amounts] == [
+        Decimal(text) for text in ("0", "0.000000000001", "0.04", "0.05", "0.1", "7", "100", "123456789012.3")
+    ]
+    document, _ = read_text("out.yaml", (await exported(engine)).encode())
+    prices = {(price.model, price.provider, price.upstream_model): price for price in items(document.prices)}
+    assert prices["w/*", "q", "v-*"].valid_from == "2026-02-03T04:05:06.000007+00:00"
+    assert prices["w/*", "q", None].amount == "100"
+    assert prices["m", "p", "x: y"].amount == "123456789012.3"
+    starts = [price.valid_from for price in items(document.prices) if price.tier == "batch"]
+    assert sorted(str(start) for start in starts) == ["2026-01-30T23:00:00+00:00", "2026-01-31"]
+
+
+async def test_price_that_changed_is_one_change_and_prune_deletes_the_rest(engine: AsyncEngine) -> None:
+    await run(engine, EVERYTHING)
+    plan = await run(engine, 'prices: [{model: m, meter: input, amount: "0.2"}]', prune=True)
+    assert [change.action for change in plan.changes] == ["change"] + ["delete"] * 7
+    assert [(one.name, one.before, one.after) for one in plan.changes[0].fields] == [("amount", "0.1", "0.2")]
+    assert [(one.model, one.amount) for one in items(read_text("o", (await exported(engine)).encode())[0].prices)] == [
+        ("m", "0.2")
+    ]
 
 
 async def test_apply_dry_run_changes_nothing(engine: AsyncEngine) -> None:

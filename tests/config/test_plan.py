@@ -179,3 +179,18 @@ def test_plan_retired_token_stays_so_and_is_noted() -> None:
     made = plan(text, stored(ORG + MODELS, retired={sha256: "was revoked on 2030-01-01"}), prune=True)
     assert made.is_empty
     assert made.notes == ("the token 'k' was revoked on 2030-01-01 and stays so; remove it from the file",)
+
+
+def test_plan_for_prices_of_what_is_not_there_names_line_and_key() -> None:
+    text = 'prices:\n- {model: x, meter: input, amount: "1"}\n- {model: m, provider: q, meter: input, amount: "1"}\n'
+    found = refusal(text, stored(MODELS)).splitlines()
+    assert found == [
+        "f.yaml:2: prices[0].model: there is no model 'x', in this file or in the database",
+        "f.yaml:3: prices[1].provider: there is no deployment 'm -> q:m', in this file or in the database",
+    ]
+
+
+def test_plan_with_prune_of_a_deployment_deletes_its_prices() -> None:
+    before = stored(MODELS + 'prices: [{model: m, provider: p, meter: input, amount: "1"}]')
+    made = plan("models: [{name: m, aliases: [n], deployments: []}]", before, prune=True)
+    assert changes(made) == ["delete price m -> p:m input", "delete deployment m -> p:m"]

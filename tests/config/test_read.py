@@ -123,6 +123,42 @@ def refusals(text: str) -> list[str]:
             "limits: [{subject: 'org:a', metric: cost, window: day, budget: 1, amount: 1}]",
             "limits[0].budget: unknown key 'budget'",
         ),
+        (
+            "prices: [{model: m, meter: tokens, amount: '1'}]",
+            "meter: 'tokens' is not one of input, cache_read",
+        ),
+        (
+            "prices: [{model: m, meter: input, amount: '1', tier: x}]",
+            "tier: 'x' is not one of standard, batch",
+        ),
+        (
+            "prices: [{model: m, meter: input, amount: 0.1}]",
+            "amount: must be a text, is a number; put quotes around it",
+        ),
+        ("prices: [{model: m, meter: input, amount: '-1'}]", "prices[0].amount: must be a decimal such as '0.25'"),
+        ("prices: [{model: m, meter: input, amount: '1e3'}]", "prices[0].amount: must be a decimal such as '0.25'"),
+        ("prices: [{model: m, meter: input, amount: 'NaN'}]", "prices[0].amount: must be a decimal such as '0.25'"),
+        ("prices: [{model: m, meter: input, amount: '0.0000001'}]", "amount: has more than 12 decimals for one unit"),
+        ("prices: [{model: m, meter: input, amount: '1', per: 10}]", "prices[0].per: must be 1, 1000 or 1000000"),
+        (
+            "prices: [{model: m, meter: input, amount: '1', above_tokens: -1}]",
+            "above_tokens: must be a whole number from",
+        ),
+        ("prices: [{model: m, meter: input, amount: '1', valid_from: soon}]", "valid_from: must be a date such as"),
+        (
+            "prices: [{model: m, meter: input, amount: '1', valid_from: 0001-01-01T00:00:00+05:00}]",
+            "valid_from: must be a date such as",
+        ),
+        ("prices: [{model: m, upstream_model: u, meter: input, amount: '1'}]", "only together with 'provider'"),
+        (
+            """prices: [&a {model: m, meter: input, amount: '1', valid_from: 2026-01-01},
+            {<<: *a, valid_from: 2026-01-01T01:00:00+01:00}]""",
+            "f.yaml:2: prices[1]: duplicate price: 'm input from 2026-01-01T00:00:00+00:00' stands at prices[0]",
+        ),
+        (
+            "prices:\n- &a {model: m, provider: p, meter: input, amount: '1'}\n- {<<: *a, upstream_model: m}",
+            "f.yaml:3: prices[1]: duplicate price: 'm -> p:m input'",
+        ),
         ("orgs: [{slug: A}]", "orgs[0].slug: 'A' is not allowed; it must be lower-case letters"),
         ("orgs: [{slug: a, teams: [{name: x/y}]}]", "orgs[0].teams[0].name: 'x/y' is not allowed"),
         (
