@@ -14,7 +14,7 @@ import pytest
 from gateway_fixtures import COMPATIBLE, OWN_ADAPTERS, Mocks
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionStreamOptionsParam
 from running_gateway import TOKEN, RunningGateway
-from upstreams import Reading, Recording, Upstream, Usage, claims, recordings
+from upstreams import Citation, Reading, Recording, Upstream, Usage, claims, recordings
 from upstreams.readers import read, read_body
 from upstreams.readers.sse import decode
 
@@ -156,6 +156,8 @@ def differences(expected: Reading, found: Reading, lane: Lane) -> list[str]:
         "refusal": (expected.refusal, found.refusal if expected.finish != "content_filter" else expected.refusal),
         "others": (len(expected.others), len(found.others)),
         "vectors": (expected.vectors, found.vectors),
+        "citations": (expected.citations, as_titled(expected.citations, found.citations)),
+        "sources": (expected.sources, found.sources),
     }
     if expected.usage is not None:
         pairs["usage"] = (expected.usage, None if found.usage is None else as_reported(expected.usage, found.usage))
@@ -180,6 +182,12 @@ def as_reported(expected: Usage, found: Usage) -> Usage:
     names = ("completion", "cached", "cache_write", "reasoning")
     known = {name: getattr(found, name) if getattr(expected, name) is not None else None for name in names}
     return msgspec.structs.replace(found, **known)
+
+
+def as_titled(expected: tuple[Citation, ...], found: tuple[Citation, ...]) -> tuple[Citation, ...]:
+    """What was found, without the titles that the recording does not have: the client must be given some."""
+    untitled = {cited.url for cited in expected if not cited.title}
+    return tuple(Citation(cited.url) if cited.url in untitled and cited.title else cited for cited in found)
 
 
 def expected_of(recording: Recording) -> Reading:

@@ -1,5 +1,7 @@
 """The readers agree with the providers' own SDKs on every recording, and with what providers document."""
 
+from collections import Counter
+
 import pytest
 from upstreams import (
     Anthropic,
@@ -84,6 +86,44 @@ def test_read_usage_details_exceed_their_totals_at_known_providers_only() -> Non
 )
 def test_read_known_recording_gives_its_meaning(name: str, expected: Reading) -> None:
     assert read(recording(name)) == expected
+
+
+CITING = {
+    "anthropic": 5,
+    "bedrock": 2,
+    "cohere": 1,
+    "gemini": 5,
+    "openai": 1,
+    "openrouter": 1,
+    "perplexity": 3,
+    "vertex": 1,
+}
+"""How many recordings of each provider cite web pages."""
+WITHOUT_ADDRESS = (
+    "bedrock/converse__ruby_llm__chat_citations_with_bedrock_claude-haiku-4-5_cites_text_documents_in_responses",
+    "bedrock/converse-stream.stream__ruby_llm__chat_citations_with_bedrock_claude-haiku-4-5_streams_citations",
+    "cohere/cohere.v2.chat.stream__ruby_llm__chat_citations_with_cohere_command-a-plus-05-2026_streams_citations",
+    (
+        "cohere/cohere.v2.chat.stream__ruby_llm__chat_function_calling_cohere_command-a-03-2025_can_use_tools_without"
+        "_parameters_in_multi-turn_streaming_conversations__1"
+    ),
+    (
+        "cohere/cohere.v2.chat__ruby_llm__chat_function_calling_cohere_command-a-03-2025_can_handle_multiple_tool_calls"
+        "_in_a_single_response__1"
+    ),
+)
+"""Recordings that cite the caller's documents, or results of tools, which are no web pages."""
+
+
+def test_read_citations_are_found_wherever_a_provider_puts_them() -> None:
+    found = [one for one in filter(readable, recordings()) if read(one).citations or read(one).sources]
+    assert Counter(one.provider for one in found) == CITING
+    assert all(cited.url.startswith("http") for one in found for cited in read(one).citations + read(one).sources)
+
+
+@pytest.mark.parametrize("name", WITHOUT_ADDRESS)
+def test_read_citation_of_what_has_no_address_is_none(name: str) -> None:
+    assert read(recording(name)).citations == ()
 
 
 def test_read_anthropic_usage_includes_what_the_cache_gave_and_took() -> None:

@@ -22,6 +22,13 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: Json
 
 
+class Citation(msgspec.Struct, frozen=True):
+    """A web page that an answer cites. `title` is empty where the provider gives none."""
+
+    url: str
+    title: str = ""
+
+
 class ReadError(msgspec.Struct, frozen=True):
     """An error answer, or an error event inside a 200 stream (then `status` is 200)."""
 
@@ -32,7 +39,8 @@ class ReadError(msgspec.Struct, frozen=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What one response says; `choices` beyond the first stand in `others`, embeddings in `vectors`.
 
-    `finish` is OpenAI's term; None where the stream ended without one.
+    `finish` is OpenAI's term; None where the stream ended without one. `citations` are the pages that a stretch of the
+    answer cites, once for each stretch, in order; `sources` those that stand beside the whole answer.
     """
 
     text: str = ""
@@ -42,5 +50,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     refusal: str | None = None
     error: ReadError | None = None
+    citations: tuple[Citation, ...] = ()
+    sources: tuple[Citation, ...] = ()
     others: tuple["Reading", ...] = ()
     vectors: tuple[tuple[float, ...], ...] = ()

@@ -3,7 +3,7 @@
 import json
 
 from upstreams.readers.sse import Decoded, arguments, error_message
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
+from upstreams.reading import Citation, ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 FINISH = {
@@ -39,7 +39,10 @@ def joined(status: int, events: list[JsonObject]) -> tuple[JsonObject, ReadError
             case "message_start":
                 message["usage"].update(event["message"].get("usage") or {})
             case "content_block_start":
-                message["content"].append({**event["content_block"], "pieces": ""})
+                block = event["content_block"]
+                message["content"].append({**block, "pieces": "", "citations": [*(block.get("citations") or [])]})
+            case "content_block_delta" if event["delta"]["type"] == "citations_delta":
+                message["content"][event["index"]]["citations"].append(event["delta"]["citation"])
             case "content_block_delta":
                 field = DELTA_FIELDS.get(event["delta"]["type"])
                 message["content"][event["index"]]["pieces"] += event["delta"][field] if field else ""
@@ -66,7 +69,15 @@ def read_message(message: JsonObject, error: ReadError | None = None) -> Reading
         usage=usage_of(message.get("usage") or {}),
         refusal=text if reason == "refusal" else None,
         error=error,
+        citations=tuple(page for block in blocks for page in pages_of(block)),
     )
+
+
+def pages_of(block: JsonObject) -> list[Citation]:
+    """The web pages that a text cites; places in the caller's documents have no address."""
+    cited = block.get("citations") or [] if block["type"] == "text" else []
+    pages = [Citation(one.get("url") or one.get("source") or "", one.get("title") or "") for one in cited]
+    return [page for page in pages if page.url.startswith("http")]
 
 
 def pieces(block: JsonObject) -> str:

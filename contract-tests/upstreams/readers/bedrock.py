@@ -3,7 +3,7 @@
 import json
 
 from upstreams.readers.sse import Decoded, arguments, error_message
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
+from upstreams.reading import Citation, ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 FINISH = {
@@ -48,11 +48,13 @@ def joined(documents: list[JsonObject]) -> list[JsonObject]:
 
 
 def add(block: JsonObject, delta: JsonObject) -> None:
-    """Add a delta to its block; signatures and citations have no part in a reading."""
+    """Add a delta to its block; signatures have no part in a reading."""
     if "text" in delta:
         block["text"] = block.get("text", "") + delta["text"]
     if "toolUse" in delta:
         block["toolUse"]["input"] = block["toolUse"].get("input", "") + delta["toolUse"]["input"]
+    if "citation" in delta:
+        block.setdefault("citationsContent", {"citations": []})["citations"].append(delta["citation"])
     thought = (delta.get("reasoningContent") or {}).get("text")
     if thought:
         reasoning = block.setdefault("reasoningContent", {}).setdefault("reasoningText", {"text": ""})
@@ -78,7 +80,15 @@ def read_answer(answer: JsonObject, blocks: list[JsonObject], error: ReadError |
         finish=FINISH.get(reason, "stop") if reason else None,
         usage=usage_of(answer.get("usage") or {}),
         error=error,
+        citations=tuple(page for block in blocks for page in pages_of(block)),
     )
+
+
+def pages_of(block: JsonObject) -> list[Citation]:
+    """The web pages that a block cites, under the name of their site where they have no title."""
+    cited = block.get("citationsContent", {}).get("citations", ())
+    webs = [(one, one.get("location", {}).get("web") or {}) for one in cited]
+    return [Citation(web["url"], one.get("title") or web.get("domain") or "") for one, web in webs if "url" in web]
 
 
 def usage_of(counts: JsonObject) -> Usage | None:

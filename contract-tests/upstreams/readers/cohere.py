@@ -1,7 +1,7 @@
 """What Cohere's chats (API v2), their streams and its embeddings mean."""
 
 from upstreams.readers.sse import Decoded, arguments, error_message
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
+from upstreams.reading import Citation, ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import Json, JsonObject
 
 FAILED = frozenset({"ERROR", "TIMEOUT"})
@@ -26,7 +26,19 @@ def read(status: int, decoded: Decoded) -> Reading:
         tool_calls=calls,
         finish=finish_of(reason, called=bool(calls)),
         usage=usage_of(answer.get("usage") or {}),
+        citations=tuple(page for cited in message.get("citations") or [] for page in pages_of(cited)),
     )
+
+
+def pages_of(cited: JsonObject) -> list[Citation]:
+    """The web pages behind one stretch of the answer; other documents and results of tools have no address."""
+    found: list[Citation] = []
+    for source in cited["sources"] if cited.get("type") == "TEXT_CONTENT" else []:
+        held = source.get("document") or source.get("tool_output") or {}
+        page = Citation(held.get("url") or source["id"], held.get("title") or "")
+        if page.url.startswith("http") and page not in found:
+            found.append(page)
+    return found
 
 
 def gather(events: list[JsonObject]) -> JsonObject:
@@ -53,6 +65,8 @@ def gather(events: list[JsonObject]) -> JsonObject:
         elif kind is None:
             return event
     answer["message"]["content"] = [blocks[index] for index in sorted(blocks)]
+    starts = [event for event in events if event.get("type") == "citation-start"]
+    answer["message"]["citations"] = [event["delta"]["message"]["citations"] for event in starts]
     answer["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
     return answer
 

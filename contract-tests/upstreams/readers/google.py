@@ -1,7 +1,7 @@
 """What the Gemini API's contents, their streams and its embeddings mean."""
 
 from upstreams.readers.sse import Decoded, error_message
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
+from upstreams.reading import Citation, ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 # Vertex may answer with the enum's numbers.
@@ -49,6 +49,7 @@ def read(status: int, decoded: Decoded) -> Reading:
     parts: dict[int, list[JsonObject]] = {}
     reasons: dict[int, str] = {}
     usage: Usage | None = None
+    pages: tuple[Citation, ...] = ()
     for document in decoded.documents:
         if status >= 400 or document.get("error"):
             error = ReadError(status, error_message(document))
@@ -58,6 +59,7 @@ def read(status: int, decoded: Decoded) -> Reading:
         for candidate in document.get("candidates") or []:
             index = candidate.get("index") or 0
             parts.setdefault(index, []).extend((candidate.get("content") or {}).get("parts") or [])
+            pages = pages_of(candidate) if index == 0 and "groundingMetadata" in candidate else pages
             if candidate.get("finishReason"):
                 reasons[index] = str(NUMBERED.get(candidate["finishReason"], candidate["finishReason"]))
     readings = [read_candidate(parts.get(index, []), reasons.get(index)) for index in sorted({0, *parts})]
@@ -71,8 +73,22 @@ def read(status: int, decoded: Decoded) -> Reading:
         finish=None if error else first.finish,
         usage=usage,
         error=error,
+        citations=pages,
         others=tuple(readings[1:]),
     )
+
+
+def pages_of(candidate: JsonObject) -> tuple[Citation, ...]:
+    """The pages behind each stretch of the text, or behind all of it where no stretch is named."""
+    metadata = candidate["groundingMetadata"]
+    kinds = ("web", "retrievedContext", "maps")
+    chunks = [
+        next((chunk[kind] for kind in kinds if kind in chunk), {}) for chunk in metadata.get("groundingChunks", ())
+    ]
+    supports = metadata.get("groundingSupports", ())
+    stretches = [support.get("groundingChunkIndices", ()) for support in supports] or [range(len(chunks))]
+    cited = [chunks[number] for stretch in stretches for number in stretch]
+    return tuple(Citation(chunk["uri"], chunk.get("title", "")) for chunk in cited if "uri" in chunk)
 
 
 def read_candidate(parts: list[JsonObject], reason: str | None) -> Reading:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from upstreams.readers.sse import Decoded, arguments, error_message
-from upstreams.reading import ReadError, Reading, ToolCall, Usage
+from upstreams.reading import Citation, ReadError, Reading, ToolCall, Usage
 from upstreams.recordings import JsonObject
 
 # Finish reasons of compatible servers that OpenAI does not have. The first two stand for a failed answer.
@@ -24,6 +24,7 @@ class Pending:
         self.refusal: str | None = None
         self.finish: str | None = None
         self.calls: list[JsonObject] = []
+        self.citations: list[Citation] = []
 
     def add(self, delta: JsonObject) -> None:
         """Add a delta, or a whole message."""
@@ -34,6 +35,7 @@ class Pending:
             self.refusal = (self.refusal or "") + str(delta["refusal"])
         for call in delta.get("tool_calls") or []:
             self._add_call(call)
+        self.citations += citations_of(delta)
 
     def _add_call(self, call: JsonObject) -> None:
         custom = call.get("type") == "custom"
@@ -70,6 +72,7 @@ class Pending:
             tool_calls=calls,
             finish=self.finish,
             refusal=self.refusal,
+            citations=tuple(self.citations),
         )
 
 
@@ -94,6 +97,18 @@ def reasoning_of(message: JsonObject) -> str:
             return str(message[key])
     details = message.get("reasoning_details") or []
     return "".join(str(part.get("text") or part.get("summary") or "") for part in details)
+
+
+def citations_of(message: JsonObject) -> list[Citation]:
+    """The pages that a message or delta cites."""
+    cited = [one["url_citation"] for one in message.get("annotations") or [] if one.get("type") == "url_citation"]
+    return [Citation(one["url"], one.get("title") or "") for one in cited]
+
+
+def sources_of(document: JsonObject) -> tuple[Citation, ...]:
+    """The pages beside an answer, as Perplexity lists them: bare addresses, and the same with titles."""
+    addresses = [Citation(url) for url in document.get("citations") or []]
+    return (*addresses, *(Citation(one["url"], one["title"]) for one in document.get("search_results") or []))
 
 
 def finish_of(value: object, *, called: bool) -> str:
@@ -148,10 +163,12 @@ def read_choices(status: int, decoded: Decoded, delta_of: Callable[[JsonObject],
     pending: dict[int, Pending] = {}
     usage: Usage | None = None
     error: ReadError | None = None
+    sources: tuple[Citation, ...] = ()
     for document in decoded.documents:
         failed = failure(status, document)
         error = failed.error if failed is not None else error
         usage = usage_of(document) or usage
+        sources = sources_of(document) or sources
         for choice in document.get("choices") or []:
             one = pending.setdefault(choice.get("index") or 0, Pending())
             one.add(delta_of(choice))
@@ -163,7 +180,8 @@ def read_choices(status: int, decoded: Decoded, delta_of: Callable[[JsonObject],
     for one in pending.values() if decoded.done and error is None else ():
         one.finish = one.finish or finish_of(None, called=bool(one.calls))
     readings = [pending[index].reading() for index in sorted(pending)] or [Reading()]
-    return msgspec.structs.replace(readings[0], usage=usage, error=error, others=tuple(readings[1:]))
+    others = tuple(readings[1:])
+    return msgspec.structs.replace(readings[0], usage=usage, error=error, sources=sources, others=others)
 
 
 def read_embeddings(status: int, decoded: Decoded) -> Reading:
