@@ -16,6 +16,7 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.completions import Completion, CompletionRequest
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage
 
 BodyT = TypeVar("BodyT")
@@ -207,6 +208,15 @@ class SupportsEmbeddings(Protocol):
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """Return the vectors or raise `ProviderError`."""
+        ...
+
+
+@runtime_checkable
+class SupportsRerank(Protocol):
+    """Documents put in order by how well they answer a query."""
+
+    async def rerank(self, request: RerankRequest, call: Call) -> Result[RerankResponse]:
+        """Return the scores, the best first, or raise `ProviderError`."""
         ...
 
 

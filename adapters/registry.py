@@ -15,6 +15,7 @@ from adapters.base import (
     SupportsCompletions,
     SupportsEmbeddings,
     SupportsModelDiscovery,
+    SupportsRerank,
 )
 from adapters.transport import Transport
 
@@ -38,6 +39,7 @@ _OPERATIONS: Final[dict[str, type]] = {
     "completions": SupportsCompletions,
     "embeddings": SupportsEmbeddings,
     "model_discovery": SupportsModelDiscovery,
+    "rerank": SupportsRerank,
 }
 # What importing a foreign module and looking up a name in it can raise.
 _LOAD_ERRORS: Final = (

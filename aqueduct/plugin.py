@@ -19,6 +19,7 @@ from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
 from aqueduct.api.requests import explain_request
+from aqueduct.api.rerank import RERANK
 from aqueduct.api.route import OperationRoute
 from aqueduct.api.schema import schema
 from aqueduct.api.usage import usage
@@ -87,6 +88,7 @@ class GatewayPlugin(InitPlugin):
         self._add(app_config, OperationRoute(CHAT, gateway))
         self._add(app_config, OperationRoute(COMPLETIONS, gateway))
         self._add(app_config, OperationRoute(EMBEDDINGS, gateway))
+        self._add(app_config, OperationRoute(RERANK, gateway))
         app_config.route_handlers += [list_models, get_model, usage, explain_request]
         app_config.route_handlers += [me, accept_terms, validate, live, ready, schema]
         if self._settings.metrics:

@@ -95,6 +95,7 @@ models:
   - name: bedrock-signed
     deployments: [{{provider: bedrock-signed, upstream_model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}}]
   - {{name: cohere, deployments: [{{provider: cohere, upstream_model: command-a-03-2025}}]}}
+  - {{name: cohere-rerank, operations: [rerank], deployments: [{{provider: cohere, upstream_model: rerank-v3.5}}]}}
   - {{name: cohere-embedding, deployments: [{{provider: cohere, upstream_model: embed-v4.0}}]}}
   - {{name: ollama-chat, deployments: [{{provider: ollama-own, upstream_model: a-model}}]}}
   - {{name: strict, extra_params: reject, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}

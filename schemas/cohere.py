@@ -1,7 +1,8 @@
-"""What Cohere's API v2 takes and answers: chat, embeddings and the model list; knows no hub type.
+"""What Cohere's API v2 takes and answers: chat, embeddings, reranking and the model list; knows no hub type.
 
-Source: https://docs.cohere.com/v2/reference/chat, .../embed and .../list-models, checked against the `cohere` package
-7.3. Requests are exact; answers are lenient and hold only what is used. `Raw` fields are JSON byte for byte.
+Source: https://docs.cohere.com/v2/reference/chat, .../embed, .../rerank and .../list-models, checked against the
+`cohere` package 7.3. Requests are exact; answers are lenient and hold only what is used. `Raw` fields are
+JSON byte for byte.
 """
 
 from typing import Literal
@@ -177,6 +178,16 @@ class EmbedRequest(CohereRequestStruct, frozen=True, kw_only=True):
     truncate: str | None = None
 
 
+class RerankRequest(CohereRequestStruct, frozen=True, kw_only=True):
+    """The body of `/v2/rerank`."""
+
+    model: str
+    query: str
+    documents: list[str]
+    top_n: int | None = None
+    max_tokens_per_doc: int | None = None
+
+
 # --- answers: usage ---------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +352,33 @@ class EmbedResponse(CohereResponseStruct, frozen=True, kw_only=True):
     """The answer of `/v2/embed`; `meta` has the form of a chat answer's usage."""
 
     embeddings: ReceivedVectors
+    id: str | None = None
+    meta: Raw | UnsetType = UNSET
+
+
+class ReceivedScore(CohereResponseStruct, frozen=True, kw_only=True):
+    """A document by its place in the request."""
+
+    index: int
+    relevance_score: float
+
+
+class BilledUnits(CohereResponseStruct, frozen=True, kw_only=True):
+    """What is charged for."""
+
+    search_units: float | None = None
+
+
+class ReceivedMeta(CohereResponseStruct, frozen=True, kw_only=True):
+    """What a reranking answer says beside its results."""
+
+    billed_units: BilledUnits | None = None
+
+
+class RerankResponse(CohereResponseStruct, frozen=True, kw_only=True):
+    """The answer of `/v2/rerank`."""
+
+    results: list[ReceivedScore]
     id: str | None = None
     meta: Raw | UnsetType = UNSET
 

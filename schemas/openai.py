@@ -195,6 +195,39 @@ class WireEmbeddings(WireStruct, kw_only=True):
     message: Optional = UNSET
 
 
+class WireRerankBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request of the reranking operation that servers of OpenAI's format have beside OpenAI's own."""
+
+    model: str
+    query: str
+    documents: list[str]
+    top_n: int | None = None
+
+
+class WireScore(WireStruct, kw_only=True):
+    """A document by its place in the request."""
+
+    index: int
+    relevance_score: float
+
+
+class WireTotal(WireStruct, kw_only=True):
+    """A usage object that has a total alone."""
+
+    total_tokens: Annotated[int, Meta(ge=0, lt=2**53)]
+
+
+class WireRerank(WireStruct, kw_only=True):
+    """The answer of the reranking operation, or an error in its place."""
+
+    results: list[WireScore] | None = None
+    data: list[WireScore] | None = None
+    model: str | None = None
+    id: str | None = None
+    usage: Optional = UNSET
+    error: Optional = UNSET
+
+
 class WireModel(WireStruct, kw_only=True):
     """One entry of the model list."""
 

@@ -1,6 +1,6 @@
 """Cohere's API over HTTP: URLs, the key and the order of steps; knows no field of any chat body.
 
-Source: https://docs.cohere.com/reference/about. Chat and embeddings are API v2; the model list has only v1.
+Source: https://docs.cohere.com/reference/about. Chat, embeddings and reranking are API v2; the model list has only v1.
 """
 
 import time
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters.base import Call, ChunkStream, Losses, Result
-from adapters.cohere import embeddings
+from adapters.cohere import embeddings, rerank
 from adapters.cohere.errors import to_error
 from adapters.cohere.names import ToolNames
 from adapters.cohere.request import to_chat_request
@@ -27,23 +27,25 @@ from schemas import cohere as wire
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage
 
 BASE_URL: Final = "https://api.cohere.com"
 MAX_PAGES: Final = 50
 _PAGE_SIZE: Final = 1000
 _JSON: Final[Header] = (b"content-type", b"application/json")
-_SERVED: Final = frozenset({"chat", "embed"})
+_SERVED: Final = frozenset({"chat", "embed", "rerank"})
 _ENCODER: Final = msgspec.json.Encoder()
 _PAGE: Final = msgspec.json.Decoder(wire.ModelPage)
 # Fields of the body that the client's unknown fields may not replace, where the operator forwards those.
 _CHAT_FIELDS: Final = frozenset(wire.ChatRequest.__struct_fields__) - {"citation_options", "documents", "safety_mode"}
 _EMBED_FIELDS: Final = frozenset(wire.EmbedRequest.__struct_fields__) - embeddings.FORWARDED
+_RERANK_FIELDS: Final = frozenset(wire.RerankRequest.__struct_fields__)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class CohereAdapter:
-    """Chat, embeddings and the model list. `clock` gives Unix seconds."""
+    """Chat, embeddings, reranking and the model list. `clock` gives Unix seconds."""
 
     def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.time) -> None:
         self._transport = transport
@@ -83,8 +85,15 @@ class CohereAdapter:
             dropped_params=losses.dropped,
         )
 
+    async def rerank(self, request: RerankRequest, call: Call) -> Result[RerankResponse]:
+        """See `SupportsRerank`."""
+        losses, extra = _extra(call, _RERANK_FIELDS)
+        body = rerank.to_rerank_request(request, call, losses)
+        response = await self._post("/v2/rerank", _with_extra(_ENCODER.encode(body), extra), call)
+        return rerank.to_result(await _read(response), request, call, losses.dropped)
+
     async def list_models(self, call: Call) -> tuple[str, ...]:
-        """See `SupportsModelDiscovery`; models that neither chat nor embed are left out."""
+        """See `SupportsModelDiscovery`; models that neither chat, embed nor rerank are left out."""
         found: set[str] = set()
         token = ""
         for _ in range(MAX_PAGES):

@@ -15,6 +15,7 @@ from adapters.openai.errors import to_error
 from adapters.openai.models import to_model_ids
 from adapters.openai.quirks import OPENAI, Quirks
 from adapters.openai.request import to_chat_body
+from adapters.openai.rerank import to_rerank_body, to_rerank_result
 from adapters.openai.response import to_chat_completion
 from adapters.openai.stream import ChunkTranslator
 from adapters.transport import Header, Transport, UpstreamResponse
@@ -22,11 +23,13 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.completions import Completion, CompletionRequest
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.rerank import RerankRequest, RerankResponse
 
 CHAT: Final = "chat/completions"
 COMPLETIONS: Final = "completions"
 EMBEDDINGS: Final = "embeddings"
 MODELS: Final = "models"
+RERANK: Final = "rerank"
 _JSON: Final[Header] = (b"content-type", b"application/json")
 BodyT = TypeVar("BodyT")
 
@@ -152,6 +155,15 @@ class OpenAIAdapter(OpenAIFormatAdapter):
             model=request.model, answer_id=f"cmpl-{call.request_id}", created=int(time.time())
         )
         return SseChunkStream(response, translator, dropped)
+
+
+class RerankingAdapter(OpenAIAdapter):
+    """Servers of OpenAI's format that have the operation which OpenAI has not."""
+
+    async def rerank(self, request: RerankRequest, call: Call) -> Result[RerankResponse]:
+        """See `SupportsRerank`."""
+        body, dropped = to_rerank_body(request, call)
+        return to_rerank_result(await self._exchange("POST", RERANK, body, call), request, call, dropped)
 
 
 def _with_dropped(result: Result[BodyT], dropped: tuple[str, ...]) -> Result[BodyT]:

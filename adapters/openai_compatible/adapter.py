@@ -4,12 +4,12 @@ from typing_extensions import override
 
 from adapters.base import Call
 from adapters.errors import ErrorKind, ProviderError
-from adapters.openai import OpenAIAdapter
+from adapters.openai import RerankingAdapter
 from adapters.openai.quirks import Quirks
 from adapters.openai_compatible.quirks import ROWS
 
 
-class OpenAICompatibleAdapter(OpenAIAdapter):
+class OpenAICompatibleAdapter(RerankingAdapter):
     """Any server with `/chat/completions`, at the operator's base URL or at the known one of its row."""
 
     @override

@@ -8,7 +8,7 @@ from typing_extensions import override
 from adapters.base import Call
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
-from adapters.openai import OpenAIAdapter
+from adapters.openai import RerankingAdapter
 from adapters.openai.quirks import Quirks
 from adapters.openai.request import to_chat_body
 from adapters.openrouter.errors import to_error
@@ -17,7 +17,7 @@ from adapters.openrouter.request import routing_of
 from schemas.chat_request import ChatRequest
 
 
-class OpenRouterAdapter(OpenAIAdapter):
+class OpenRouterAdapter(RerankingAdapter):
     """OpenRouter, which is asked for a model by `vendor/model` and chooses who serves it."""
 
     @override

@@ -13,6 +13,7 @@ from aqueduct.api.me import Acceptance, Me, Validation
 from aqueduct.api.openapi import Endpoint, document
 from aqueduct.api.ordinary import JSON, AnyRequest, gateway_of
 from aqueduct.api.requests import RequestExplained
+from aqueduct.api.rerank import RERANK
 from aqueduct.api.usage import UsageReport
 from schemas.models import Model, ModelList
 
@@ -26,7 +27,7 @@ _OPERATIONS: Final = tuple(
         response=spec.body_type,
         chunk=spec.chunk_type,
     )
-    for spec in (CHAT, COMPLETIONS, EMBEDDINGS)
+    for spec in (CHAT, COMPLETIONS, EMBEDDINGS, RERANK)
 )
 ENDPOINTS: Final = (
     *_OPERATIONS,

@@ -32,7 +32,7 @@ HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
 
 Metric = Literal["requests", "input_tokens", "output_tokens", "total_tokens", "cost", "concurrency"]
 Window = Literal["second", "minute", "hour", "day", "week", "month", "total"]
-Operation = Literal["chat", "completions", "embeddings"]
+Operation = Literal["chat", "completions", "embeddings", "rerank"]
 ExtraParams = Literal["drop", "reject", "forward"]
 MultipleAnswers = Literal["auto", "fan_out", "reject"]
 SchemaCheck = Literal["report", "repair"]

@@ -11,11 +11,12 @@ _OPENAI = {
     "embeddings": ("embeddings",),
     "model_discovery": ("models",),
 }
+_RERANKING = {**_OPENAI, "rerank": ("rerank",)}
 SPEAKS: dict[str, dict[str, tuple[str, ...]]] = {
     "openai": _OPENAI,
-    "openai_compatible": _OPENAI,
+    "openai_compatible": _RERANKING,
     "azure_openai": _OPENAI,
-    "openrouter": _OPENAI,
+    "openrouter": _RERANKING,
     "mistral": {"chat": _OPENAI["chat"], "embeddings": _OPENAI["embeddings"], "model_discovery": ("models",)},
     "anthropic": {"chat": ("messages",), "model_discovery": ("models",)},
     "google": {
@@ -29,7 +30,12 @@ SPEAKS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "bedrock": {"chat": ("converse", "converse-stream")},
     "ollama": {"chat": ("ollama.chat",), "embeddings": ("ollama.embed",), "model_discovery": ("ollama.tags",)},
-    "cohere": {"chat": ("cohere.v2.chat",), "embeddings": ("embed",), "model_discovery": ("models",)},
+    "cohere": {
+        "chat": ("cohere.v2.chat",),
+        "embeddings": ("embed",),
+        "rerank": ("rerank",),
+        "model_discovery": ("models",),
+    },
 }
 """By adapter and operation. The adapter `echo` has no provider."""
 
@@ -48,7 +54,6 @@ UNCLAIMED = {
     "moderations": "no adapter moderates",
     "ollama.embeddings": "Ollama's older embeddings; the adapter speaks /api/embed",
     "ollama.generate": "Ollama's completions; the adapter speaks /api/chat",
-    "rerank": "no adapter reranks",
     "responses": "no adapter speaks the Responses API",
     "threads.messages": "OpenAI's assistants",
 }

@@ -191,3 +191,11 @@ def vector(text: str, dimensions: int) -> list[float]:
     """A unit-free embedding that depends on the text alone; every number is exact in 32 bits."""
     seed = sum((position + 1) * byte for position, byte in enumerate(text.encode()))
     return [((seed * (position + 3)) % 257 - 128) / 256 for position in range(dimensions)]
+
+
+def ranked(query: str, documents: list[str]) -> list[JsonObject]:
+    """The documents' places and scores, best first: the share of the query's words that a document has."""
+    wanted = set(query.lower().split())
+    scores = [len(wanted & set(text.lower().split())) / (len(wanted) or 1) for text in documents]
+    places = sorted(range(len(documents)), key=lambda place: -scores[place])
+    return [{"index": place, "relevance_score": scores[place]} for place in places]

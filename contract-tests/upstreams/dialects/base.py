@@ -28,6 +28,7 @@ SCRIPTED = frozenset(
         "ollama.embed",
         "predict",
         "rawPredict",
+        "rerank",
     }
 )
 

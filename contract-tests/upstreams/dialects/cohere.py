@@ -11,7 +11,7 @@ from upstreams.dialects.base import UPSTREAM_KEY, Answer, Call, Dialect
 from upstreams.recordings import JsonObject
 from upstreams.wire import Reply, Request, data_event, json_reply
 
-OPERATIONS = {"/v2/chat": "cohere.v2.chat", "/v2/embed": "embed", "/v1/models": "models"}
+OPERATIONS = {"/v2/chat": "cohere.v2.chat", "/v2/embed": "embed", "/v2/rerank": "rerank", "/v1/models": "models"}
 ERRORS = {
     400: "invalid request: the request is invalid.",
     401: "invalid api token",
@@ -33,12 +33,13 @@ ADAPTERS = {name: pydantic.TypeAdapter[Any](form) for name, form in FORMS.items(
 FIELDS = {
     "cohere.v2.chat": frozenset(inspect.signature(cohere.ClientV2.chat_stream).parameters) | {"stream"},
     "embed": frozenset(inspect.signature(cohere.ClientV2.embed).parameters),
+    "rerank": frozenset(inspect.signature(cohere.ClientV2.rerank).parameters),
 }
 RANGES = {"temperature": (0, 1), "p": (0.01, 0.99), "k": (0, 500), "frequency_penalty": (0, 1)}
 
 
 class Cohere(Dialect):
-    """`/v2/chat`, `/v2/embed`, `/v1/models`; the key is a bearer token."""
+    """`/v2/chat`, `/v2/embed`, `/v2/rerank`, `/v1/models`; the key is a bearer token."""
 
     name = "cohere"
 
@@ -63,6 +64,8 @@ class Cohere(Dialect):
         if call.operation == "models":
             listed = [{"name": name, "endpoints": ["embed" if "embed" in name else "chat"]} for name in MODELS]
             return Answer(json_reply({"models": listed}))
+        if call.operation == "rerank":
+            return cohere_answers.ranking(call)
         return cohere_answers.embeddings(call) if call.operation == "embed" else cohere_answers.chat(call)
 
     def error(self, status: int, message: str | None = None) -> Reply:
@@ -88,6 +91,8 @@ def first_problem(call: Call) -> str | None:
     for name, (least, most) in RANGES.items():
         if not least <= call.body.get(name, least) <= most:
             return f"invalid request: {name} must be between {least} and {most} inclusive."
+    if call.operation == "rerank":
+        return None if call.body.get("documents") else "invalid request: list of documents must not be empty"
     return history_problem(call.body.get("messages") or []) if call.operation == "cohere.v2.chat" else texts(call.body)
 
 

@@ -138,3 +138,10 @@ def embeddings(call: Call) -> Answer:
         "response_type": "embeddings_by_type",
     }
     return Answer(json_reply(document), Usage(prompt=count))
+
+
+def ranking(call: Call) -> Answer:
+    """The documents by how many words of the query they have; only search units are counted."""
+    results = live.ranked(call.body["query"], call.body["documents"])[: call.body.get("top_n")]
+    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+    return Answer(json_reply({"id": "mock", "results": results, "meta": meta}))

@@ -7,7 +7,9 @@ from upstreams.dialects.base import UPSTREAM_KEY, Answer, Call, Dialect
 from upstreams.recordings import JsonObject
 from upstreams.wire import Reply, Request, data_event, json_reply
 
-ROUTE = re.compile(r"(?P<prefix>.*?)/(?P<operation>chat/completions|completions|embeddings|models(?:/(?P<model>.+))?)$")
+ROUTE = re.compile(
+    r"(?P<prefix>.*?)/(?P<operation>chat/completions|completions|embeddings|rerank|models(?:/(?P<model>.+))?)$"
+)
 ERRORS = {
     400: ("invalid_request_error", None, "The request is invalid."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
@@ -21,7 +23,8 @@ MODELS = ("gpt-4o-mini", "gpt-5-mini", "text-embedding-3-small")
 
 
 class OpenAI(Dialect):
-    """`/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`, below any path prefix.
+    """`/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`, below any path prefix;
+    and `/v1/rerank`, which compatible servers have.
 
     `extra_fields` are top-level request fields beyond OpenAI's own that a compatible server takes; None takes any.
     `reasons` sends the reasoning, as compatible servers do and OpenAI does not.

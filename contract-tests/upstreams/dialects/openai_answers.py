@@ -26,6 +26,8 @@ def answer(call: Call, *, reasons: bool = False) -> Answer:
             return chat(call, reasons=reasons)
         case "completions":
             return completion(call)
+        case "rerank":
+            return ranking(call)
         case _:
             return embeddings(call)
 
@@ -257,6 +259,15 @@ def embeddings(call: Call) -> Answer:
     usage = Usage(prompt=sum(map(tokens, texts)), completion=0)
     counts = {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
     return Answer(json_reply({"object": "list", "data": data, "model": call.model, "usage": counts}), usage)
+
+
+def ranking(call: Call) -> Answer:
+    """The documents by how many words of the query they have, as servers beside OpenAI do it."""
+    given = call.body["documents"]
+    results = live.ranked(call.body["query"], given)[: call.body.get("top_n")]
+    usage = Usage(prompt=sum(map(tokens, given)), completion=0)
+    counts = {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
+    return Answer(json_reply({"id": "mock", "model": call.model, "results": results, "usage": counts}), usage)
 
 
 def encoded(values: list[float], body: JsonObject) -> list[float] | str:

@@ -295,20 +295,21 @@ async def test_embeddings_answer_of_another_form_is_an_error(body: bytes, kind: 
 # --- models
 
 
-async def test_models_of_all_pages_that_chat_or_embed_are_listed() -> None:
+async def test_models_of_all_pages_that_chat_embed_or_rerank_are_listed() -> None:
     adapter, transport = played(
         exchanges.encode(
             {
                 "models": [
                     {"name": "embed-v4.0", "endpoints": ["embed"]},
                     {"name": "rerank-v3.5", "endpoints": ["rerank"]},
+                    {"name": "an-old-one", "endpoints": ["classify"]},
                     {"name": "command-a-03-2025", "endpoints": ["chat"]},
                 ],
                 "next_page_token": None,
             }
         )
     )
-    assert await adapter.list_models(new_call()) == ("command-a-03-2025", "embed-v4.0")
+    assert await adapter.list_models(new_call()) == ("command-a-03-2025", "embed-v4.0", "rerank-v3.5")
     assert (transport.requests[0].method, transport.requests[0].url) == (
         "GET", "https://api.cohere.com/v1/models?page_size=1000",
     )  # fmt: skip
