@@ -75,7 +75,7 @@ def ask(gateway: RunningGateway, model: str, address: str) -> str | None:
     return answer.choices[0].message.content
 
 
-@pytest.mark.parametrize("model", ["gemini", "bedrock", "vertex-claude", "on-ollama"])
+@pytest.mark.parametrize("model", ["gemini", "bedrock", "vertex-claude", "on-ollama", "ollama-chat"])
 def test_picture_at_an_address_reaches_a_provider_that_reads_none(
     model: str, fetching: RunningGateway, files: str, mocks: Mocks, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,7 +109,7 @@ def test_address_that_leads_inside_is_a_400_that_tells_nothing(
     assert SECRET not in "".join(capfd.readouterr()) + error.message
 
 
-@pytest.mark.parametrize("model", ["gemini", "bedrock", "vertex-claude"])
+@pytest.mark.parametrize("model", ["gemini", "bedrock", "vertex-claude", "ollama-chat"])
 def test_gateway_that_may_not_fetch_refuses_the_address(model: str, gateway: RunningGateway, files: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         ask(gateway, model, f"{files}/a.png")

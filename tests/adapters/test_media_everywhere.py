@@ -61,6 +61,7 @@ ADAPTERS: dict[str, tuple[str, str, dict]] = {
     },
     "mistral": ("mistral", "mistral-large-latest", {}),
     "ollama": ("ollama", "gemma3", {}),
+    "openrouter": ("openrouter", "z-ai/glm-4.6v", {}),
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}),
     "google 3": ("google", "gemini-3.5-flash", {}),
     "google 2": ("google", "gemini-2.5-flash", {}),
