@@ -38,6 +38,15 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is no date; write it as 2026-01-31", param, ctx)
 
 
+class DimensionChoice(click.Choice[Dimension]):
+    """A dimension of reports; `-` and `_` are the same."""
+
+    @override
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        """Return a dimension as it is shown and compared."""
+        return super().normalize_choice(choice, ctx).replace("_", "-")
+
+
 @click.group()
 def usage() -> None:
     """Report what was used and what it cost."""
@@ -50,7 +59,7 @@ def usage() -> None:
     "--by",
     "by",
     multiple=True,
-    type=click.Choice(DIMENSIONS),
+    type=DimensionChoice(DIMENSIONS),
     help="What to add up by; may be given several times. Default: org, then model.",
 )
 @click.option("--org", help="Only the organisation with this slug.")

@@ -205,7 +205,7 @@ def _org(record: Record, _: Ids) -> Columns:
 def _team(record: Record, ids: Ids) -> Columns:
     org = record.parents[0]
     name = record.name.removeprefix(f"{org[1]}/")
-    return {"org_id": ids[org], "name": name, "enabled": record.fields["enabled"]}
+    return {"org_id": ids[org], "name": name, **record.fields}
 
 
 def _user(record: Record, ids: Ids) -> Columns:

@@ -20,6 +20,7 @@ HASH_PREFIX: Final = "sha256:"
 
 SLUG: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 NAME: Final = r"^[^/\x00-\x1f\x7f]{1,100}$"
+COST_CENTER: Final = r"^[^\x00-\x1f\x7f]{1,100}$"
 EMAIL: Final = r"^[^@\s]{1,64}@[^@\s]{1,189}$"
 PROVIDER_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 MODEL_NAME: Final = r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,198}\*?)$"
@@ -47,6 +48,9 @@ class Team(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """A team of an organisation."""
 
     name: Annotated[str, _text("Unique in the organisation; elsewhere the team is called `org/name`.", NAME)]
+    cost_center: Annotated[
+        str | None, _text("What the team's usage is booked to; `aqueduct usage report --by cost-center`.", COST_CENTER)
+    ] = None
     enabled: Annotated[bool, _text("`false` refuses the tokens of the team and of its service accounts.")] = True
 
 

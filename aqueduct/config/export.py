@@ -115,7 +115,11 @@ class _View:
 
     def _teams(self, org: Record) -> Iterator[doc.Team]:
         for record, fields in self._of("team", lambda one: org.key in one.parents):
-            yield doc.Team(name=record.name.partition("/")[2], enabled=fields.flag("enabled"))
+            yield doc.Team(
+                name=record.name.partition("/")[2],
+                cost_center=fields.text_or_none("cost_center"),
+                enabled=fields.flag("enabled"),
+            )
 
     def _users(self, org: Record) -> Iterator[doc.User]:
         for record, fields in self._of("user", lambda one: org.key in one.parents):

@@ -193,7 +193,8 @@ def _org(path: str, org: doc.Org) -> Iterator[Record]:
     for index, team in enumerate(items(org.teams)):
         name = f"{org.slug}/{team.name}"
         where = f"{path}.teams[{index}]"
-        yield Record(kind="team", name=name, label=name, path=where, parents=parent, fields={"enabled": team.enabled})
+        of_team: dict[str, FieldValue] = {"cost_center": team.cost_center, "enabled": team.enabled}
+        yield Record(kind="team", name=name, label=name, path=where, parents=parent, fields=of_team)
     for index, user in enumerate(items(org.users)):
         email = user.email.lower()
         fields: dict[str, FieldValue] = {"name": user.name, "admin": user.admin, "enabled": user.enabled}

@@ -94,6 +94,9 @@ def _org_members(path: str, org: doc.Org) -> Iterator[Reason]:
     )
     for index, team in enumerate(teams):
         yield from _names(f"{path}.teams[{index}].name", team.name)
+        if team.cost_center is not None:
+            allowed = "1 to 100 characters without control characters"
+            yield from _shape(f"{path}.teams[{index}].cost_center", team.cost_center, doc.COST_CENTER, allowed)
     for index, user in enumerate(users):
         yield from _shape(f"{path}.users[{index}].email", user.email, doc.EMAIL, "an e-mail address")
         yield from _texts(f"{path}.users[{index}].name", user.name)

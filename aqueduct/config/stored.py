@@ -78,9 +78,10 @@ class _Loader:
         for row_id, slug, name, enabled, terms, team in await self._connection.execute(orgs):
             fields: dict[str, FieldValue] = {"name": name, "enabled": enabled, "default_team": team, "terms": terms}
             self._plain(row_id, ("org", slug), (), fields)
-        teams = select(Team.id, Team.name, Team.enabled, Org.slug).join(Org, Org.id == Team.org_id)
-        for row_id, name, enabled, slug in await self._connection.execute(teams):
-            self._plain(row_id, ("team", f"{slug}/{name}"), (("org", slug),), {"enabled": enabled})
+        teams = select(Team.id, Team.name, Team.cost_center, Team.enabled, Org.slug).join(Org, Org.id == Team.org_id)
+        for row_id, name, cost_center, enabled, slug in await self._connection.execute(teams):
+            of_team: dict[str, FieldValue] = {"cost_center": cost_center, "enabled": enabled}
+            self._plain(row_id, ("team", f"{slug}/{name}"), (("org", slug),), of_team)
 
     async def users(self) -> None:
         query = select(User.id, User.email, User.display_name, User.is_org_admin, User.enabled, User.org_id)

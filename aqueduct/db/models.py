@@ -59,6 +59,7 @@ class Team(Base):
 
     org_id: Mapped[UUID] = mapped_column(_parent("orgs"))
     name: Mapped[str] = mapped_column(Text)
+    cost_center: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 
 

@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from aqueduct.db.usage_tables import ROLLUP_SUMS
 
-Dimension = Literal["day", "org", "team", "user", "service_account", "token", "model", "provider"]
+Dimension = Literal["day", "org", "team", "cost_center", "user", "service_account", "token", "model", "provider"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = Dimension.__args__  # type: ignore[attr-defined]  # what a Literal is made of
 MAX_DAYS: Final = 3_700
 _COLUMNS: Final[dict[Dimension, str]] = {
     "day": "day",
     "org": "org_id",
     "team": "team_id",
+    "cost_center": "cost_center",
     "user": "user_id",
     "service_account": "service_account_id",
     "token": "token_id",
@@ -33,6 +34,8 @@ _NAMES: Final[dict[Dimension, str]] = {
     "token": "(SELECT name FROM tokens WHERE id = token_id)",
 }
 """What an id is called today; a row of something that was deleted shows its id."""
+_CENTERS: Final = " LEFT JOIN (SELECT id AS centered, cost_center FROM teams) AS centers ON centered = team_id"
+"""Cost centres as the teams have them today."""
 
 
 class Connection(Protocol):
@@ -63,6 +66,7 @@ class ReportRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     day: str | None = None
     org: str | None = None
     team: str | None = None
+    cost_center: str | None = None
     user: str | None = None
     service_account: str | None = None
     token: str | None = None
@@ -94,8 +98,9 @@ def report_statement(query: ReportQuery) -> tuple[str, list[object]]:
     keys = [_COLUMNS[name] for name in query.by]
     sums = ", ".join(f"sum({name})::bigint AS {name}" for name in ROLLUP_SUMS)
     grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+    centers = _CENTERS if "cost_center" in query.by else ""
     inner = (
-        f"SELECT {', '.join([*keys, sums, 'sum(cost) AS cost'])} FROM usage_daily"  # noqa: S608 - constants
+        f"SELECT {', '.join([*keys, sums, 'sum(cost) AS cost'])} FROM usage_daily{centers}"  # noqa: S608 - constants
         f" WHERE {' AND '.join(conditions)}{grouped} HAVING count(*) > 0"
     )
     shown = [

@@ -51,6 +51,9 @@ def test_report_in_every_form(filled: Run) -> None:
     rows = list(csv.reader(io.StringIO(filled("usage", "report", "--by", "day", "--format", "csv").stdout)))
     assert rows[0][:3] == ["day", "requests", "errors"]
     assert "prompt_tokens" in filled("usage", "report", "--org", "a").stdout
+    for name in ("cost-center", "service_account", "service-account"):
+        header = filled("usage", "report", "--by", name, "--format", "csv").stdout.partition(",")[0]
+        assert header == name.replace("-", "_")
 
 
 def test_report_of_nobody_or_of_no_time_is_refused(filled: Run) -> None:

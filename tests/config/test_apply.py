@@ -27,7 +27,7 @@ BOX = SecretBox(base64.b64encode(b"k" * 32).decode())
 EVERYTHING = """
 orgs:
 - {slug: a, name: "Ä: #1", enabled: false, default_team: t x, terms: v1,
-   teams: [{name: t x, enabled: false}, {name: u}],
+   teams: [{name: t x, enabled: false, cost_center: '4711/0'}, {name: u}],
    users: [{email: Up@A.org, name: "Ü 'q'", admin: true, enabled: false}],
    service_accounts: [{name: s, team: u, enabled: false}]}
 - {slug: 'no', users: [{email: y@no}]}
@@ -133,6 +133,22 @@ async def test_apply_stores_rows_as_the_gateway_reads_them(engine: AsyncEngine, 
     assert await connection.fetchval("SELECT t.name FROM orgs o JOIN teams t ON t.id = o.default_team_id") == "t x"
     patterns = await connection.fetch("SELECT model_pattern FROM grants WHERE model_id IS NULL ORDER BY 1")
     assert [row[0] for row in patterns] == ["*", "w/*", "w/x", "w/y"]
+
+
+async def test_cost_center_is_stored_changed_removed_and_written_back(
+    engine: AsyncEngine, connection: asyncpg.Connection
+) -> None:
+    async def stored() -> str | None:
+        return await connection.fetchval("SELECT cost_center FROM teams")
+
+    await run(engine, "orgs: [{slug: a, teams: [{name: t, cost_center: '4711/0'}]}]")
+    assert await stored() == "4711/0"
+    assert "cost_center: 4711/0" in await exported(engine)
+    await run(engine, "orgs: [{slug: a, teams: [{name: t, cost_center: '1234'}]}]")
+    assert await stored() == "1234"
+    assert "cost_center: '1234'" in await exported(engine)
+    await run(engine, "orgs: [{slug: a, teams: [{name: t}]}]")
+    assert await stored() is None
 
 
 async def test_prices_are_stored_and_written_back_exactly(engine: AsyncEngine, connection: asyncpg.Connection) -> None:

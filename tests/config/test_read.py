@@ -159,6 +159,14 @@ def refusals(text: str) -> list[str]:
             "prices:\n- &a {model: m, provider: p, meter: input, amount: '1'}\n- {<<: *a, upstream_model: m}",
             "f.yaml:3: prices[1]: duplicate price: 'm -> p:m input'",
         ),
+        (
+            "orgs: [{slug: a, teams: [{name: t, cost_center: ''}]}]",
+            "orgs[0].teams[0].cost_center: '' is not allowed; it must be 1 to 100 characters",
+        ),
+        (
+            "orgs: [{slug: a, teams: [{name: t, cost_center: 4711}]}]",
+            "teams[0].cost_center: must be a text, is a whole number; put quotes around it",
+        ),
         ("orgs: [{slug: A}]", "orgs[0].slug: 'A' is not allowed; it must be lower-case letters"),
         ("orgs: [{slug: a, teams: [{name: x/y}]}]", "orgs[0].teams[0].name: 'x/y' is not allowed"),
         (

@@ -9,7 +9,7 @@ import asyncpg
 from aqueduct.db.engine import connect
 from aqueduct.ids import RequestIds
 from aqueduct.usage.pricing import Price, PriceList
-from aqueduct.usage.reports import DIMENSIONS, ReportQuery, report, report_statement
+from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
 from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
@@ -79,6 +79,27 @@ async def test_report_adds_up_by_name_and_shows_what_was_deleted_by_its_id(
     today = await report(connection, ReportQuery(first=TODAY, last=TODAY, by=("day",), org_id=org))
     assert [(row.day, row.requests) for row in today] == [(TODAY.isoformat(), 2)]
     assert await report(connection, ReportQuery(first=date(2001, 1, 1), last=date(2001, 1, 2), by=())) == []
+
+
+async def test_report_by_cost_center_adds_up_the_teams_that_have_it_today(
+    connection: asyncpg.Connection, database_url: str, insert: Insert
+) -> None:
+    org = await insert("orgs", slug="acme", name="Acme")
+    teams = [
+        await insert("teams", org_id=org, name=name, cost_center=center)
+        for name, center in (("a", "4711"), ("b", "4711"), ("c", "0815"), ("d", None))
+    ]
+    await stored(database_url, *(entry(org_id=org, team_id=team) for team in (*teams, None, UUID(int=99))))
+
+    async def by(*names: Dimension, **owner: UUID) -> list[tuple[str | None, int, str]]:
+        rows = await report(connection, ReportQuery(first=TODAY, last=TODAY, by=names, **owner))
+        return [(row.cost_center, row.requests, row.cost) for row in rows]
+
+    assert await by("cost_center") == [("0815", 1, "0.5"), ("4711", 2, "1"), (None, 3, "1.5")]
+    assert await by("cost_center", team_id=teams[1]) == [("4711", 1, "0.5")]
+    assert sorted(requests for _, requests, _ in await by("org", "cost_center", "model")) == [1, 2, 3]
+    await connection.execute("UPDATE teams SET cost_center = '0815' WHERE name = 'a'")
+    assert await by("cost_center") == [("0815", 2, "1"), ("4711", 1, "0.5"), (None, 3, "1.5")]
 
 
 async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.Connection) -> None:
