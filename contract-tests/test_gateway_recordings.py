@@ -193,7 +193,9 @@ def as_reported(expected: Usage, found: Usage) -> Usage:
 def as_titled(expected: tuple[Citation, ...], found: tuple[Citation, ...]) -> tuple[Citation, ...]:
     """What was found, without the titles that the recording does not have: the client must be given some."""
     untitled = {cited.url for cited in expected if not cited.title}
-    return tuple(Citation(cited.url) if cited.url in untitled and cited.title else cited for cited in found)
+    return tuple(
+        msgspec.structs.replace(cited, title="") if cited.url in untitled and cited.title else cited for cited in found
+    )
 
 
 def expected_of(recording: Recording) -> Reading:

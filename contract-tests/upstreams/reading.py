@@ -23,10 +23,11 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Citation(msgspec.Struct, frozen=True):
-    """A web page that an answer cites. `title` is empty where the provider gives none."""
+    """A web page, and the stretch of the answer that cites it. `title` is empty where the provider gives none."""
 
     url: str
     title: str = ""
+    stretch: str = ""
 
 
 class ReadError(msgspec.Struct, frozen=True):

@@ -76,7 +76,8 @@ def read_message(message: JsonObject, error: ReadError | None = None) -> Reading
 def pages_of(block: JsonObject) -> list[Citation]:
     """The web pages that a text cites; places in the caller's documents have no address."""
     cited = block.get("citations") or [] if block["type"] == "text" else []
-    pages = [Citation(one.get("url") or one.get("source") or "", one.get("title") or "") for one in cited]
+    text = block.get("text", "") + pieces(block)
+    pages = [Citation(one.get("url") or one.get("source") or "", one.get("title") or "", text) for one in cited]
     return [page for page in pages if page.url.startswith("http")]
 
 

@@ -66,8 +66,7 @@ def read_answer(answer: JsonObject, blocks: list[JsonObject], error: ReadError |
     text = reasoning = ""
     calls: list[ToolCall] = []
     for block in blocks:
-        text += block.get("text", "")
-        text += "".join(piece["text"] for piece in block.get("citationsContent", {}).get("content", ()))
+        text += text_of(block)
         reasoning += block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
         call = block.get("toolUse")
         if call and call.get("type") != "server_tool_use":
@@ -84,11 +83,19 @@ def read_answer(answer: JsonObject, blocks: list[JsonObject], error: ReadError |
     )
 
 
+def text_of(block: JsonObject) -> str:
+    """What a block says, with or without citations."""
+    return block.get("text", "") + "".join(
+        piece["text"] for piece in block.get("citationsContent", {}).get("content", ())
+    )
+
+
 def pages_of(block: JsonObject) -> list[Citation]:
     """The web pages that a block cites, under the name of their site where they have no title."""
     cited = block.get("citationsContent", {}).get("citations", ())
     webs = [(one, one.get("location", {}).get("web") or {}) for one in cited]
-    return [Citation(web["url"], one.get("title") or web.get("domain") or "") for one, web in webs if "url" in web]
+    named = [(web["url"], one.get("title") or web.get("domain") or "") for one, web in webs if "url" in web]
+    return [Citation(url, title, text_of(block)) for url, title in named]
 
 
 def usage_of(counts: JsonObject) -> Usage | None:

@@ -35,7 +35,7 @@ def pages_of(cited: JsonObject) -> list[Citation]:
     found: list[Citation] = []
     for source in cited["sources"] if cited.get("type") == "TEXT_CONTENT" else []:
         held = source.get("document") or source.get("tool_output") or {}
-        page = Citation(held.get("url") or source["id"], held.get("title") or "")
+        page = Citation(held.get("url") or source["id"], held.get("title") or "", cited["text"])
         if page.url.startswith("http") and page not in found:
             found.append(page)
     return found

@@ -85,10 +85,11 @@ def pages_of(candidate: JsonObject) -> tuple[Citation, ...]:
     chunks = [
         next((chunk[kind] for kind in kinds if kind in chunk), {}) for chunk in metadata.get("groundingChunks", ())
     ]
-    supports = metadata.get("groundingSupports", ())
-    stretches = [support.get("groundingChunkIndices", ()) for support in supports] or [range(len(chunks))]
-    cited = [chunks[number] for stretch in stretches for number in stretch]
-    return tuple(Citation(chunk["uri"], chunk.get("title", "")) for chunk in cited if "uri" in chunk)
+    supports = metadata.get("groundingSupports") or [{"groundingChunkIndices": range(len(chunks))}]
+    cited = [(chunks[number], one.get("segment", {})) for one in supports for number in one["groundingChunkIndices"]]
+    return tuple(
+        Citation(page["uri"], page.get("title", ""), at.get("text", "")) for page, at in cited if "uri" in page
+    )
 
 
 def read_candidate(parts: list[JsonObject], reason: str | None) -> Reading:

@@ -24,7 +24,7 @@ class Pending:
         self.refusal: str | None = None
         self.finish: str | None = None
         self.calls: list[JsonObject] = []
-        self.citations: list[Citation] = []
+        self.cited: list[JsonObject] = []
 
     def add(self, delta: JsonObject) -> None:
         """Add a delta, or a whole message."""
@@ -35,7 +35,7 @@ class Pending:
             self.refusal = (self.refusal or "") + str(delta["refusal"])
         for call in delta.get("tool_calls") or []:
             self._add_call(call)
-        self.citations += citations_of(delta)
+        self.cited += [one for one in delta.get("annotations") or [] if one.get("type") == "url_citation"]
 
     def _add_call(self, call: JsonObject) -> None:
         custom = call.get("type") == "custom"
@@ -72,7 +72,7 @@ class Pending:
             tool_calls=calls,
             finish=self.finish,
             refusal=self.refusal,
-            citations=tuple(self.citations),
+            citations=tuple(citation_of(one["url_citation"], self.text) for one in self.cited),
         )
 
 
@@ -99,10 +99,9 @@ def reasoning_of(message: JsonObject) -> str:
     return "".join(str(part.get("text") or part.get("summary") or "") for part in details)
 
 
-def citations_of(message: JsonObject) -> list[Citation]:
-    """The pages that a message or delta cites."""
-    cited = [one["url_citation"] for one in message.get("annotations") or [] if one.get("type") == "url_citation"]
-    return [Citation(one["url"], one.get("title") or "") for one in cited]
+def citation_of(cited: JsonObject, text: str) -> Citation:
+    """A page and the characters of the text that cite it."""
+    return Citation(cited["url"], cited.get("title") or "", text[cited["start_index"] : cited["end_index"]])
 
 
 def sources_of(document: JsonObject) -> tuple[Citation, ...]:
