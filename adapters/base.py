@@ -81,6 +81,8 @@ class Call(Struct, frozen=True, kw_only=True):
 
     `deadline` is in seconds of the event loop's clock. `extra_params` are the request's unknown top-level fields, as
     the client wrote them. `on_head` is called with the headers of each upstream answer, their names in lower case.
+    `on_abandoned` is called with what was consumed where one call is several to the provider and is cancelled: who
+    cancels it knows of one.
     """
 
     deployment: Deployment
@@ -89,6 +91,7 @@ class Call(Struct, frozen=True, kw_only=True):
     attempt: int = 1
     extra_params: Mapping[str, Raw] = field(default_factory=dict[str, Raw])
     on_head: Callable[[Mapping[str, str]], None] | None = None
+    on_abandoned: Callable[[Usage], None] | None = None
 
 
 class Result(Struct, Generic[BodyT], frozen=True, kw_only=True):

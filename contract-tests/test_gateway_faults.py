@@ -272,6 +272,25 @@ def test_client_that_leaves_before_an_answer_is_booked_with_its_prompt(gateway: 
     assert row["prompt_tokens"] > 0
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_client_that_leaves_several_answers_is_booked_with_a_prompt_for_each(
+    gateway: RunningGateway, mocks: Mocks, stream: bool
+) -> None:
+    mocks.anthropic.always(None, Fault(first_byte_delay_s=30.0))
+    for answers in (1, 3):
+        body = json.dumps({"model": "claude", "messages": HELLO, "n": answers, "stream": stream}).encode()
+        before = len(mocks.anthropic.ledger)
+        with Connection(gateway.port) as connection:
+            connection.send(request_bytes(CHAT, body, token=TOKEN))
+            mocks.anthropic.wait_for(lambda all_of=before + answers: len(mocks.anthropic.ledger) == all_of)
+        gateway.rows(1 if answers == 1 else 2)
+
+    one, three = gateway.rows(2)
+    assert [one["status"], three["status"]] == [499, 499]
+    assert one["prompt_tokens"] > 0
+    assert three["prompt_tokens"] == 3 * one["prompt_tokens"]
+
+
 def test_refused_credentials_tell_the_client_not_to_try_again(client: openai.OpenAI, mocks: Mocks) -> None:
     mocks.openai.always(None, Fault(error=401))
 

@@ -143,6 +143,10 @@ class RequestContext:
         """Return what is booked for the request: the answer's usage and what failed attempts consumed."""
         return usage if self.spent is None else summed([self.spent, usage])
 
+    def note_abandoned(self, usage: Usage) -> None:
+        """Keep what calls consumed whose answers nobody waited for."""
+        self.answered = usage if self.answered is None else summed([self.answered, usage])
+
     def note_provider_headers(self, headers: Mapping[str, str]) -> None:
         """Keep what the last upstream answer says of the provider's rate limits, within a bound."""
         found = [(name, value) for name, value in headers.items() if "ratelimit" in name or name in _RETRY_HEADERS]

@@ -161,7 +161,7 @@ async def execute_stream(
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
         opened = True
     except asyncio.CancelledError:
-        context.answered = _abandoned(spec, request, context.usage)
+        context.answered = context.answered or _abandoned(spec, request, context.usage)
         context.usage = context.with_spent(context.answered)
         raise
     except (ProviderError, GatewayError):
@@ -282,6 +282,7 @@ def _call(
         attempt=number,
         extra_params=extra_params,
         on_head=context.note_provider_headers if context.include_provider_headers else None,
+        on_abandoned=context.note_abandoned,
     )
 
 

@@ -31,7 +31,10 @@ class Characters(Struct, frozen=True, kw_only=True):
 
 
 class FanOut(Struct, frozen=True):
-    """Answers requests for more than one answer. What a failed one of them consumed is in the error's `usage`."""
+    """Answers requests for more than one answer. What a failed one of them consumed is in the error's `usage`.
+
+    What a cancelled one consumed is told to the call's `on_abandoned`.
+    """
 
     characters: Characters
 
@@ -44,7 +47,7 @@ class FanOut(Struct, frozen=True):
                 if not _may_fan_out(error, call):
                     raise
         requests = _one_by_one(request)
-        results = await _all([adapter.chat(one, call) for one in requests], partial(self._settled, request))
+        results = await _all([adapter.chat(one, call) for one in requests], partial(self._settled, request), call)
         usage = summed([self._settled(request, result) for result in results])
         return _merged(results, usage)
 
@@ -68,7 +71,7 @@ class FanOut(Struct, frozen=True):
 
         complete = False
         try:
-            streams = await _all([opening(one) for one in requests], lambda _: self._settled(request, None))
+            streams = await _all([opening(one) for one in requests], lambda _: self._settled(request, None), call)
             complete = True
         finally:
             if not complete:
@@ -101,13 +104,19 @@ def _one_by_one(request: ChatRequest) -> list[ChatRequest]:
 
 
 async def _all(
-    work: Sequence[Coroutine[object, object, DoneT]], consumed: Callable[[DoneT | None], Usage]
+    work: Sequence[Coroutine[object, object, DoneT]], consumed: Callable[[DoneT | None], Usage], call: Call
 ) -> list[DoneT]:
     """Return everything that is done at once; the first failure ends the rest and is raised, with what was consumed."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         failed = next(filter(None, map(_failure, tasks)), None)
+    except asyncio.CancelledError:
+        if call.on_abandoned is not None:
+            call.on_abandoned(
+                summed([consumed(one.result() if one.done() else None) for one in tasks if _failure(one) is None])
+            )
+        raise
     finally:
         for task in tasks:
             task.cancel()

@@ -209,6 +209,32 @@ async def test_refusal_by_the_provider_consumes_nothing() -> None:
     assert failed.value.usage is None
 
 
+async def abandoned(adapter: OneAtATime, operation, asked: ChatRequest) -> list[Usage]:
+    """What is told of a request whose client leaves once every answer has been asked for."""
+    told: list[Usage] = []
+    at = msgspec.structs.replace(call("fan_out"), on_abandoned=told.append)
+    task = asyncio.create_task(operation(adapter, asked, at))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(adapter.asked) == asked.n
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return told
+
+
+async def test_client_that_leaves_pays_for_the_prompt_of_every_answer() -> None:
+    (told,) = await abandoned(OneAtATime("never", "never", "never"), CHAT.call, request(n=3))
+    assert (told.prompt_tokens, told.completion_tokens, told.source) == (30, 0, "estimated")
+    (told,) = await abandoned(OneAtATime("never", "never"), CHAT.stream.open, request(n=2, stream=True))
+    assert (told.prompt_tokens, told.completion_tokens, told.source) == (20, 0, "estimated")
+
+
+async def test_client_that_leaves_pays_for_what_was_answered_as_it_was_reported() -> None:
+    (told,) = await abandoned(OneAtATime(answer("a", usage(9, 2)), "never"), CHAT.call, request(n=2))
+    assert (told.prompt_tokens, told.completion_tokens, told.source) == (19, 2, "provider_partial")
+
+
 async def test_streams_are_merged_under_one_id_with_one_finish_for_each_choice() -> None:
     one = OneStream([chunk("a", chunk_id="1"), chunk("b", chunk_id="1"), chunk("", "stop", "1")], usage(9, 2))
     two = OneStream([chunk("c", chunk_id="2"), chunk("", "length", "2")], usage(9, 3), "up-2")
