@@ -10,11 +10,15 @@ GatewayError
     kind       closed vocabulary by fault domain, for metrics and the usage row (`ErrorType`)
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+from adapters.errors import ErrorKind
 
 
 class ErrorType(StrEnum):
-    """Why a request failed, by whose fault it is: the `error_type` of metrics and usage rows."""
+    """Why a request or an attempt failed, by whose fault it is: in metrics, usage rows and attempts."""
 
     CALLER_UNAUTHENTICATED = "caller_unauthenticated"
     CALLER_INVALID_REQUEST = "caller_invalid_request"
@@ -36,6 +40,25 @@ class ErrorType(StrEnum):
     GATEWAY_LIMITS_UNAVAILABLE = "gateway_limits_unavailable"
     GATEWAY_SHUTDOWN = "gateway_shutdown"
     OTHER = "_OTHER"
+
+
+PROVIDER_ERROR_TYPES: Final[Mapping[ErrorKind, ErrorType]] = {
+    ErrorKind.INVALID_REQUEST: ErrorType.CALLER_INVALID_REQUEST,
+    ErrorKind.INVALID_TOOL_HISTORY: ErrorType.CALLER_INVALID_REQUEST,
+    ErrorKind.UNSUPPORTED_PARAMETER: ErrorType.CALLER_INVALID_REQUEST,
+    ErrorKind.CONTEXT_LENGTH: ErrorType.CALLER_INVALID_REQUEST,
+    ErrorKind.CONTENT_POLICY: ErrorType.PROVIDER_CONTENT_POLICY,
+    ErrorKind.REQUEST_TOO_LARGE: ErrorType.CALLER_INVALID_REQUEST,
+    ErrorKind.MODEL_NOT_FOUND: ErrorType.PROVIDER_MODEL_NOT_FOUND,
+    ErrorKind.CREDENTIALS: ErrorType.PROVIDER_CREDENTIALS,
+    ErrorKind.RATE_LIMIT: ErrorType.PROVIDER_RATE_LIMIT,
+    ErrorKind.OVERLOADED: ErrorType.PROVIDER_OVERLOADED,
+    ErrorKind.SERVER_ERROR: ErrorType.PROVIDER_ERROR,
+    ErrorKind.BAD_RESPONSE: ErrorType.PROVIDER_BAD_RESPONSE,
+    ErrorKind.CONNECTION: ErrorType.PROVIDER_CONNECTION,
+    ErrorKind.TIMEOUT: ErrorType.PROVIDER_TIMEOUT,
+}
+"""The kinds of failure that adapters tell, in the words of metrics and usage rows."""
 
 
 class GatewayError(Exception):

@@ -78,13 +78,24 @@ def test_fallback_is_priced_by_the_deployment_that_served(priced: RunningGateway
     )
     assert row["provider"] == "anthropic"
     assert [(one["number"], one["provider"], one["error_kind"]) for one in attempts] == [
-        (1, "openai", "server_error"),
+        (1, "openai", "provider_error"),
         (2, "anthropic", None),
     ]
     assert attempts[0]["upstream_status"] == 500
     assert attempts[0]["cost"] is None
     assert attempts[1]["cost"] == row["cost"] == expected(row, "3", "15")
     assert attempts[1]["prompt_tokens"] == row["prompt_tokens"]
+
+
+def test_attempts_that_all_fail_are_told_in_the_words_of_the_request(priced: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.always(None, Fault(error=500))
+    assert ask(priced.port, chat_request("Hi", "gpt")).status == 502
+
+    (row,) = priced.rows(1)
+    attempts = fetch(str(priced.settings.database_url), "SELECT error_kind FROM usage.attempts")
+    assert row["error_kind"] == "provider_error"
+    assert len(attempts) == row["attempts"]
+    assert {one["error_kind"] for one in attempts} == {"provider_error"}
 
 
 @pytest.mark.parametrize("asked", [True, False])

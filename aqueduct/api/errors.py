@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.errors import ErrorKind, ProviderError
-from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.errors import PROVIDER_ERROR_TYPES, ErrorType, GatewayError
 from schemas.errors import ErrorBody, ErrorDetail
 
 Headers = list[tuple[bytes, bytes]]
@@ -40,7 +40,6 @@ class _Row(Struct, frozen=True):
     status: int
     type: str
     code: str
-    kind: ErrorType
     message: str | None = None
     param: str | None = None
     retry_after_s: float | None = None
@@ -52,19 +51,16 @@ _SLUG: Final = re.compile(r"(?!invalid_request_error)[a-z][a-z0-9_]{2,63}")
 """Codes in OpenAI's form; other providers' own would make the answer depend on who served it."""
 _INVALID = "invalid_request_error"
 _ROWS: Final[dict[ErrorKind, _Row]] = {
-    ErrorKind.INVALID_REQUEST: _Row(400, _INVALID, "invalid_request", ErrorType.CALLER_INVALID_REQUEST),
-    ErrorKind.INVALID_TOOL_HISTORY: _Row(400, _INVALID, "invalid_tool_history", ErrorType.CALLER_INVALID_REQUEST),
-    ErrorKind.UNSUPPORTED_PARAMETER: _Row(400, _INVALID, "unsupported_parameter", ErrorType.CALLER_INVALID_REQUEST),
-    ErrorKind.CONTEXT_LENGTH: _Row(
-        400, _INVALID, "context_length_exceeded", ErrorType.CALLER_INVALID_REQUEST, param="messages"
-    ),
-    ErrorKind.CONTENT_POLICY: _Row(400, _INVALID, "content_policy_violation", ErrorType.PROVIDER_CONTENT_POLICY),
-    ErrorKind.REQUEST_TOO_LARGE: _Row(413, _INVALID, "request_too_large", ErrorType.CALLER_INVALID_REQUEST),
+    ErrorKind.INVALID_REQUEST: _Row(400, _INVALID, "invalid_request"),
+    ErrorKind.INVALID_TOOL_HISTORY: _Row(400, _INVALID, "invalid_tool_history"),
+    ErrorKind.UNSUPPORTED_PARAMETER: _Row(400, _INVALID, "unsupported_parameter"),
+    ErrorKind.CONTEXT_LENGTH: _Row(400, _INVALID, "context_length_exceeded", param="messages"),
+    ErrorKind.CONTENT_POLICY: _Row(400, _INVALID, "content_policy_violation"),
+    ErrorKind.REQUEST_TOO_LARGE: _Row(413, _INVALID, "request_too_large"),
     ErrorKind.MODEL_NOT_FOUND: _Row(
         404,
         _INVALID,
         "model_not_found",
-        ErrorType.PROVIDER_MODEL_NOT_FOUND,
         "The provider does not know this model. Tell your administrator.",
         "model",
     ),
@@ -72,14 +68,12 @@ _ROWS: Final[dict[ErrorKind, _Row]] = {
         502,
         "server_error",
         "upstream_credentials",
-        ErrorType.PROVIDER_CREDENTIALS,
         "The gateway's own access to the provider was refused. Your API key is fine; tell your administrator.",
     ),
     ErrorKind.RATE_LIMIT: _Row(
         429,
         "rate_limit_error",
         "upstream_rate_limited",
-        ErrorType.PROVIDER_RATE_LIMIT,
         "The provider is limiting the gateway's requests. Try again later.",
         retry_after_s=DEFAULT_RETRY_AFTER_S,
     ),
@@ -87,26 +81,18 @@ _ROWS: Final[dict[ErrorKind, _Row]] = {
         503,
         "server_error",
         "upstream_overloaded",
-        ErrorType.PROVIDER_OVERLOADED,
         "The provider is overloaded. Try again later.",
         retry_after_s=DEFAULT_RETRY_AFTER_S,
     ),
-    ErrorKind.SERVER_ERROR: _Row(
-        502, "server_error", "upstream_error", ErrorType.PROVIDER_ERROR, "The provider failed to answer."
-    ),
+    ErrorKind.SERVER_ERROR: _Row(502, "server_error", "upstream_error", "The provider failed to answer."),
     ErrorKind.BAD_RESPONSE: _Row(
         502,
         "server_error",
         "upstream_error",
-        ErrorType.PROVIDER_BAD_RESPONSE,
         "The provider sent an answer that is not what its API promises.",
     ),
-    ErrorKind.CONNECTION: _Row(
-        502, "server_error", "upstream_error", ErrorType.PROVIDER_CONNECTION, "The provider could not be reached."
-    ),
-    ErrorKind.TIMEOUT: _Row(
-        504, "server_error", "upstream_timeout", ErrorType.PROVIDER_TIMEOUT, "The provider did not answer in time."
-    ),
+    ErrorKind.CONNECTION: _Row(502, "server_error", "upstream_error", "The provider could not be reached."),
+    ErrorKind.TIMEOUT: _Row(504, "server_error", "upstream_timeout", "The provider did not answer in time."),
 }
 
 
@@ -122,7 +108,7 @@ def from_provider(error: ProviderError) -> WireError:
     return WireError(
         status=row.status,
         body=ErrorBody(error=detail),
-        kind=row.kind,
+        kind=PROVIDER_ERROR_TYPES[error.kind],
         retry_after_s=row.retry_after_s if error.retry_after_s is None else error.retry_after_s,
         is_final=error.kind is ErrorKind.CREDENTIALS,
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from adapters.errors import ProviderError
+from aqueduct.errors import PROVIDER_ERROR_TYPES
 from aqueduct.pipeline.context import Attempt, RequestContext
 from aqueduct.usage.pricing import cost, tier_of
 from schemas.usage import Usage
@@ -29,7 +30,7 @@ def note_failure(context: RequestContext, error: ProviderError, before: Usage | 
             deployment_id=context.deployment_id,
             provider=context.provider,
             upstream_model=context.upstream_model,
-            error_kind=error.kind.value,
+            error_kind=PROVIDER_ERROR_TYPES[error.kind].value,
             upstream_status=error.status,
             upstream_request_id=error.upstream_request_id,
             usage=usage,
