@@ -140,7 +140,7 @@ class Fetcher:
             await exchange.wait_head()
         except ProviderError:
             raise FetchError("It broke off, or is no valid HTTP.") from None
-        except BaseException:
+        except BaseException:  # raised again once the connection is closed
             connection.close()
             raise
         return exchange

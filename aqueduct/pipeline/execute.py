@@ -213,7 +213,7 @@ async def _admit(
     reservation = await pipeline.admission.admit(context, demand)
     try:
         await pipeline.usage.begin(context, candidates[0])
-    except BaseException:
+    except BaseException:  # raised again once the reservation is given back
         if reservation is not None:
             reservation.settle(None)
         raise

@@ -58,7 +58,7 @@ async def import_prices(connection: DedicatedConnection, prices: Sequence[Listed
                 )
                 done = int(status.rsplit(" ", 1)[1])
                 written, unchanged = written + done, unchanged + 1 - done
-    except BaseException:
+    except BaseException:  # raised again once the transaction is undone
         await transaction.rollback()
         raise
     await (transaction.rollback() if dry_run else transaction.commit())
