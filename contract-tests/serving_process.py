@@ -176,6 +176,14 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def workers_of(process: ServingProcess) -> list[int]:
+    """The workers that have started to serve: they have told the log so."""
+    started = {int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", process.stderr)}
+    ready = process.stderr.count("Application startup complete")
+    alive = [pid for pid in descendants(process.process.pid) if pid in started and command_line(pid)]
+    return alive if ready >= len(started) else []
+
+
 def processes_with(text: str) -> list[int]:
     """Processes whose command line holds a text."""
     pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())

@@ -11,11 +11,13 @@ import pytest
 from gateway_fixtures import CLUSTER_OPTIONS, Mocks, providers_yaml
 from raw_http import Connection
 from running_gateway import ORGANISATION, apply_yaml
-from serving_process import chat_request, descendants, fetch, prepared_database, serving, wait_until
+from serving_process import chat_request, fetch, prepared_database, serving, wait_until, workers_of
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
+from aqueduct.usage.segments import CLOSE, Reordering, read_columns, read_records, segment_paths
+from aqueduct.usage.store import JOURNAL_COLUMNS
 
 ROWS = "SELECT id::text, status, usage_source, model, provider, token_id FROM usage.requests ORDER BY id"
 STREAM = "[echo tokens=400 delay_ms=50] go"
@@ -73,17 +75,39 @@ def test_killed_process_loses_no_row_and_the_next_one_writes_each_once(
     assert list((folder / ".aqueduct" / "journal").iterdir()) == []
 
 
+def waiting_in(folder: Path, url: str) -> set[str]:
+    """The ids of the rows in a stopped worker's journal that the database has not."""
+    place = JOURNAL_COLUMNS.requests.index("id")
+    found: set[str] = set()
+    for path in segment_paths(folder):
+        with path.open("rb") as file:
+            columns, begin = read_columns(file.fileno(), path.stat().st_size) or (JOURNAL_COLUMNS, 0)
+            reordering = Reordering(columns, JOURNAL_COLUMNS)
+            records = read_records(file.fileno(), begin, path.stat().st_size)
+            found |= {str(reordering.entry(one.payload).request[place]) for one in records if one.kind == CLOSE}
+    return found - set(by_id(url))
+
+
 def test_killed_worker_is_replayed_by_its_peers(gateway_cluster: Cluster, mocks: Mocks, tmp_path: Path) -> None:
+    """The worker that holds the most is stopped first: so that it is known, not hoped, that rows wait at the kill."""
     url = prepared_database(gateway_cluster, mocks, tmp_path)
     settings = {"workers": "2", "usage_flush_s": "1.5", "usage_flush_records": "100000"}
+    journal = tmp_path / "serve/.aqueduct/journal"
+    ids: set[str] = set()
     with serving("serve", tmp_path / "serve", database_url=url, **settings) as process:
-        ids: set[str] = set()
-        for number in range(40):
-            ids.add(process.chat(f"{number}", "gpt").headers["x-request-id"])
-        owners = {int(path.name.split("-")[1]) for path in (tmp_path / "serve/.aqueduct/journal").iterdir()}
-        workers = [pid for pid in descendants(process.process.pid) if pid in owners]
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
+        wait_until(lambda: len(workers_of(process)) == 2, 20.0, "two workers")
+        folders = {int(path.name.split("-")[1]): path for path in journal.iterdir()}
+        assert set(workers_of(process)) <= set(folders)
+        for _ in range(10):
+            ids |= {process.chat(f"{number}", "gpt").headers["x-request-id"] for number in range(40)}
+            victim = max(folders, key=lambda pid: sum(path.stat().st_size for path in segment_paths(folders[pid])))
+            os.kill(victim, signal.SIGSTOP)
+            waiting = waiting_in(folders[victim], url)
+            if waiting:
+                break
+            os.kill(victim, signal.SIGCONT)  # it has written everything just now
+        os.kill(victim, signal.SIGKILL)
+        assert waiting
         wait_until(lambda: set(by_id(url)) >= ids, 40.0, "the dead worker's rows")
     assert set(by_id(url)) == ids
 

@@ -13,12 +13,11 @@ from raw_http import Connection
 from serving_process import (
     ServingProcess,
     chat_request,
-    command_line,
-    descendants,
     fetch,
     prepared_database,
     serving,
     wait_until,
+    workers_of,
 )
 
 from aqueduct.db.cluster import Cluster
@@ -36,14 +35,6 @@ def two_workers(url: str, tmp_path: Path) -> Iterator[ServingProcess]:
     with serving("serve", tmp_path / "serve", database_url=url, workers="2", drain_s="10") as process:
         wait_until(lambda: len(workers_of(process)) == 2, 20.0, "two workers")
         yield process
-
-
-def workers_of(process: ServingProcess) -> list[int]:
-    """The workers that have started to serve: they have told the log so."""
-    started = {int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", process.stderr)}
-    ready = process.stderr.count("Application startup complete")
-    alive = [pid for pid in descendants(process.process.pid) if pid in started and command_line(pid)]
-    return alive if ready >= len(started) else []
 
 
 def total(process: ServingProcess, name: str) -> float:
