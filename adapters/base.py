@@ -232,15 +232,19 @@ class SupportsModelDiscovery(Protocol):
         ...
 
 
+ReasoningBack = Literal["never", "with_calls", "always"]
+"""With which of its answers a provider wants its reasoning back: none, those that called tools, all that are signed."""
+
+
 class WantsReasoningBack(Protocol):
-    """An adapter with providers that want the signed reasoning behind tool calls back, which clients may drop.
+    """An adapter with providers that want their signed reasoning back, which clients may drop.
 
     The gateway then keeps what an answer carries (`reasoning_details`, `extra_content`) and puts it back where a
     history lacks it. Whether a piece is the provider's own is still for the translation to judge.
     """
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
-        """Return whether the model that is asked does."""
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:
+        """Return with which answers the model that is asked does."""
         ...
 
 

@@ -19,7 +19,7 @@ from adapters.anthropic.reasoning import may_think
 from adapters.anthropic.request import Translation, to_messages_request
 from adapters.anthropic.response import Answer
 from adapters.anthropic.stream import MessagesToChunks
-from adapters.base import Call, ChunkStream, Result
+from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_body, read_json, send
@@ -67,9 +67,9 @@ class AnthropicAdapter:
 
         return PausedStream(response, translator, recorder, translation, go_on)
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:
         """See `WantsReasoningBack`: signed thinking, where the model thinks."""
-        return may_think(request, facts_of(call.deployment))
+        return "always" if may_think(request, facts_of(call.deployment)) else "never"
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`."""

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from adapters.anthropic.reasoning import may_think
-from adapters.base import Call, ChunkStream, Result
+from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from adapters.bedrock.errors import to_error
 from adapters.bedrock.event_stream import EventStreamParser
 from adapters.bedrock.models import traits_of
@@ -66,9 +66,9 @@ class BedrockAdapter:
         del address, call
         return True
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:
         """See `WantsReasoningBack`: signed reasoning, where the model reasons."""
-        return may_think(request, traits_of(call.deployment).facts)
+        return "always" if may_think(request, traits_of(call.deployment).facts) else "never"
 
     async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
         url = f"{_base_url(call)}/model/{_model_path(call)}/{operation}"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw
 
-from adapters.base import Call, ChunkStream, Losses, Result
+from adapters.base import Call, ChunkStream, Losses, ReasoningBack, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
 from adapters.extra_params import folded
@@ -128,9 +128,9 @@ class GoogleAdapter:
         """See `NeedsContent`."""
         return not reads(address.url, self.facts(call))
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:  # noqa: ARG002 - it thinks unasked
-        """See `WantsReasoningBack`: thought signatures, demanded from the third generation on, useful before."""
-        return self.facts(call).thinking != "none"
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:  # noqa: ARG002 - it thinks unasked
+        """See `WantsReasoningBack`: thought signatures, demanded with calls from the third generation on."""
+        return "never" if self.facts(call).thinking == "none" else "always"
 
     def facts(self, call: Call) -> ModelFacts:
         """Return what the model takes here; for platforms that serve the same models differently."""

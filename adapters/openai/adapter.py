@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from adapters.base import Call, ChunkStream, Result
+from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import Failure, SseChunkStream, Translator, read_body, send
 from adapters.media import WebAddress
@@ -69,10 +69,12 @@ class OpenAIFormatAdapter:
         """See `SupportsModelDiscovery`."""
         return to_model_ids(await self._exchange("GET", MODELS, b"", call))
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:  # noqa: ARG002 - a fact of the server
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:  # noqa: ARG002 - a fact of the server
         """See `WantsReasoningBack`."""
         quirks = self.quirks(call)
-        return quirks.reasoning_details or quirks.reasoning_needed
+        if quirks.reasoning_details:
+            return "always"
+        return "with_calls" if quirks.reasoning_needed else "never"
 
     # --- what other servers do differently
 

@@ -1,6 +1,6 @@
 """Vertex AI's operations: chooses by the model's publisher and does nothing itself; knows no field of any body."""
 
-from adapters.base import Call, ChunkStream, Result
+from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import WebAddress
 from adapters.transport import Transport
@@ -41,7 +41,7 @@ class VertexAdapter:
         """See `NeedsContent`."""
         return self._chatting(call).needs_content(address, call)
 
-    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> bool:
+    def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:
         """See `WantsReasoningBack`."""
         return self._chatting(call).wants_reasoning_back(request, call)
 

@@ -1,17 +1,18 @@
 """Chat completions: the hub's own dialect, as a value for the one pipeline."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
 
-from adapters.base import Call, ChunkStream, Result, SupportsChat
+from adapters.base import Call, ChunkStream, ReasoningBack, Result, SupportsChat
 from aqueduct.api import answer_form
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.meter import text_chars
 from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec
-from aqueduct.vault import states
+from aqueduct.vault import keys, states
 from schemas.chat_request import (
     AssistantMessage,
     ChatRequest,
@@ -48,9 +49,9 @@ def _supporting(adapter: object) -> SupportsChat:
     return adapter  # type: ignore[return-value]  # the pipeline has checked the Protocol once per adapter
 
 
-def _wants_reasoning_back(adapter: object, request: ChatRequest, call: Call) -> bool:
-    wants = getattr(adapter, "wants_reasoning_back", None)
-    return wants is not None and bool(wants(request, call))
+def _wants_reasoning_back(adapter: object, request: ChatRequest, call: Call) -> ReasoningBack:
+    wants: Callable[[ChatRequest, Call], ReasoningBack] | None = getattr(adapter, "wants_reasoning_back", None)
+    return "never" if wants is None else wants(request, call)
 
 
 def content_chars(chunk: ChatCompletionChunk) -> int:
@@ -199,10 +200,11 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     ),
     states=StateSpec(
         wanted=_wants_reasoning_back,
-        lacking=states.lacking,
+        lacks_any=keys.lacks_any,
+        lacking=keys.lacking,
         restored=states.restored,
         of_body=states.of_completion,
-        may_have_any=states.may_call_tools,
+        may_call_tools=states.may_call_tools,
         collector=states.StreamedState,
     ),
 )

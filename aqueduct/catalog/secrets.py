@@ -6,6 +6,7 @@ associated data, so that a stored secret copied to another provider's row does n
 
 import base64
 import binascii
+import hmac
 import os
 from collections.abc import Mapping
 from uuid import UUID
@@ -30,8 +31,11 @@ class SecretBox:
 
     def __init__(self, key: str | None, previous: tuple[str, ...] = ()) -> None:
         """Keys are 32 bytes in base64, standard or URL-safe. Raises `SecretError` that names the variable."""
-        self._current = None if key is None else AESGCM(_key(key, "AQUEDUCT_SECRET_KEY"))
-        self._older = tuple(AESGCM(_key(old, "AQUEDUCT_PREVIOUS_SECRET_KEYS")) for old in previous)
+        current = [] if key is None else [_key(key, "AQUEDUCT_SECRET_KEY")]
+        older = [_key(old, "AQUEDUCT_PREVIOUS_SECRET_KEYS") for old in previous]
+        self._current = AESGCM(current[0]) if current else None
+        self._older = tuple(AESGCM(old) for old in older)
+        self._hashing = tuple(hmac.digest(one, b"aqueduct fingerprint", "sha256") for one in current + older)
 
     @property
     def can_seal(self) -> bool:
@@ -57,6 +61,10 @@ class SecretBox:
                 continue
             return opened
         raise SecretError("the stored secret does not open with AQUEDUCT_SECRET_KEY, or belongs to another provider")
+
+    def fingerprints(self, data: bytes) -> tuple[bytes, ...]:
+        """Return a keyed hash of the data for each key, the current one's first; none without a key."""
+        return tuple(hmac.digest(key, data, "sha256") for key in self._hashing)
 
     def encrypt(self, text: str, provider_id: UUID) -> str:
         """Return a secret in the form in which the database keeps it."""

@@ -1,13 +1,13 @@
 """Puts back what a client dropped from earlier answers, and keeps what it may drop from this one; knows no provider.
 
-An operation without such state, a model whose vault is off and a history that lacks nothing cost nothing here: the
-vault is asked only for tool calls that came back bare to a provider that wants them whole.
+An operation without such state, a model whose vault is off, a provider that wants nothing back and a history that lacks
+nothing cost nothing here: the vault is asked only for answers that came back bare to a provider that wants them whole.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol
 
-from adapters.base import Call
+from adapters.base import Call, ReasoningBack
 from aqueduct.auth.principal import Principal
 from aqueduct.catalog.snapshot import ResolvedModel
 from aqueduct.pipeline.context import RequestContext
@@ -17,11 +17,11 @@ from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, State
 class StateVault(Protocol):
     """Where states are kept, each for its owner alone."""
 
-    def keep(self, owner: str, call_id: str, state: bytes) -> None:
+    def keep(self, owner: str, key: str, state: bytes) -> None:
         """Keep a state, or that there is none; never waits and never fails."""
         ...
 
-    async def recall(self, owner: str, call_ids: Sequence[str]) -> dict[str, bytes]:
+    async def recall(self, owner: str, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the states that are known; never fails."""
         ...
 
@@ -62,27 +62,32 @@ class Recall(Generic[RequestT, BodyT, ChunkT]):
     async def asked(self, request: RequestT, adapter: object, call: Call) -> RequestT:
         """Return the request as this attempt's adapter is to see it."""
         self._adapter, self._call = adapter, call
-        keys = self._states.lacking(request)
-        if not keys or not self._is_wanted(request):
+        if not self._states.lacks_any(request) or (scope := self._scope(request)) == "never":
             return request
-        found = await self._vault.recall(owner_of(self._principal), keys)
-        return self._states.restored(request, found) if found else request
+        keys = self._states.lacking(request, scope)
+        if not keys:
+            return request
+        found = await self._vault.recall(owner_of(self._principal), list(keys.values()))
+        return self._states.restored(request, keys, found) if found else request
 
     def keep(self, request: RequestT, body: BodyT) -> None:
         """Keep the state of a whole answer of the last attempt."""
-        found = self._states.of_body(body)
-        if found and self._is_wanted(request):
-            _keep(self._vault, self._principal, found)
+        scope = self._scope(request)
+        if scope != "never":
+            _keep(self._vault, self._principal, self._states.of_body(request, body, scope))
 
     def kept_stream(self, request: RequestT) -> "KeptStream[ChunkT] | None":
         """Return what keeps the state of a streamed answer of the last attempt, None where there is nothing to keep."""
-        if not self._states.may_have_any(request) or not self._is_wanted(request):
+        scope = self._scope(request)
+        if scope == "never" or (scope == "with_calls" and not self._states.may_call_tools(request)):
             return None
-        return KeptStream(self._vault, self._principal, self._states.collector())
+        return KeptStream(self._vault, self._principal, self._states.collector(request, scope))
 
-    def _is_wanted(self, request: RequestT) -> bool:
-        if self._always or self._call is None:
-            return self._always
+    def _scope(self, request: RequestT) -> ReasoningBack:
+        if self._always:
+            return "always"
+        if self._call is None:
+            return "never"
         return self._states.wanted(self._adapter, request, self._call)
 
 

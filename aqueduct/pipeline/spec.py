@@ -5,7 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
 
-from adapters.base import Call, ChunkStream, Result
+from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from schemas.chat_request import StreamOptions
 from schemas.usage import Usage
 
@@ -98,16 +98,19 @@ class StateCollector(Protocol[ChunkT_contra]):
 class StateSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_only=True):
     """Where an operation's messages hold opaque state: see `aqueduct.vault.states`."""
 
-    wanted: Callable[[object, RequestT, Call], bool]
-    """Whether an adapter's provider wants state back."""
-    lacking: Callable[[RequestT], list[str]]
-    """The keys of earlier answers that came back without theirs."""
-    restored: Callable[[RequestT, Mapping[str, bytes]], RequestT]
-    of_body: Callable[[BodyT], Mapping[str, bytes]]
-    """The state of a whole answer, by key."""
-    may_have_any: Callable[[RequestT], bool]
-    """Whether the answer can have state to keep."""
-    collector: Callable[[], StateCollector[ChunkT]]
+    wanted: Callable[[object, RequestT, Call], ReasoningBack]
+    """With which answers an adapter's provider wants state back."""
+    lacks_any: Callable[[RequestT], bool]
+    """Whether an earlier answer came back without state; asked of every request."""
+    lacking: Callable[[RequestT, ReasoningBack], Mapping[int, str]]
+    """The keys of earlier answers that came back without theirs, by place; as far as they are wanted."""
+    restored: Callable[[RequestT, Mapping[int, str], Mapping[str, bytes]], RequestT]
+    of_body: Callable[[RequestT, BodyT, ReasoningBack], Mapping[str, bytes]]
+    """The state of a whole answer to a request, by key, as far as it is wanted."""
+    may_call_tools: Callable[[RequestT], bool]
+    """Whether the answer can be more than a text."""
+    collector: Callable[[RequestT, ReasoningBack], StateCollector[ChunkT]]
+    """As `of_body`, of a stream."""
 
 
 class TextCollector(Protocol[ChunkT_contra]):

@@ -1,1 +1,1 @@
-"""What providers want back with tool calls, kept for clients that drop it."""
+"""What providers want back with answers, kept for clients that drop it."""

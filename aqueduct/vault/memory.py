@@ -8,7 +8,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 ENTRY_BYTES: Final = 400
 """What an entry costs beside its state."""
 Key = tuple[str, str]
-"""The owner and the tool-call id."""
+"""The owner, and what the state is found by: see `keys.py`."""
 
 
 class _Entry(NamedTuple):

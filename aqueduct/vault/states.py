@@ -1,8 +1,8 @@
 """The opaque state of assistant messages: what an answer carries, what a history lacks; knows no store, no provider.
 
-State is what a client may drop although the provider wants it back with the message's tool calls: signed or encrypted
-reasoning and `extra_content`. It is found again by the id of the message's first tool call. To whom it may be sent is
-the adapters' matter: each piece names its owner, and an adapter takes nothing but its own.
+State is what a client may drop although the provider wants it back with the message: signed or encrypted reasoning and
+`extra_content`. Under what it is found again is `keys.py`'s matter, to whom it may be sent the adapters': each piece
+names its owner, and an adapter takes nothing but its own.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,13 @@ import msgspec
 from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
+from adapters.base import ReasoningBack
+from aqueduct.vault.keys import Conversation, conversation
 from schemas.chat_request import (
     AssistantMessage,
     ChatRequest,
     ExtraContent,
     FunctionToolCall,
-    Message,
     ReasoningDetail,
     ToolCall,
 )
@@ -25,6 +26,8 @@ from schemas.chat_response import AssistantResponse, ChatCompletion, ChatComplet
 
 MAX_STATE_BYTES: Final = 512 * 1024
 """A message's state beyond this is not kept: the provider then answers as to any client that drops it."""
+MAX_TEXT_CHARS: Final = 1024 * 1024
+"""Nothing is kept of a streamed text beyond this."""
 
 
 class MessageState(Struct, omit_defaults=True, kw_only=True):
@@ -40,55 +43,65 @@ _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(MessageState)
 
 
-def lacking(request: ChatRequest) -> list[str]:
-    """Return the key of each earlier answer that called tools and came back without any state."""
-    return [
-        message.tool_calls[0].id
-        for message in request.messages
-        if type(message) is AssistantMessage and message.tool_calls and _is_bare(message, message.tool_calls)
-    ]
-
-
-def restored(request: ChatRequest, states: Mapping[str, bytes]) -> ChatRequest:
-    """Return the request with the given states in the messages that lack theirs; unreadable ones are left out."""
-    return replace(request, messages=[_restored(message, states) for message in request.messages])
+def restored(request: ChatRequest, keys: Mapping[int, str], states: Mapping[str, bytes]) -> ChatRequest:
+    """Return the request with the states in the messages whose places `lacking` named; unreadable ones are left out."""
+    messages = list(request.messages)
+    for index, key in keys.items():
+        message, data = messages[index], states.get(key)
+        if data is not None and isinstance(message, AssistantMessage):
+            messages[index] = _restored(message, data)
+    return replace(request, messages=messages)
 
 
 def may_call_tools(request: ChatRequest) -> bool:
-    """Return whether the answer can hold tool calls, and so anything to keep."""
+    """Return whether the answer can hold tool calls."""
     return bool(request.tools)
 
 
-def of_completion(completion: ChatCompletion) -> dict[str, bytes]:
-    """Return the state of each answer that calls tools, by key; empty where it has none, or too much to keep."""
+def of_completion(request: ChatRequest, completion: ChatCompletion, scope: ReasoningBack) -> dict[str, bytes]:
+    """Return the state of each answer by key, empty where it has none, or too much to keep.
+
+    Of answers that call no tools only with the scope `always`, and only what is signed.
+    """
     found: dict[str, bytes] = {}
+    so_far: Conversation | None = None
     for choice in completion.choices:
         message = choice.message
         if message.tool_calls:
-            state = _of_message(message)
-            _add(found, message.tool_calls[0].id, state)
+            _add(found, message.tool_calls[0].id, _of_message(message))
+        elif scope == "always" and message.content:
+            so_far = so_far or conversation(request)
+            _add(found, so_far.key(message.content), _signed(_of_message(message)))
     return found
 
 
 class StreamedState:
-    """Collects the state of a streamed answer."""
+    """Collects the state of a streamed answer to a request; `scope` as with `of_completion`."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: ChatRequest, scope: ReasoningBack) -> None:
+        self._request = request
+        self._texts = scope == "always"
         self._choices: dict[int, _StreamedChoice] = {}
 
     def feed(self, chunk: ChatCompletionChunk) -> None:
         """Take a chunk as the client gets it."""
         for choice in chunk.choices:
             delta = choice.delta
+            if self._texts and (delta.content or choice.finish_reason is not None):
+                self._choices.setdefault(choice.index, _StreamedChoice()).read(choice)
             if delta.tool_calls or delta.reasoning_content or delta.reasoning_details or delta.extra_content:
                 self._choices.setdefault(choice.index, _StreamedChoice()).feed(choice)
 
     def result(self) -> dict[str, bytes]:
         """Return what `of_completion` would of the same answer as a whole."""
         found: dict[str, bytes] = {}
+        so_far: Conversation | None = None
         for choice in self._choices.values():
             if choice.ids:
                 _add(found, choice.ids[min(choice.ids)], choice.result())
+            elif self._texts and choice.is_complete:
+                so_far = so_far or conversation(self._request)
+                _add(found, so_far.key("".join(choice.contents)), _signed(choice.result()))
         return found
 
 
@@ -99,14 +112,28 @@ class _StreamedChoice:
         self._state = MessageState()
         self.ids: dict[int, str] = {}
         self.size = 0
+        self.contents: list[str] = []
+        self.is_complete = False
+        """Whether it has ended, with all its text in `contents`."""
         self._texts: list[str] = []
+        self._content_chars = 0
 
     def result(self) -> MessageState:
         """Return the state of what has been fed."""
         state = self._state
         return replace(state, text="" if state.details else "".join(self._texts))
 
+    def read(self, choice: ChunkChoice) -> None:
+        """Take the text of the answer itself."""
+        content = choice.delta.content
+        if content and self._content_chars <= MAX_TEXT_CHARS:
+            self.contents.append(content)
+            self._content_chars += len(content)
+        if choice.finish_reason is not None:
+            self.is_complete = self._content_chars <= MAX_TEXT_CHARS
+
     def feed(self, choice: ChunkChoice) -> None:
+        """Take what belongs to the state."""
         delta, state = choice.delta, self._state
         if self.size > MAX_STATE_BYTES:
             return
@@ -139,30 +166,18 @@ def _append(details: list[ReasoningDetail], detail: ReasoningDetail) -> None:
     details[-1] = replace(last, text=(last.text or "") + (detail.text or ""), signature=detail.signature)
 
 
-def _is_bare(message: AssistantMessage, calls: list[ToolCall]) -> bool:
-    if message.reasoning_details or message.thinking_blocks or message.tensorzero_extra_content:
-        return False
-    if message.extra_content is not None:
-        return False
-    return all(call.extra_content is None for call in calls if isinstance(call, FunctionToolCall))
-
-
-def _restored(message: Message, states: Mapping[str, bytes]) -> Message:
-    if not isinstance(message, AssistantMessage) or not message.tool_calls:
-        return message
-    data = states.get(message.tool_calls[0].id)
-    if data is None or not _is_bare(message, message.tool_calls):
-        return message
+def _restored(message: AssistantMessage, data: bytes) -> AssistantMessage:
     try:
         state = _DECODER.decode(data)
     except msgspec.DecodeError:  # written by a release that knows more
         return message
+    calls = message.tool_calls
     return replace(
         message,
         reasoning_content=message.reasoning_content or (None if message.reasoning else state.text) or None,
         reasoning_details=state.details or None,
         extra_content=state.extra,
-        tool_calls=[_with_extra(call, state.calls.get(call.id)) for call in message.tool_calls],
+        tool_calls=None if calls is None else [_with_extra(call, state.calls.get(call.id)) for call in calls],
     )
 
 
@@ -179,7 +194,16 @@ def _of_message(message: AssistantResponse) -> MessageState:
     )
 
 
-def _add(found: dict[str, bytes], key: str, state: MessageState) -> None:
+def _signed(state: MessageState) -> MessageState:
+    """Return the state if it holds more than readable reasoning, which no provider wants back with a plain text."""
+    if state.extra or any(detail.signature or detail.data for detail in state.details):
+        return state
+    return MessageState()
+
+
+def _add(found: dict[str, bytes], key: str | None, state: MessageState) -> None:
+    if key is None:
+        return
     has_any = state.text or state.details or state.extra or state.calls
     data = _ENCODER.encode(state) if has_any else b""
     found[key] = data if len(data) <= MAX_STATE_BYTES else b""

@@ -1,8 +1,9 @@
 """Keeps states for their owners, encrypted in PostgreSQL: written behind the answers, read through a memory.
 
-A row's id is the SHA-256 of owner and tool-call id, so the table shows neither; the same two are the associated data of
-the encryption, so that a row copied to another id does not open. Without a secret key nothing is written, and the
-memory of the process is all there is. A vault that cannot be reached costs a state, never a request.
+A row's id is the SHA-256 of owner and tool-call id, or a hash of owner and text with the secret key, so that the table
+shows neither and nobody can try texts on it; owner and key are the associated data of the encryption, so that a row
+copied to another id does not open. Without a secret key nothing is written, and the memory of the process is all there
+is. A vault that cannot be reached costs a state, never a request.
 """
 
 import asyncio
@@ -17,11 +18,12 @@ from msgspec import Struct
 
 from aqueduct.db.engine import DedicatedConnection, Pool
 from aqueduct.observability.metrics import Metrics
+from aqueduct.vault.keys import TEXT_KEY
 from aqueduct.vault.memory import Key, Memory
 
 MAX_KEY_CHARS: Final = 256
 MAX_WANTED: Final = 512
-"""Tool-call ids that are looked up for one request: the latest."""
+"""Keys that are looked up for one request: the latest."""
 MAX_QUEUED: Final = 10_000
 MAX_QUEUED_BYTES: Final = 32 * 1024 * 1024
 BATCH_ROWS: Final = 500
@@ -61,6 +63,10 @@ class Sealer(Protocol):
 
     def seal(self, data: bytes, associated: bytes) -> bytes:
         """Return the data encrypted, bound to `associated`."""
+        ...
+
+    def fingerprints(self, data: bytes) -> tuple[bytes, ...]:
+        """Return a hash of the data with each key, the one that seals first."""
         ...
 
     def unseal(self, sealed: bytes, associated: bytes) -> bytes:
@@ -118,15 +124,15 @@ class Vault:
         """States that other processes cannot read yet."""
         return len(self._queue)
 
-    def keep(self, owner: str, call_id: str, state: bytes) -> None:
+    def keep(self, owner: str, key: str, state: bytes) -> None:
         """Keep a state; this process can read it at once, others as soon as it is written.
 
         Of an empty one this process remembers that there is nothing to ask the database for.
         """
-        if len(call_id) > MAX_KEY_CHARS or not call_id:
+        if len(key) > MAX_KEY_CHARS or not key:
             return
         expires_at = self._clock() + self._ttl_s
-        self._memory.put((owner, call_id), state or None, expires_at)
+        self._memory.put((owner, key), state or None, expires_at)
         if not state:
             return
         if not self._sealer.can_seal:
@@ -135,30 +141,30 @@ class Vault:
         if len(self._queue) >= MAX_QUEUED or self._queued_bytes + len(state) > MAX_QUEUED_BYTES:
             self._metrics.vault("not_kept")
             return
-        associated = _associated(owner, call_id)
-        self._enqueue(_row_id(associated), _Row(self._sealer.seal(state, associated), expires_at))
+        associated = _associated(owner, key)
+        self._enqueue(self._row_ids(key, associated)[0], _Row(self._sealer.seal(state, associated), expires_at))
         self._metrics.vault("kept")
         self._wake.set()
 
-    async def recall(self, owner: str, call_ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the states that are known, by tool-call id; asks the database for what the memory does not know."""
+    async def recall(self, owner: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the states that are known, by key; asks the database for what the memory does not know."""
         now = self._clock()
         found: dict[str, bytes] = {}
         unknown: list[str] = []
-        for call_id in dict.fromkeys(call_ids[-MAX_WANTED:]):
-            if not call_id or len(call_id) > MAX_KEY_CHARS:
+        for key in dict.fromkeys(keys[-MAX_WANTED:]):
+            if not key or len(key) > MAX_KEY_CHARS:
                 continue
-            is_known, state = self._memory.get((owner, call_id), now)
+            is_known, state = self._memory.get((owner, key), now)
             if not is_known:
-                unknown.append(call_id)
+                unknown.append(key)
             elif state is not None:
-                found[call_id] = state
+                found[key] = state
         self._metrics.vault("memory_hit", len(found))
         if unknown and self._sealer.can_seal and self._pool is not None:
             read = await self._read(owner, unknown, now)
             found |= read
             self._metrics.vault("database_hit", len(read))
-        self._metrics.vault("miss", len(set(call_ids)) - len(found))
+        self._metrics.vault("miss", len(set(keys)) - len(found))
         return found
 
     async def start(self) -> None:
@@ -186,12 +192,12 @@ class Vault:
         self._queued_bytes += len(row.sealed) - (len(old.sealed) if old is not None else 0)
         self._queue[row_id] = row
 
-    async def _read(self, owner: str, call_ids: list[str], now: float) -> dict[str, bytes]:
+    async def _read(self, owner: str, keys: list[str], now: float) -> dict[str, bytes]:
         loop = asyncio.get_running_loop()
         if self._pool is None or loop.time() < self._no_reads_before:
             return {}
-        associated = {call_id: _associated(owner, call_id) for call_id in call_ids}
-        by_row = {_row_id(data): call_id for call_id, data in associated.items()}
+        associated = {key: _associated(owner, key) for key in keys}
+        by_row = {row_id: key for key, data in associated.items() for row_id in self._row_ids(key, data)}
         try:
             async with asyncio.timeout(READ_TIMEOUT_S), self._pool.acquire() as connection:
                 rows = await connection.fetch(_READ, list(by_row), now)
@@ -202,17 +208,21 @@ class Vault:
             return {}
         found: dict[str, bytes] = {}
         for row_id, sealed, expires_at in rows:
-            call_id = by_row[row_id]
+            key = by_row[row_id]
             try:
-                found[call_id] = self._sealer.unseal(sealed, associated[call_id])
+                found[key] = self._sealer.unseal(sealed, associated[key])
             except ValueError:  # sealed with a key that is gone, or damaged
                 self._metrics.vault("unreadable")
                 continue
-            self._remember((owner, call_id), found[call_id], expires_at)
-        for call_id in call_ids:
-            if call_id not in found:
-                self._remember((owner, call_id), None, now + MISSING_S)
+            self._remember((owner, key), found[key], expires_at)
+        for key in keys:
+            if key not in found:
+                self._remember((owner, key), None, now + MISSING_S)
         return found
+
+    def _row_ids(self, key: str, associated: bytes) -> tuple[bytes, ...]:
+        """Return under which ids a state may lie, first the one to write it to."""
+        return self._sealer.fingerprints(associated) if key.startswith(TEXT_KEY) else (_row_id(associated),)
 
     def _remember(self, key: Key, state: bytes | None, expires_at: float) -> None:
         """Take over what the database says, unless something was kept here since it was asked."""
@@ -276,8 +286,8 @@ class Vault:
             connection.terminate()
 
 
-def _associated(owner: str, call_id: str) -> bytes:
-    return f"vault\0{owner}\0{call_id}".encode("utf-8", "surrogatepass")
+def _associated(owner: str, key: str) -> bytes:
+    return f"vault\0{owner}\0{key}".encode("utf-8", "surrogatepass")
 
 
 def _row_id(associated: bytes) -> bytes:

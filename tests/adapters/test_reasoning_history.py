@@ -172,21 +172,21 @@ async def test_thinking_without_its_signature_is_given_up_and_counted(model: str
 @pytest.mark.parametrize(
     ("model", "unasked", "asked"),
     [
-        ("openai", False, False),
-        ("vllm", False, False),
-        ("deepseek", True, True),
-        ("openrouter", True, True),
-        ("gemini", True, True),
-        ("gemini on vertex", True, True),
-        ("gemini 2.0", False, False),
-        ("claude", False, True),
-        ("claude on vertex", False, True),
-        ("claude on bedrock", False, True),
-        ("nova", False, False),
+        ("openai", "never", "never"),
+        ("vllm", "never", "never"),
+        ("deepseek", "with_calls", "with_calls"),
+        ("openrouter", "always", "always"),
+        ("gemini", "always", "always"),
+        ("gemini on vertex", "always", "always"),
+        ("gemini 2.0", "never", "never"),
+        ("claude", "never", "always"),
+        ("claude on vertex", "never", "always"),
+        ("claude on bedrock", "never", "always"),
+        ("nova", "never", "never"),
     ],
 )
-def test_reasoning_is_wanted_back_where_the_model_reasons(model: str, *, unasked: bool, asked: bool) -> None:
+def test_reasoning_is_wanted_back_where_the_model_reasons(model: str, unasked: str, asked: str) -> None:
     adapter, call, _ = built(model)
     silent = msgspec.structs.replace(request({}), reasoning_effort=None)
-    wants = getattr(adapter, "wants_reasoning_back", lambda *_: False)
+    wants = getattr(adapter, "wants_reasoning_back", lambda *_: "never")
     assert (wants(silent, call), wants(request({}), call)) == (unasked, asked)

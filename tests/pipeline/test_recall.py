@@ -42,12 +42,17 @@ class Vault:
 
 class Wants:
     def wants_reasoning_back(self, request, call):
-        return isinstance(request, ChatRequest) and call is CALL
+        return "always" if isinstance(request, ChatRequest) and call is CALL else "never"
+
+
+class WantsWithCalls:
+    def wants_reasoning_back(self, *_: object):
+        return "with_calls"
 
 
 class DoesNotWant:
     def wants_reasoning_back(self, request, call):
-        return not (isinstance(request, ChatRequest) and call is CALL)
+        return "never" if isinstance(request, ChatRequest) and call is CALL else "always"
 
 
 def principal(token: int = 9, **owner: object) -> Principal:
@@ -81,6 +86,7 @@ def completion() -> ChatCompletion:
     ("switch", "adapter", "used"),
     [
         (None, Wants(), True),
+        (None, WantsWithCalls(), True),
         (None, DoesNotWant(), False),
         (None, object(), False),
         (True, DoesNotWant(), True),
@@ -105,13 +111,25 @@ def test_vault_is_out_of_the_way_where_it_is_off_or_the_operation_has_no_state()
     assert recall(Vault(), spec=EMBEDDINGS) is None
 
 
-async def test_vault_is_not_asked_for_a_history_without_calls_nor_fed_by_a_stream_without_tools():
+async def test_vault_is_not_asked_for_a_history_without_answers():
+    vault = Vault()
+    plain = request(calls=False)
+    assert await recall(vault).asked(plain, Wants(), CALL) is plain
+    assert vault.asked == []
+
+
+@pytest.mark.parametrize(("adapter", "used"), [(Wants(), True), (WantsWithCalls(), False), (DoesNotWant(), False)])
+async def test_vault_is_asked_for_texts_and_fed_with_them_only_where_the_provider_wants_those_back(adapter, used):
     vault = Vault()
     dealings = recall(vault)
-    plain = request(calls=False)
-    assert await dealings.asked(plain, Wants(), CALL) is plain
-    assert vault.asked == []
-    assert dealings.kept_stream(request(tools=False)) is None
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+    said = msgspec.convert({"model": "m", "messages": history}, ChatRequest)
+    assert await dealings.asked(said, adapter, CALL) is said
+    message = {"role": "assistant", "content": "Hm", "extra_content": SIGNED}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    dealings.keep(said, msgspec.convert({"id": "x", "created": 1, "model": "m", "choices": choices}, ChatCompletion))
+    assert (len(vault.asked), len(vault.kept)) == ((1, 1) if used else (0, 0))
+    assert (dealings.kept_stream(request(tools=False)) is not None) is used
 
 
 def test_owner_is_the_tokens_owner_over_all_its_tokens_and_never_another():

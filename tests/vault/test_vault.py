@@ -4,6 +4,7 @@ import pytest
 
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.vault import vault as module
+from aqueduct.vault.keys import TEXT_KEY
 from tests.vault.vault_support import KEY, OTHER_KEY, TTL_S, cleaned, counted, written
 
 ADA = "user:ada"
@@ -53,6 +54,21 @@ async def test_vault_rows_show_neither_owner_nor_id_nor_state(replica, connectio
     everything = b"".join(bytes(str(value), "latin-1") if not isinstance(value, bytes) else value for value in row)
     for secret in (b"ada", b"call_1", b"thought"):
         assert secret not in everything
+
+
+async def test_vault_row_of_a_text_cannot_be_found_without_the_key_and_is_found_after_a_change_of_it(
+    replica, connection
+):
+    """A hash of what a model answered would let anyone with the table try texts on it."""
+    text = TEXT_KEY + "0" * 64
+    first, changed, other = await replica(), await replica(OTHER_KEY, previous=(KEY,)), await replica(OTHER_KEY)
+    first.keep(ADA, text, STATE)
+    await written(first)
+
+    row_id = await connection.fetchval("SELECT id FROM vault.states")
+    assert row_id != module._row_id(module._associated(ADA, text))
+    assert await changed.recall(ADA, [text]) == {text: STATE}
+    assert await other.recall(ADA, [text]) == await first.recall("user:eve", [text]) == {}
 
 
 async def test_vault_state_kept_twice_is_the_latest(replica):

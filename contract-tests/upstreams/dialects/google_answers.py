@@ -124,8 +124,13 @@ def parts_of(turn: Turn, seed: str) -> list[JsonObject]:
     """All parts of an answer: thoughts, text, calls."""
     parts: list[JsonObject] = [{"text": turn.reasoning, "thought": True}] if turn.reasoning else []
     if turn.text:
-        parts.append({"text": turn.text})
+        parts.append({"text": turn.text, **text_signature(turn)})
     return parts + call_parts(turn, seed)
+
+
+def text_signature(turn: Turn) -> JsonObject:
+    """The signature of an answer that thought and called nothing: on its last text."""
+    return {"thoughtSignature": SIGNATURE} if turn.reasoning and not turn.calls else {}
 
 
 def reported(turn: Turn) -> Usage:
@@ -182,7 +187,7 @@ def events(call: Call, turn: Turn, seed: str, place: tuple[int, Turn]) -> Iterat
     pieces += [{"text": word} for word in words(turn.text)]
     pieces += call_parts(turn, seed)
     chunks = [{"candidates": [{"content": {"parts": [piece], "role": "model"}, "index": index}]} for piece in pieces]
-    chunks.append({"candidates": [candidate(turn, [{"text": ""}], index)]})
+    chunks.append({"candidates": [candidate(turn, [{"text": "", **text_signature(turn)}], index)]})
     for chunk in chunks:
         yield data_event({**chunk, **frame(call, whole, seed)}).replace(b"\n", b"\r\n")
 
