@@ -19,6 +19,9 @@ SCHEMA_NOT_UTF8 = (
     b'{"model":"echo","messages":[{"role":"user","content":"x"}],'
     b'"tools":[{"type":"function","function":{"name":"f","parameters":{"a":"\xff"}}}]}'
 )
+WITH = b'{"model":"echo","messages":[{"role":"user","content":"x"}],%b}'
+LEVELS = b"[" * 10_000 + b"]" * 10_000
+SCHEMA = b'"tools":[{"type":"function","function":{"name":"f","parameters":{"a":%b}}}]'
 BAD_BODIES: list[tuple[str, object, str, str | None]] = [
     ("no json", b"{", "invalid_json", None),
     ("empty", b"", "invalid_json", None),
@@ -29,6 +32,20 @@ BAD_BODIES: list[tuple[str, object, str, str | None]] = [
     ("truncated after an unknown field", b'{"zzz":1,"model":"echo","messages":[', "invalid_json", None),
     ("too deep in an unknown field", b'{"zzz":' + b"[" * 100_000, "invalid_json", None),
     ("lone surrogate", b'{"model":"echo","messages":[{"role":"user","content":"\\ud800"}]}', "invalid_json", None),
+    ("10,000 levels", WITH % (b'"zzz":' + LEVELS), "invalid_json", None),
+    ("10,000 levels in a schema", WITH % (SCHEMA % LEVELS), "invalid_json", None),
+    ("no number", WITH % b'"temperature":NaN', "invalid_json", None),
+    ("infinity", WITH % b'"temperature":-Infinity', "invalid_json", None),
+    ("number out of range", WITH % b'"temperature":1e999', "invalid_value", "temperature"),
+    ("whole number as a float", WITH % b'"max_tokens":1e30', "invalid_type", "max_tokens"),
+    ("byte order mark", b"\xef\xbb\xbf{}", "invalid_json", None),
+    ("utf-16", json.dumps(HELLO).encode("utf-16"), "invalid_json", None),
+    ("two values", WITH % b'"seed":1' + b"{}", "invalid_json", None),
+    ("trailing comma", WITH % b'"seed":1,', "invalid_json", None),
+    ("control character", WITH % b'"user":"a\x01"', "invalid_json", None),
+    ("lone surrogate in an unknown field", WITH % b'"zzz":"\\ud83d"', "invalid_json", None),
+    ("lone surrogate in a name", WITH % b'"\\ud83d":1', "invalid_json", None),
+    ("null", b"null", "invalid_type", None),
     ("array", [], "invalid_type", None),
     ("no model", {"messages": []}, "missing_required_parameter", "model"),
     ("no messages", {"model": "echo"}, "missing_required_parameter", "messages"),
@@ -63,6 +80,21 @@ def test_chat_bad_body_is_a_400_that_names_the_field(
     assert (error["code"], error["param"]) == (code, param), error
     assert error["type"] == "invalid_request_error"
     assert len(answer.headers["x-request-id"]) == 36
+
+
+def test_byte_order_mark_is_named(gateway: RunningGateway) -> None:
+    answer = post(gateway, b"\xef\xbb\xbf" + json.dumps(HELLO).encode())
+
+    assert (answer.status, answer.error()["code"]) == (400, "invalid_json")
+    assert "byte order mark" in str(answer.error()["message"])
+
+
+def test_of_a_name_that_is_given_twice_the_last_value_counts(gateway: RunningGateway) -> None:
+    hidden = post(gateway, WITH % b'"model":"hidden"')
+    served = post(gateway, b'{"model":"hidden",' + json.dumps(HELLO).encode()[1:])
+
+    assert (hidden.status, served.status) == (404, 200)
+    assert served.json()["model"] == served.headers["x-aqueduct-model"] == "echo"
 
 
 def test_unknown_model_is_hidden_like_one_that_is_not_granted(gateway: RunningGateway) -> None:

@@ -50,6 +50,19 @@ _HEAD_TOO_LARGE: Final = _Refusal(
 )
 
 
+class _UntilClose(int):
+    """The length of an answer that ends with its connection: whatever is sent, as much is still to come."""
+
+    @override
+    def __lt__(self, _: int) -> bool:
+        return False
+
+    @override
+    def __sub__(self, _: int) -> "_UntilClose":
+        return self
+
+
+_UNTIL_CLOSE: Final = _UntilClose(0)
 _H2C: Final = re.compile(rb"\r\nupgrade:(?=[ \t]*h2c[ \t]*(?:\r\n|$))", re.IGNORECASE)
 
 
@@ -119,6 +132,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_body = True
         self._stop_timer()
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.chunked_encoding = False  # such a client does not know chunks, and reads to the end
+            self.cycle.expected_content_length = _UNTIL_CLOSE
 
     @override
     def on_message_complete(self) -> None:
@@ -177,8 +193,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_rest_timer()
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
-            self.transport.close()  # an answer would end up inside the earlier request's
-            return
+            if not self._in_body or cycle.response_started or self.pipeline:
+                self.transport.close()  # an answer would end up inside the earlier request's
+                return
+            cycle.disconnected = True  # it is the request's own body that is broken: nothing else will answer it
+            cycle.message_event.set()
         self._refused = True
         self.transport.write(refusal.encode())
         self.transport.write_eof()

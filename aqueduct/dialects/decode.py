@@ -1,6 +1,7 @@
 """Decodes a request body into its Struct and words what is wrong with it; knows no operation."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
@@ -14,7 +15,7 @@ MAX_SHOWN_CHARS: Final = 300
 RequestT = TypeVar("RequestT")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"^Object contains unknown field `.*`$", re.DOTALL)
-_INVALID_VALUE = re.compile(r"^Invalid (?:enum )?value")
+_INVALID_VALUE = re.compile(r"^(?:Invalid (?:enum )?value|Number out of range)")
 _AT = re.compile(r" - at `(.*)`$", re.DOTALL)
 _NO_EXTRA: Final[Mapping[str, Raw]] = {}
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -45,7 +46,7 @@ class RequestDecoder(Generic[RequestT]):
         except msgspec.ValidationError as error:
             raise worded(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _invalid_json(error) from None
+            raise _invalid_json(body, error) from None
 
     def _decode_with_extra(self, body: bytes) -> tuple[RequestT, Mapping[str, Raw]]:
         request = self._lenient(body)
@@ -83,7 +84,11 @@ def worded(error: msgspec.ValidationError) -> GatewayError:
     return invalid_request(code, f"Invalid value for {where}: {text[:MAX_SHOWN_CHARS]}.", path or None)
 
 
-def _invalid_json(error: Exception) -> GatewayError:
+def _invalid_json(body: bytes, error: Exception) -> GatewayError:
+    if body.startswith(BOM_UTF8):
+        return invalid_request(
+            "invalid_json", "The request body begins with a byte order mark; send UTF-8 without one."
+        )
     if isinstance(error, RecursionError):
         return invalid_request("invalid_json", "The request body is nested too deeply.")
     if isinstance(error, UnicodeDecodeError):
