@@ -7,7 +7,9 @@ import openai
 import pytest
 from gateway_fixtures import Mocks
 from openai.types.chat import ChatCompletionMessageParam
+from raw_http import Connection
 from running_gateway import TOKEN, RunningGateway
+from serving_process import chat_request, fetch, wait_until
 from upstreams import json_reply
 from upstreams.faults import Fault
 
@@ -63,10 +65,13 @@ def test_json_object_is_held_against_any_object(client: openai.OpenAI, mocks: Mo
 
 
 @pytest.mark.parametrize(("model", "wanted"), [("gpt", FOLLOWED), ("checked", None)])
-def test_answer_that_nobody_wants_checked_says_nothing(client: openai.OpenAI, model: str, wanted: dict | None) -> None:
+def test_answer_that_nobody_wants_checked_says_nothing(
+    client: openai.OpenAI, gateway: RunningGateway, model: str, wanted: dict | None
+) -> None:
     asked = {} if wanted is None else {"response_format": wanted}
     raw = client.chat.completions.with_raw_response.create(model=model, messages=HELLO, **asked)
     assert HEADER not in raw.headers
+    assert gateway.rows(1)[0]["schema_outcome"] is None
 
 
 def test_refusal_is_not_held_against_the_schema(client: openai.OpenAI, mocks: Mocks) -> None:
@@ -76,7 +81,9 @@ def test_refusal_is_not_held_against_the_schema(client: openai.OpenAI, mocks: Mo
     assert raw.parse().choices[0].message.refusal == "I cannot."
 
 
-def test_schema_that_explodes_is_answered_without_a_verdict_and_without_a_stall(client: openai.OpenAI) -> None:
+def test_schema_that_explodes_is_answered_without_a_verdict_and_without_a_stall(
+    client: openai.OpenAI, gateway: RunningGateway
+) -> None:
     steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}, {"$ref": f"#/$defs/a{n + 1}"}]} for n in range(60)}
     schema = {"type": "object", "$ref": "#/$defs/a0", "$defs": {**steps, "a60": {"type": "object", "properties": {}}}}
     raw = client.chat.completions.with_raw_response.create(
@@ -85,6 +92,7 @@ def test_schema_that_explodes_is_answered_without_a_verdict_and_without_a_stall(
     assert HEADER not in raw.headers
     again = client.chat.completions.with_raw_response.create(model="checked", messages=HELLO, response_format=FOLLOWED)
     assert again.headers[HEADER] == "true"
+    assert [row["schema_outcome"] for row in gateway.rows(2)] == ["unknown", "valid"]
 
 
 def test_wrong_answer_is_asked_for_once_more_and_both_are_booked(
@@ -105,6 +113,30 @@ def test_wrong_answer_is_asked_for_once_more_and_both_are_booked(
     row = gateway.rows(1)[0]
     assert (row["prompt_tokens"], row["completion_tokens"]) == (10 + last.prompt, 5 + last.completion)
     assert checks(gateway, "repaired").get("repaired", 0) >= 1
+    assert row["schema_outcome"] == "repaired"
+    explained = httpx.get(f"{gateway.url}/requests/{row['id']}", headers={"authorization": f"Bearer {TOKEN}"}).json()
+    assert explained["schema_outcome"] == "repaired"
+
+
+def test_client_that_leaves_during_the_repair_is_booked_with_both_attempts(
+    gateway: RunningGateway, mocks: Mocks
+) -> None:
+    """Trap 2: the first answer as the provider counted it, the second call by the longer prompt that it was sent."""
+    first = '{"nome": "' + "Ada " * 400 + '"}'
+    mocks.openai.script(answer(first))
+    mocks.openai.script(None, fault=Fault(first_byte_delay_s=30))
+    with Connection(gateway.port) as connection:
+        connection.send(chat_request("Who are you?", "repaired", response_format=FOLLOWED))
+        wait_until(lambda: len(mocks.openai.requests) == 2, 20.0, "the answer is asked for once more")
+
+    row = gateway.rows(1)[0]
+    assert (row["status"], row["error_kind"], row["attempts"]) == (499, "caller_disconnected", 2)
+    assert (row["completion_tokens"], row["schema_outcome"]) == (5, "invalid")
+    assert isinstance(row["prompt_tokens"], int)
+    assert row["prompt_tokens"] - 10 > len(first) / 5
+    tried = fetch(str(gateway.settings.database_url), "SELECT * FROM usage.attempts ORDER BY number")
+    assert [one["usage_source"] for one in tried] == ["provider", "estimated"]
+    assert [one["prompt_tokens"] for one in tried] == [10, row["prompt_tokens"] - 10]
 
 
 def test_answer_that_stays_wrong_is_returned_as_it_was(
@@ -115,6 +147,7 @@ def test_answer_that_stays_wrong_is_returned_as_it_was(
     assert (raw.headers[HEADER], raw.parse().choices[0].message.content) == ("false", '{"first": 1}')
     row = gateway.rows(1)[0]
     assert (row["status"], row["prompt_tokens"], row["completion_tokens"]) == (200, 20, 10)
+    assert row["schema_outcome"] == "invalid"
 
 
 def test_failure_of_the_repair_leaves_the_first_answer(
@@ -138,7 +171,7 @@ def test_stream_is_checked_at_its_end_for_the_metric_and_never_repaired(
         )
         assert chunks[-1].choices[0].finish_reason == "stop"
         assert "aqueduct_schema_valid" not in chunks[-1].to_json()
-    gateway.rows(2)
+    assert [row["schema_outcome"] for row in gateway.rows(2)] == ["valid", "invalid"]
     after = checks(gateway, "repaired")
     assert after.get("valid", 0) == before.get("valid", 0) + 1
     assert after.get("invalid", 0) == before.get("invalid", 0) + 1

@@ -15,6 +15,7 @@ from aqueduct.catalog.snapshot import Snapshot
 from aqueduct.db.readers import ReadersBusyError
 from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.errors import ErrorType, GatewayError, reports_unavailable
+from aqueduct.pipeline.context import SchemaOutcome
 from aqueduct.usage.pricing import lines, quantities, tier_of, to_text
 from aqueduct.usage.reports import decimal_text
 from schemas.usage import Usage
@@ -54,7 +55,7 @@ class AttemptExplained(Struct, frozen=True, kw_only=True):
 
 
 class RequestExplained(Struct, frozen=True, kw_only=True):
-    """One request. `started_at` is in ISO 8601."""
+    """One request. `started_at` is in ISO 8601; `schema_outcome` where its answer was held against a JSON schema."""
 
     id: UUID
     started_at: datetime
@@ -73,6 +74,7 @@ class RequestExplained(Struct, frozen=True, kw_only=True):
     completion_tokens: int | None
     violations: list[str]
     dropped_params: list[str]
+    schema_outcome: SchemaOutcome | None
     currency: str
     cost: str | None
     attempts: list[AttemptExplained]
@@ -129,6 +131,7 @@ def _explained(
         completion_tokens=row["completion_tokens"],
         violations=row["violations"],
         dropped_params=row["dropped_params"],
+        schema_outcome=row["schema_outcome"],
         currency=currency,
         cost=None if row["cost"] is None else decimal_text(row["cost"]),
         attempts=[_attempt(attempt, snapshot) for attempt in tried],

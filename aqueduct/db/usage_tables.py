@@ -78,6 +78,7 @@ requests = Table(
     Column("dropped_params", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("service_tier", Text),
     Column("cost", Numeric(24, 12)),
+    Column("schema_outcome", Text),
     PrimaryKeyConstraint("id", "started_at"),
     Index("ix_requests_token_id_started_at", "token_id", "started_at"),
     Index("ix_requests_started_at", "started_at"),

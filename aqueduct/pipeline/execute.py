@@ -90,8 +90,11 @@ async def execute(
     admitted = await _admit(pipeline, spec, request, extra_params, context)
     recall = recall_for(pipeline.vault, spec, admitted.model, context)
     usage: Usage | None = None
+    pending = request
 
     async def ask(deployment: Deployment, number: int, asked: RequestT) -> Result[BodyT]:
+        nonlocal pending
+        pending = asked
         if number > 1 and admitted.reservation is not None:
             await admitted.reservation.attempt(deployment)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
@@ -117,7 +120,7 @@ async def execute(
         usage = context.usage = context.spent
         raise
     except asyncio.CancelledError:
-        context.answered = context.answered or _abandoned(spec, request, None)
+        context.answered = context.answered or _abandoned(spec, pending, None)
         usage = context.usage = context.with_spent(context.answered)
         raise
     finally:

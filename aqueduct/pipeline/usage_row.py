@@ -63,6 +63,7 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         [_clean(name) for name in context.dropped_params],
         _text(context.service_tier),
         _cost(context.cost, violations),
+        context.schema_outcome,
     )
 
 
@@ -122,6 +123,7 @@ def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
         *_NOTHING,
         [],
         [],
+        None,
         None,
         None,
     )
