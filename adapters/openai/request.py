@@ -20,7 +20,9 @@ from schemas.chat_request import (
     AllowedToolsChoice,
     ChatRequest,
     CustomTool,
+    CustomToolChoice,
     FunctionTool,
+    FunctionToolChoice,
     Message,
     StreamOptions,
     Tool,
@@ -122,16 +124,25 @@ def _to_tools(request: ChatRequest, tools: list[Tool], quirks: Quirks, changes: 
     choice = request.tool_choice
     if isinstance(choice, AllowedToolsChoice) and not quirks.allowed_tools:
         names = [_referenced(tool) for tool in choice.allowed_tools.tools]
-        tools = [tool for tool in tools if _tool_name(tool) in names]
-        if not tools:
-            message = "None of the allowed tools is among the request's tools."
-            raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="tool_choice.allowed_tools")
+        tools = _only(tools, names, "tool_choice.allowed_tools")
         changes["tools"], changes["tool_choice"] = tools, choice.allowed_tools.mode
+    elif isinstance(choice, FunctionToolChoice | CustomToolChoice) and not quirks.named_choice:
+        named = choice.function if isinstance(choice, FunctionToolChoice) else choice.custom
+        tools = _only(tools, [named.name], "tool_choice")
+        changes["tools"], changes["tool_choice"] = tools, "required"
     if not quirks.cache_control and any(isinstance(tool, FunctionTool) and tool.cache_control for tool in tools):
         losses.drop("cache_control")
         changes["tools"] = [
             replace(tool, cache_control=None) if isinstance(tool, FunctionTool) else tool for tool in tools
         ]
+
+
+def _only(tools: list[Tool], names: Sequence[str | None], param: str) -> list[Tool]:
+    kept = [tool for tool in tools if _tool_name(tool) in names]
+    if not kept:
+        message = f"'{param}' names no tool of the request."
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=param)
+    return kept
 
 
 def _refuse_custom(tools: list[Tool]) -> None:

@@ -81,6 +81,7 @@ LLAMACPP: Final = Quirks(
     drops=_OPENAI_ONLY | {"user"},
     max_tokens_field="max_tokens",
     developer_role=False,
+    named_choice=False,  # it warns in its log and takes the choice for `auto`
     reasoning_fields=("reasoning_content",),
     reasoning_scope="all",
     reasoning_switch="template",

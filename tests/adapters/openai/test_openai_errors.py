@@ -85,6 +85,20 @@ def test_error_message_is_found_in_every_spelling(body: object, message: str) ->
     assert to_error(failure(400, body)).message == message
 
 
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("Field 'n': Value must be between 1 <= value <= 1, but got 2", "n"),
+        ("Field 'min_p': [json.exception.type_error.302] type must be number, but is array", "min_p"),
+        ("The 'n': is too large", None),
+        (f"Field '{'x' * 500}': no", None),
+    ],
+)
+def test_error_names_the_parameter_that_only_the_message_names(message: str, param: str | None) -> None:
+    error = {"code": 400, "message": message, "type": "invalid_request_error"}
+    assert to_error(failure(400, {"error": error})).param == param
+
+
 def test_error_keeps_param_code_request_id_and_delay_but_no_key() -> None:
     """Trap 24."""
     body = openai("Incorrect API key: sk-canary0123456789 at https://x.example", "invalid_api_key", param="stop")

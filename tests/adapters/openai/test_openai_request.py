@@ -393,5 +393,18 @@ def test_tools_allowed_subset_is_made_for_servers_that_do_not_know_it() -> None:
     assert raised.value.kind is ErrorKind.INVALID_REQUEST
 
 
+def test_tools_named_one_is_the_only_and_demanded_for_servers_that_ignore_a_name() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("f", "g")]
+    choice = {"type": "function", "function": {"name": "g"}}
+    assert translate({"tools": tools, "tool_choice": choice}, Quirks())[0]["tool_choice"] == choice
+    body, losses = translate({"tools": tools, "tool_choice": choice}, Quirks(named_choice=False))
+    assert (body["tools"], body["tool_choice"]) == (tools[1:], "required")
+    assert losses == ()
+    choice["function"]["name"] = "h"
+    with pytest.raises(ProviderError) as raised:
+        translate({"tools": tools, "tool_choice": choice}, Quirks(named_choice=False))
+    assert (raised.value.kind, raised.value.param) == (ErrorKind.INVALID_REQUEST, "tool_choice")
+
+
 def test_request_renamed_field_is_sent_under_the_servers_name() -> None:
     assert translate({"seed": 5}, Quirks(renames={"seed": "random_seed"}))[0]["random_seed"] == 5
