@@ -6,6 +6,7 @@ GatewayError
     code       slug, for example `model_not_found`
     message    for the client: names the field and what to do
     param      JSON path of the offending field
+    allow      the methods that the path takes, for a 405
     is_final   trying again is of no use although the status says otherwise
     kind       closed vocabulary by fault domain, for metrics and the usage row (`ErrorType`)
 """
@@ -75,6 +76,7 @@ class GatewayError(Exception):
         param: str | None = None,
         retry_after_s: float | None = None,
         is_final: bool = False,
+        allow: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -85,6 +87,7 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.is_final = is_final
+        self.allow = allow
 
 
 def shown(name: str) -> str:

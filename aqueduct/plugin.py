@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from litestar import Litestar
 from litestar.config.app import AppConfig
-from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.handlers import asgi
 from litestar.plugins import InitPlugin
@@ -13,8 +12,10 @@ from typing_extensions import override
 
 from aqueduct.api.chat import CHAT
 from aqueduct.api.completions import COMPLETIONS
+from aqueduct.api.cors import Cors
 from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.health import live, metrics, ready
+from aqueduct.api.lost_methods import LostMethods
 from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
@@ -27,33 +28,6 @@ from aqueduct.errors import GatewayError
 from aqueduct.lifespan import build_gateway, running
 from aqueduct.pipeline.spec import BodyT, ChunkT, RequestT
 from aqueduct.settings import Settings
-
-EXPOSED_HEADERS = [
-    "openai-organization",
-    "openai-processing-ms",
-    "openai-version",
-    "retry-after",
-    "retry-after-ms",
-    "x-aqueduct-attempts",
-    "x-aqueduct-budget-remaining",
-    "x-aqueduct-cost",
-    "x-aqueduct-deployment",
-    "x-aqueduct-dropped-params",
-    "x-aqueduct-model",
-    "x-aqueduct-overhead-ms",
-    "x-aqueduct-provider",
-    "x-aqueduct-schema-valid",
-    "x-aqueduct-usage-source",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-requests",
-    "x-ratelimit-reset-tokens",
-    "x-request-id",
-    "x-should-retry",
-]
-CORS_MAX_AGE_S = 600
 
 
 class HotPaths:
@@ -81,7 +55,7 @@ class GatewayPlugin(InitPlugin):
 
     @override
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Add routes, exception handlers, CORS and the lifespan."""
+        """Add routes, exception handlers and the lifespan."""
         gateway = build_gateway(self._settings)
         app_config.state.gateway = gateway
         app_config.lifespan = [running(gateway)]
@@ -98,27 +72,16 @@ class GatewayPlugin(InitPlugin):
             HTTPException: on_http_exception,
             Exception: on_defect,
         }
-        if self._settings.cors_origins:
-            app_config.cors_config = _cors(self._settings)
         return app_config
 
     def shorten(self, app: Litestar) -> None:
-        """Let the hot paths skip what wraps the router; browser clients need the CORS wrapper, so then they do not."""
-        if not self._settings.cors_origins:
-            app.asgi_handler = HotPaths(self._hot, app.asgi_handler)
+        """Let the hot paths skip what wraps the router; the requests of browsers pass `Cors` first."""
+        request_ids = app.state.gateway.request_ids
+        app.asgi_handler = HotPaths(self._hot, LostMethods(app.asgi_handler, request_ids))
+        if self._settings.cors_origins:
+            app.asgi_handler = Cors(app.asgi_handler, self._settings.cors_origins, request_ids)
 
     def _add(self, app_config: AppConfig, route: OperationRoute[RequestT, BodyT, ChunkT]) -> None:
         paths = [route.path.removeprefix("/v1"), route.path]
         app_config.route_handlers.append(asgi(paths, copy_scope=False)(route.handle))
         self._hot |= dict.fromkeys(paths, route.handle)
-
-
-def _cors(settings: Settings) -> CORSConfig:
-    return CORSConfig(
-        allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["*"],
-        allow_credentials=False,
-        expose_headers=EXPOSED_HEADERS,
-        max_age=CORS_MAX_AGE_S,
-    )

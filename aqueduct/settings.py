@@ -95,8 +95,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(
-            description="Origins of browser clients, comma separated, such as `https://chat.example.org`; `*` allows"
-            " all."
+            description="Origins of browser clients, comma separated, such as `https://chat.example.org` or"
+            " `https://*.example.org`; `*` allows all."
         ),
     ] = ()
     log_level: Annotated[

@@ -215,8 +215,20 @@ def test_user_is_let_in_once_the_present_terms_are_accepted(limited) -> None:
     )
     shown = ask(limited.port, request_bytes("/v1/me", method="GET", token=TOKENS["user"])).json()
     assert shown["terms_required"] == "v2"
-    for body in (b"{", b'{"version": "v1"}', b'{"version": "\\u0000"}', b'{"version": 2}', b'{"accept": "v2"}'):
-        assert ask(limited.port, request_bytes("/v1/me/terms", body, token=TOKENS["user"])).status == 400
+    for body, status, code in (
+        (b"{", 400, "invalid_json"),
+        (b"{}", 400, "missing_required_parameter"),
+        (b'{"version": "v1"}', 400, "invalid_value"),
+        (b'{"version": "\\u0000"}', 400, "invalid_value"),
+        (b'{"version": 2}', 400, "invalid_type"),
+        (b'{"version": "v2", "accept": true}', 400, "unsupported_parameter"),
+        (b'{"version": "%b"}' % (b"v" * 20_000), 413, "request_too_large"),
+    ):
+        wrong = ask(limited.port, request_bytes("/v1/me/terms", body, token=TOKENS["user"]))
+        assert (wrong.status, wrong.error()["code"]) == (status, code)
+        assert wrong.error()["param"] in {"version", "accept", None}
+    form = request_bytes("/v1/me/terms", b"version=v2", token=TOKENS["user"], content_type="text/plain")
+    assert ask(limited.port, form).status == 415
     assert chat(limited, "user").status == 403
     assert ask(limited.port, request_bytes("/v1/me/terms", b'{"version": "v2"}', token=TOKENS["user"])).status == 200
     wait_until(lambda: chat(limited, "user").status == 200, 10, "the terms are accepted")

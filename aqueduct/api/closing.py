@@ -48,6 +48,8 @@ def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None
             usage.cache_write_tokens or 0,
             usage.completion_tokens or 0,
             usage.reasoning_tokens or 0,
+            usage.prompt_audio_tokens or 0,
+            usage.completion_audio_tokens or 0,
         )
         gateway.metrics.tokens(model, counts, usage.source)
 

@@ -12,6 +12,7 @@ from aqueduct.errors import PROVIDER_ERROR_TYPES, ErrorType, GatewayError
 from schemas.errors import ErrorBody, ErrorDetail
 
 Headers = list[tuple[bytes, bytes]]
+UNAUTHORIZED: Final = 401
 encode_error: Final = msgspec.json.Encoder().encode
 
 
@@ -24,10 +25,15 @@ class WireError(Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
     is_final: bool = False
     """Whether trying again is of no use although the status says otherwise."""
+    allow: str | None = None
 
     def headers(self) -> Headers:
-        """Return the headers that tell SDKs when, and whether, to try again."""
+        """Return the headers that tell SDKs when, and whether, to try again, and those that HTTP asks for."""
         headers: Headers = [(b"x-should-retry", b"false")] if self.is_final else []
+        if self.status == UNAUTHORIZED:
+            headers.append((b"www-authenticate", b"Bearer"))
+        if self.allow is not None:
+            headers.append((b"allow", self.allow.encode()))
         if self.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
             headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(self.retry_after_s * 1000))))
@@ -123,6 +129,7 @@ def from_gateway(error: GatewayError) -> WireError:
         kind=error.kind,
         retry_after_s=error.retry_after_s,
         is_final=error.is_final,
+        allow=error.allow,
     )
 
 

@@ -34,7 +34,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     gateway = gateway_of(request.scope)
     publish_gauges(gateway)
     exposition = await asyncio.to_thread(gateway.metrics.exposition)
-    return Response(exposition, media_type=CONTENT_TYPE.decode(), headers=request_id_header(request))
+    return Response(exposition, headers={"content-type": CONTENT_TYPE, **request_id_header(request)})
 
 
 def _reasons(gateway: Gateway) -> list[str]:

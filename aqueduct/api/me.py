@@ -3,13 +3,15 @@
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from litestar import Response, get, post, route
 from litestar.enums import HttpMethod
 from msgspec import Struct
 
+from aqueduct.api.body import ClientGoneError, read_json_body
+from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
 from aqueduct.db.engine import connect
+from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.limits.telling import Standing
 from aqueduct.settings import Settings
@@ -19,6 +21,7 @@ UPDATE users SET accepted_terms = $2 FROM orgs
  WHERE users.id = $1 AND orgs.id = users.org_id AND orgs.terms_version = $2 RETURNING users.id
 """
 CLOSE_TIMEOUT_S: Final = 5.0
+MAX_ACCEPTANCE_BYTES: Final = 16 * 1024
 
 
 class Me(Struct, frozen=True, kw_only=True):
@@ -43,6 +46,9 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The version of the terms of service that the caller accepts."""
 
     version: str
+
+
+_decode: Final = RequestDecoder(Acceptance, Acceptance).decode
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -82,13 +88,28 @@ async def accept_terms(request: AnyRequest) -> Response[bytes]:
     principal = principal_of(request)
     if principal.user_id is None:
         raise invalid_request("invalid_value", "Only a user's token can accept terms of service.")
-    try:
-        acceptance = msgspec.json.decode(await request.body(), type=Acceptance)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise invalid_request("invalid_json", 'Send {"version": "..."}.', "version") from None
+    acceptance, _ = _decode(await _small_body(request))
     if not await _accept(gateway_of(request.scope).settings, principal.user_id, acceptance.version):
         raise invalid_request("invalid_value", "These are not the present terms: see GET /v1/me.", "version")
     return json_response(request, acceptance)
+
+
+async def _small_body(request: AnyRequest) -> bytes:
+    gateway = gateway_of(request.scope)
+    lease = BodyLease(gateway.bodies)
+    try:
+        pieces, _ = await read_json_body(
+            request.scope,
+            request.receive,
+            lease,
+            max_bytes=MAX_ACCEPTANCE_BYTES,
+            timeout_s=gateway.settings.body_timeout_s,
+        )
+    except ClientGoneError:
+        raise invalid_request("invalid_json", "The request body did not arrive.") from None
+    finally:
+        lease.release()
+    return b"".join(pieces)
 
 
 async def _accept(settings: Settings, user_id: UUID, version: str) -> bool:

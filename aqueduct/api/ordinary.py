@@ -12,6 +12,7 @@ from litestar.types import Scope
 from aqueduct.api.authentication import authenticate
 from aqueduct.api.errors import WireError, encode_error, from_gateway, internal_error
 from aqueduct.api.gateway import Gateway
+from aqueduct.api.lost_methods import allowing_head
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType, GatewayError
 
@@ -57,15 +58,18 @@ def on_gateway_error(request: AnyRequest, error: GatewayError) -> Response[bytes
 def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Tell what the framework itself refuses: an unknown path, a wrong method, an unusable parameter."""
     path = request.scope["path"][:MAX_SHOWN_PATH_CHARS]
+    allow: str | None = None
     if isinstance(error, NotFoundException):
         status, code, message = 404, "unknown_url", f"Unknown request URL: {request.method} {path}."
     elif isinstance(error, MethodNotAllowedException):
         status, code, message = 405, "method_not_allowed", f"{request.method} is not allowed on {path}."
+        allow = allowing_head((error.headers or {}).get("allow", ""))
     elif error.status_code < 500:
         status, code, message = error.status_code, "invalid_request", "The request cannot be understood."
     else:
         return on_defect(request, error)
-    return on_gateway_error(request, GatewayError(status, code, message, kind=ErrorType.CALLER_INVALID_REQUEST))
+    refusal = GatewayError(status, code, message, kind=ErrorType.CALLER_INVALID_REQUEST, allow=allow)
+    return on_gateway_error(request, refusal)
 
 
 def on_defect(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -159,4 +159,4 @@ def _forgive_cancellation() -> None:
 
 def _method_not_allowed() -> GatewayError:
     message = "This endpoint takes POST requests only."
-    return GatewayError(405, "method_not_allowed", message, kind=ErrorType.CALLER_INVALID_REQUEST)
+    return GatewayError(405, "method_not_allowed", message, kind=ErrorType.CALLER_INVALID_REQUEST, allow="POST")

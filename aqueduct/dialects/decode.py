@@ -14,7 +14,7 @@ MAX_EXTRA_PARAMS: Final = 64
 MAX_SHOWN_CHARS: Final = 300
 RequestT = TypeVar("RequestT")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
-_UNKNOWN = re.compile(r"^Object contains unknown field `.*`$", re.DOTALL)
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _INVALID_VALUE = re.compile(r"^(?:Invalid (?:enum )?value|Number out of range)")
 _AT = re.compile(r" - at `(.*)`$", re.DOTALL)
 _NO_EXTRA: Final[Mapping[str, Raw]] = {}
@@ -79,6 +79,10 @@ def worded(error: msgspec.ValidationError) -> GatewayError:
     if missing:
         param = f"{path}.{missing[1]}" if path else missing[1]
         return invalid_request("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+    unknown = _UNKNOWN.match(text)
+    if unknown:
+        param = f"{path}.{unknown[1]}" if path else unknown[1]
+        return invalid_request("unsupported_parameter", f"Unknown parameter: '{shown(param)}'.", shown(param))
     where = f"'{path}'" if path else "the request body"
     code = "invalid_value" if _INVALID_VALUE.match(text) else "invalid_type"
     return invalid_request(code, f"Invalid value for {where}: {text[:MAX_SHOWN_CHARS]}.", path or None)

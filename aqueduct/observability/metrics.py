@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from aqueduct.errors import ErrorType
@@ -19,12 +26,14 @@ KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-_TOKEN_TYPES: Final = ("input", "cached", "cache_write", "output", "reasoning")
+_TOKEN_TYPES: Final = ("input", "cached", "cache_write", "output", "reasoning", "audio_in", "audio_out")
 MAX_LABEL_SETS: Final = 10_000
-CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 RequestLabels = tuple[str, str, str, str, str]
-TokenCounts = tuple[int, int, int, int, int]
+TokenCounts = tuple[int, int, int, int, int, int, int]
+# The library would add a second series to every counter, and only where there is one worker.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no annotation here
 
 
 class Metrics:
@@ -104,7 +113,7 @@ class Metrics:
         times[2].observe(overhead_s)
 
     def tokens(self, model: str, counts: TokenCounts, source: str) -> None:
-        """Count tokens by type: input, cached, cache write, output, reasoning."""
+        """Count tokens by type: input, cached, cache write, output, reasoning, audio in and out."""
         children = self._token_children.get(model)
         if children is None:
             made = tuple(self._tokens.labels(model, kind) for kind in _TOKEN_TYPES)

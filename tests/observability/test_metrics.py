@@ -23,7 +23,7 @@ NAMES = {
 def test_metrics_exposition_parses_and_has_the_documented_names() -> None:
     metrics = Metrics()
     metrics.request(("/v1/x", "m", "p", "200", ""), 0.5, 0.1, 0.001)
-    metrics.tokens("m", (10, 2, 0, 5, 0), "provider")
+    metrics.tokens("m", (10, 2, 0, 5, 0, 3, 1), "provider")
     metrics.attempt("d", "ok")
     metrics.rows("written", 3)
 
@@ -32,7 +32,10 @@ def test_metrics_exposition_parses_and_has_the_documented_names() -> None:
     assert set(families) >= NAMES
     tokens = {sample.labels["type"]: sample.value for sample in families["aqueduct_tokens"].samples
               if sample.name == "aqueduct_tokens_total"}  # fmt: skip
-    assert (tokens["input"], tokens["cached"], tokens["output"]) == (10, 2, 5)
+    assert tokens == {
+        "input": 10, "cached": 2, "cache_write": 0, "output": 5, "reasoning": 0, "audio_in": 3, "audio_out": 1,
+    }  # fmt: skip
+    assert not [name for name in families if name.endswith("_created")], "a second series for every counter"
     for family in families.values():
         for sample in family.samples:
             assert not {"user", "token", "token_id", "org"} & set(sample.labels)
