@@ -5,7 +5,7 @@ import asyncio
 from litestar.types import Send
 
 from aqueduct.api.event_stream import PING
-from aqueduct.api.headers import stream_headers
+from aqueduct.api.headers import as_headers, stream_head
 from aqueduct.pipeline.context import RequestContext
 
 
@@ -41,5 +41,7 @@ class EarlyHead:
         if not context.begun_early:
             context.begun_early = True
             context.status = 200
-            await self._send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
+            await self._send(
+                {"type": "http.response.start", "status": 200, "headers": as_headers(stream_head(context))}
+            )
         await self._send({"type": "http.response.body", "body": PING, "more_body": True})

@@ -13,7 +13,7 @@ from aqueduct.api.direct_write import DirectWrite, direct_write
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.headers import stream_headers
+from aqueduct.api.headers import as_headers, stream_head
 from aqueduct.errors import ErrorType, shutting_down
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
@@ -104,7 +104,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             if context.begun_early:
                 context.begun_early = False  # from here on the stream tells its failures itself
             else:
-                await send({"type": "http.response.start", "status": 200, "headers": stream_headers(context)})
+                await send({"type": "http.response.start", "status": 200, "headers": as_headers(stream_head(context))})
             self._begun = True
             self._direct = direct_write(send)
             self._gateway.stream_watch.add(self)

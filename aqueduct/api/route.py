@@ -16,12 +16,13 @@ from aqueduct.api.authentication import authenticate
 from aqueduct.api.body import ClientGoneError, read_json_body
 from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.closing import close_request
+from aqueduct.api.direct_write import write_whole
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.early_head import EarlyHead
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.headers import client_request_id, json_headers, note_wishes
+from aqueduct.api.headers import as_headers, client_request_id, json_head, note_wishes
 from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
 from aqueduct.pipeline.context import RequestContext
@@ -124,8 +125,10 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         result = await execute(gateway.pipeline, spec, request, extra_params, context)
         data = _encode(result.body)
         context.status = 200
-        await send({"type": "http.response.start", "status": 200, "headers": json_headers(context, len(data))})
-        await send({"type": "http.response.body", "body": data, "more_body": False})
+        head = json_head(context, len(data))
+        if not write_whole(send, head, data):
+            await send({"type": "http.response.start", "status": 200, "headers": as_headers(head)})
+            await send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def _fail(self, wire: WireError, context: RequestContext, send: Send) -> None:
         begun = context.status == 200
@@ -136,7 +139,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             return  # else the head is out, and the connection is closed by the server
         context.status = wire.status
         data = encode_error(wire.body)
-        headers = [*json_headers(context, len(data)), *wire.headers()]
+        headers = [*as_headers(json_head(context, len(data))), *wire.headers()]
         await send({"type": "http.response.start", "status": wire.status, "headers": headers})
         await send({"type": "http.response.body", "body": data, "more_body": False})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aqueduct.api.headers import MAX_VALUE_CHARS, client_request_id, json_headers, stream_headers
+from aqueduct.api.headers import MAX_VALUE_CHARS, as_headers, client_request_id, json_head, stream_head
 from aqueduct.ids import RequestIds
 from aqueduct.pipeline.context import RequestContext
 
@@ -14,7 +14,7 @@ def test_hostile_names_cannot_inject_headers() -> None:
     context.model = context.provider = context.deployment_id = HOSTILE
     context.dropped_params = (HOSTILE, HOSTILE)
 
-    for _, value in (*json_headers(context, 1), *stream_headers(context)):
+    for _, value in (*as_headers(json_head(context, 1)), *as_headers(stream_head(context))):
         assert all(32 <= byte < 127 for byte in value)
         assert len(value) <= MAX_VALUE_CHARS
 
