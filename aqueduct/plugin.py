@@ -1,13 +1,11 @@
 """Composes the application: registers the routes and hands them the gateway that the lifespan starts and stops."""
 
-from collections.abc import Mapping
-
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.handlers import asgi
 from litestar.plugins import InitPlugin
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 from typing_extensions import override
 
 from aqueduct.api.chat import CHAT
@@ -15,6 +13,7 @@ from aqueduct.api.completions import COMPLETIONS
 from aqueduct.api.cors import Cors
 from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.health import live, metrics, ready
+from aqueduct.api.hot_paths import HotPaths
 from aqueduct.api.lost_methods import LostMethods
 from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
@@ -28,22 +27,6 @@ from aqueduct.errors import GatewayError
 from aqueduct.lifespan import build_gateway, running
 from aqueduct.pipeline.spec import BodyT, ChunkT, RequestT
 from aqueduct.settings import Settings
-
-
-class HotPaths:
-    """Answers the paths that carry the traffic by one look into a dictionary, and leaves the others to the router.
-
-    An exception handler around `send`, the check of the host and the routing cost 15-20 us a request (decision record
-    0011); the operations tell their own failures and need none of them.
-    """
-
-    def __init__(self, hot: Mapping[str, ASGIApp], router: ASGIApp) -> None:
-        self._hot = hot
-        self._router = router
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._hot.get(scope["path"], self._router)(scope, receive, send)
 
 
 class GatewayPlugin(InitPlugin):

@@ -17,7 +17,7 @@ from upstreams.dialects.base import UPSTREAM_KEY
 from upstreams.dialects.bedrock import SIGNING_ID, SIGNING_SECRET
 
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.http_protocol import BoundedHttpProtocol
+from aqueduct.api.hot_protocol import HotHttpProtocol
 from aqueduct.app import create_app
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.config.apply import Request, apply
@@ -121,7 +121,7 @@ def _serve(settings: Settings) -> Iterator[RunningGateway]:
         host="127.0.0.1",
         port=0,
         loop="uvloop",
-        http=BoundedHttpProtocol,
+        http=HotHttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from litestar.types import Receive, Scope
+from litestar.types import Receive
 
 from aqueduct.api.body_budget import BodyLease
+from aqueduct.api.hot_protocol import take_whole
 from aqueduct.errors import ErrorType, GatewayError
 
 _JSON: Final = b"application/json"
@@ -18,17 +19,23 @@ class ClientGoneError(Exception):
 
 
 async def read_json_body(
-    scope: Scope, receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
 ) -> tuple[list[bytes], int]:
     """Return the body in the pieces in which it came, and its size in bytes.
 
     Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
     """
-    length, media_type = _declared(scope["headers"])
+    length, media_type = _declared(headers)
     if media_type is not None and not _is_json(media_type):
         raise _unsupported("Send the request as JSON, with 'content-type: application/json'.")
     if length is not None and length > max_bytes:
         raise _too_large(max_bytes)
+    whole = take_whole(receive)
+    if whole is not None:
+        if len(whole) > max_bytes:
+            raise _too_large(max_bytes)
+        lease.take(len(whole))
+        return [whole], len(whole)
     pieces: list[bytes] = []
     size = 0
     more = True

@@ -6,12 +6,22 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from aqueduct.auth.credentials import CREDENTIAL_HEADERS
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.usage.pricing import to_text
 
 Headers = list[tuple[bytes, bytes]]
 MAX_CLIENT_ID_CHARS: Final = 128
 MAX_VALUE_CHARS: Final = 2048
+_READ: Final = CREDENTIAL_HEADERS | {
+    b"content-encoding",
+    b"content-length",
+    b"content-type",
+    b"x-aqueduct-include-cost",
+    b"x-aqueduct-include-provider-headers",
+    b"x-client-request-id",
+    b"x-request-id",
+}
 _INCLUDE: Final = b"x-aqueduct-include-"
 _TOKEN: Final = re.compile(r"[a-z0-9-]{1,100}")
 _STREAM: Final = (
@@ -36,6 +46,11 @@ def as_headers(head: bytes) -> Headers:
     """Return header lines in the form that the server's messages have."""
     pairs = [line.partition(b": ") for line in head.split(b"\r\n")[:-1]]
     return [(name, value) for name, _, value in pairs]
+
+
+def relevant(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers of a request that an operation reads, in their order; SDKs send twenty others."""
+    return [header for header in headers if header[0] in _READ]
 
 
 def client_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

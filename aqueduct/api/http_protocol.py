@@ -128,9 +128,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._in_body = True
-        self._stop_timer()
+        self._end_head()
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             self.cycle.chunked_encoding = False  # such a client does not know chunks, and reads to the end
@@ -166,6 +164,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's annotation leaves out the None
         return cycle is not None and cycle.response_complete and not self._in_body
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        self._in_body = True
+        self._stop_timer()
 
     def _start_timer(self) -> None:
         self._head_timer = self.loop.call_later(self._head_timeout_s, self._refuse, _HEAD_TIMEOUT)

@@ -22,7 +22,7 @@ from aqueduct.api.early_head import EarlyHead
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.headers import as_headers, client_request_id, json_head, note_wishes
+from aqueduct.api.headers import Headers, as_headers, client_request_id, json_head, note_wishes, relevant
 from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
 from aqueduct.pipeline.context import RequestContext
@@ -54,10 +54,11 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         try:
             if http["method"] != "POST":
                 raise _method_not_allowed()
-            context.client_request_id = client_request_id(scope["headers"])
-            context.principal = authenticate(gateway, scope["headers"])
-            note_wishes(scope["headers"], context)
-            body = await self._read(scope, receive, lease)
+            headers = relevant(http["headers"])
+            context.client_request_id = client_request_id(headers)
+            context.principal = authenticate(gateway, headers)
+            note_wishes(headers, context)
+            body = await self._read(headers, receive, lease)
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
@@ -83,13 +84,13 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             gateway.inflight -= 1
             close_request(gateway, context, reason)
 
-    async def _read(self, scope: Scope, receive: Receive, lease: BodyLease) -> bytes:
+    async def _read(self, headers: Headers, receive: Receive, lease: BodyLease) -> bytes:
         gateway = self._gateway
         if gateway.recorder.is_full or gateway.draining:
             raise overloaded()
         settings = gateway.settings
         pieces, size = await read_json_body(
-            scope, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
+            headers, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
         if len(pieces) == 1:
             return pieces[0]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 MAX_TOKEN_BYTES = 512
+CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _SCHEME = b"bearer "
 _TOKEN_BYTES = bytes(range(0x21, 0x7F))  # visible ASCII: no spaces, no controls, nothing above 127
 
@@ -33,7 +34,7 @@ def credentials_from_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes | 
     """
     token: bytes | None = None
     for name, value in headers:
-        if name not in _NAMES:
+        if name not in CREDENTIAL_HEADERS:
             continue
         found = value.strip(b" \t")
         if name == b"authorization":
@@ -46,6 +47,3 @@ def credentials_from_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes | 
             return Refusal.CONFLICTING
         token = found
     return Refusal.MISSING if token is None else token
-
-
-_NAMES = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
