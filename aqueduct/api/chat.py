@@ -1,9 +1,10 @@
 """Chat completions: the hub's own dialect, as a value for the one pipeline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, ReasoningBack, Result, SupportsChat
 from aqueduct.api import answer_form
@@ -11,7 +12,7 @@ from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.meter import text_chars
-from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec
+from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec, answers
 from aqueduct.vault import keys, states
 from schemas.chat_request import (
     AssistantMessage,
@@ -22,7 +23,7 @@ from schemas.chat_request import (
     RefusalPart,
     TextPart,
 )
-from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
 
 MEDIA_PART_CHARS: Final = 3000
@@ -60,13 +61,13 @@ def content_chars(chunk: ChatCompletionChunk) -> int:
     for choice in chunk.choices:
         delta = choice.delta
         if delta.content:
-            chars += len(delta.content)
+            chars += _chars(delta.content)
         if delta.reasoning_content:
-            chars += len(delta.reasoning_content)
+            chars += _chars(delta.reasoning_content)
         if delta.tool_calls:
             chars += sum(_call_chars(call.function, call.custom) for call in delta.tool_calls)
         if delta.refusal:
-            chars += len(delta.refusal)
+            chars += _chars(delta.refusal)
         if delta.reasoning_details or delta.audio or delta.images or delta.function_call:
             chars += 1
     return chars
@@ -77,15 +78,19 @@ def _call_chars(function: object, custom: object) -> int:
     for part in (function, custom):
         for name in ("name", "arguments", "input"):
             value = getattr(part, name, UNSET)
-            chars += len(value) if isinstance(value, str) else 0
+            chars += _chars(value) if isinstance(value, str) else 0
     return chars
+
+
+def _chars(text: str) -> int:
+    return len(text) if text.isascii() else text_chars(text)
 
 
 def _output_chars(body: ChatCompletion) -> int:
     chars = 0
     for choice in body.choices:
         message = choice.message
-        chars += len(message.content or "") + len(message.reasoning_content or "") + len(message.refusal or "")
+        chars += sum(map(_chars, (message.content or "", message.reasoning_content or "", message.refusal or "")))
         for call in message.tool_calls or ():
             chars += _call_chars(getattr(call, "function", None), getattr(call, "custom", None))
     return chars
@@ -112,6 +117,25 @@ def _chunk_finish_reason(chunk: ChatCompletionChunk) -> str | None:
         if choice.finish_reason is not None:
             return choice.finish_reason
     return None
+
+
+def _cut(like: ChatCompletionChunk, numbers: Collection[int]) -> ChatCompletionChunk:
+    return ChatCompletionChunk(
+        id=like.id,
+        choices=[ChunkChoice(index=number, delta=ChoiceDelta(), finish_reason="length") for number in numbers],
+        created=like.created,
+        model=like.model,
+        service_tier=like.service_tier,
+        system_fingerprint=like.system_fingerprint,
+    )
+
+
+def _choices(chunk: ChatCompletionChunk) -> Collection[int]:
+    return [choice.index for choice in chunk.choices]
+
+
+def _bounded(request: ChatRequest, tokens: int) -> ChatRequest:
+    return replace(request, max_completion_tokens=max(1, tokens // answers(request)))
 
 
 def _finish_reason(body: ChatCompletion) -> str | None:
@@ -182,12 +206,15 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     prompt_chars=_prompt_chars,
     output_chars=_output_chars,
     validate=_validate,
+    bounded=_bounded,
     stream=StreamSpec(
         open=_open,
         content_chars=content_chars,
         mask_usage=_mask_usage,
         usage_chunk=_usage_chunk,
         finish_reason=_chunk_finish_reason,
+        cut=_cut,
+        choices=_choices,
     ),
     form=FormSpec(
         schema=answer_form.schema,

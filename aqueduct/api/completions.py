@@ -1,12 +1,15 @@
 """Legacy text completions, as a value for the one pipeline."""
 
+from collections.abc import Collection
 from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, Result, SupportsCompletions
 from aqueduct.dialects.decode import RequestDecoder, require_one_kind
-from aqueduct.pipeline.meter import chars_of
-from aqueduct.pipeline.spec import OperationSpec, StreamSpec
-from schemas.completions import Completion, CompletionRequest
+from aqueduct.pipeline.meter import chars_of, text_chars
+from aqueduct.pipeline.spec import OperationSpec, StreamSpec, answers
+from schemas.completions import Completion, CompletionChoice, CompletionRequest
 from schemas.usage import Usage
 
 
@@ -27,7 +30,7 @@ def _supporting(adapter: object) -> SupportsCompletions:
 
 
 def _content_chars(chunk: Completion) -> int:
-    return sum(len(choice.text) for choice in chunk.choices)
+    return sum(text_chars(choice.text) for choice in chunk.choices)
 
 
 def _mask_usage(chunk: Completion) -> None:
@@ -43,6 +46,24 @@ def _usage_chunk(like: Completion, usage: Usage) -> Completion:
         system_fingerprint=like.system_fingerprint,
         usage=usage.to_completion_usage(),
     )
+
+
+def _cut(like: Completion, numbers: Collection[int]) -> Completion:
+    return Completion(
+        id=like.id,
+        choices=[CompletionChoice(text="", index=number, finish_reason="length") for number in numbers],
+        created=like.created,
+        model=like.model,
+        system_fingerprint=like.system_fingerprint,
+    )
+
+
+def _choices(chunk: Completion) -> Collection[int]:
+    return [choice.index for choice in chunk.choices]
+
+
+def _bounded(request: CompletionRequest, tokens: int) -> CompletionRequest:
+    return replace(request, max_tokens=max(1, tokens // answers(request)))
 
 
 def _finish_reason(body: Completion) -> str | None:
@@ -74,11 +95,14 @@ COMPLETIONS: Final = OperationSpec[CompletionRequest, Completion, Completion](
     prompt_chars=_prompt_chars,
     output_chars=_content_chars,
     validate=_validate,
+    bounded=_bounded,
     stream=StreamSpec(
         open=_open,
         content_chars=_content_chars,
         mask_usage=_mask_usage,
         usage_chunk=_usage_chunk,
         finish_reason=_finish_reason,
+        cut=_cut,
+        choices=_choices,
     ),
 )

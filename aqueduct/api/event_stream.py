@@ -1,6 +1,8 @@
 """A streamed answer: sends it, and owns settling it, whichever way it ends."""
 
 import asyncio
+import math
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Generic
@@ -18,8 +20,8 @@ from aqueduct.errors import ErrorType, shutting_down
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
-from aqueduct.pipeline.meter import settled_usage
-from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_usage
+from aqueduct.pipeline.meter import CHARS_PER_TOKEN, settled_usage
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, answers, wants_usage
 from aqueduct.usage.pricing import to_text
 from schemas.chat_response import CompletionUsage
 from schemas.usage import Usage
@@ -44,10 +46,13 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
 
     __slots__ = (
         "_abandoned",
+        "_allowed_chars",
         "_begun",
+        "_beyond",
         "_complete",
         "_context",
         "_direct",
+        "_finished",
         "_gateway",
         "_include_usage",
         "_last_chunk",
@@ -56,10 +61,12 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         "_opened",
         "_output_chars",
         "_prompt_chars",
+        "_request",
         "_send",
         "_settled",
         "_spec",
         "_task",
+        "_within_chars",
         "last_sent",
         "sending_since",
     )
@@ -76,10 +83,15 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._spec = spec
         self._context = context
         self._opened = opened
+        self._request = request
         self._model = request.model
         self._include_usage = wants_usage(request)
         self._prompt_chars = spec.prompt_chars(request)
         self._output_chars = 0
+        self._allowed_chars = self._bound()
+        self._finished: set[int] = set()
+        self._beyond: list[bytes] = []
+        self._within_chars = 0
         self._last_chunk: ChunkT | None = None
         self._send: Send | None = None
         self._direct: DirectWrite | None = None
@@ -159,24 +171,87 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         """Send all chunks; returns what broke the stream off, if anything did."""
         stream = self._opened.stream
         try:
-            await self._write(self._encode(self._opened.held))
+            if not await self._sent(self._opened.held):
+                return None
             if self._direct is not None:
-                while not await stream.push(self._take):
+                while not await stream.push(self._take) or self._beyond:
+                    if not await self._may_go_on():
+                        break
                     await self._write(b"")  # returns once the client has caught up
                 return None
             async for chunks in stream:
-                await self._write(self._encode(chunks))
+                if not await self._sent(chunks):
+                    break
         except ProviderError as error:
             return error
         return None
 
     def _take(self, chunks: Sequence[ChunkT]) -> bool:
-        """Send chunks from where they arrive; False where the client does not keep up with them."""
+        """Send chunks from where they arrive; False where the client does not keep up, or limits must be asked."""
         direct = self._direct
         if direct is None:
             raise TypeError
         self.last_sent = self._loop.time()
-        return direct(self._encode(chunks))
+        before = self._output_chars
+        events = self._events(chunks)
+        if self._output_chars > self._allowed_chars and self._is_open:
+            fitting = self._within(chunks, events, before)
+            if fitting:
+                direct(fitting)
+            return False
+        return direct(b"".join(events))
+
+    async def _sent(self, chunks: Sequence[ChunkT]) -> bool:
+        """Send chunks; False where the answer ends here by its limits."""
+        before = self._output_chars
+        events = self._events(chunks)
+        if self._output_chars > self._allowed_chars and self._is_open:
+            await self._write(self._within(chunks, events, before))
+            return await self._may_go_on()
+        await self._write(b"".join(events))
+        return True
+
+    def _bound(self) -> int:
+        """Return how many characters the answer may have by what is reserved for it."""
+        reservation = self._opened.reservation
+        if reservation is None or reservation.max_output is None:
+            return sys.maxsize
+        return int(reservation.max_output * CHARS_PER_TOKEN)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether a choice has not ended yet."""
+        return len(self._finished) < answers(self._request)
+
+    def _within(self, chunks: Sequence[ChunkT], events: list[bytes], chars: int) -> bytes:
+        """Return what of the chunks stays within the reservation, and keep the rest; `chars` came before them."""
+        stream_spec = self._spec.stream
+        fitting = 0
+        for chunk in chunks if stream_spec is not None else ():
+            more = 0 if stream_spec is None else stream_spec.content_chars(chunk)
+            if chars + more > self._allowed_chars:
+                break
+            chars += more
+            fitting += 1
+        self._beyond, self._within_chars = events[fitting:], chars
+        return b"".join(events[:fitting])
+
+    async def _may_go_on(self) -> bool:
+        """Reserve more for an answer that has outgrown its reservation; where there is no more, it ends here."""
+        reservation, beyond = self._opened.reservation, self._beyond
+        if not beyond or reservation is None:
+            return True
+        self._beyond = []
+        if await reservation.extend(math.ceil(self._output_chars / CHARS_PER_TOKEN)):
+            self._allowed_chars = self._bound()
+            await self._write(b"".join(beyond))
+            return True
+        self._output_chars = self._within_chars
+        like, stream_spec = self._last_chunk, self._spec.stream
+        left = set(range(answers(self._request))) - self._finished
+        if like is not None and stream_spec is not None:
+            await self._write(b"".join(self._events((stream_spec.cut(like, sorted(left)),))))
+        return False
 
     async def _write(self, data: bytes) -> None:
         if self._send is None:
@@ -185,7 +260,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.sending_since = 0.0
 
-    def _encode(self, chunks: Sequence[ChunkT]) -> bytes:
+    def _events(self, chunks: Sequence[ChunkT]) -> list[bytes]:
         stream_spec = self._spec.stream
         if stream_spec is None:
             raise TypeError
@@ -202,11 +277,12 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
                 self._opened.form.collector.feed(chunk)
             if reason is not None:
                 self._context.finish_reason = reason
+                self._finished.update(stream_spec.choices(chunk))
                 if self._opened.kept is not None:
                     self._opened.kept.keep()  # before the client can come back with the calls
             events.append(b"data: %b\n\n" % _encode(chunk))
             self._last_chunk = chunk
-        return b"".join(events)
+        return events
 
     def _settle(self, failure: ProviderError | None) -> bytes:
         """Book what was consumed, once; returns the stream's last bytes."""

@@ -77,19 +77,23 @@ class Leases:
         """Return the reservation, the counter that refuses it, or that nobody could be asked."""
         try:
             async with asyncio.timeout(WAIT_S):
+                wanted = takes
                 for _ in range(MAX_ROUNDS):
-                    held = self.ledger.reserve(takes)
+                    held = self.ledger.reserve(wanted)
                     if held is not None:
                         return held
                     refused = self.ledger.refusal(takes)
                     if refused is not None:
                         return refused
-                    if not await self._next_answer(takes):
-                        return Unreachable.UNREACHABLE
+                    is_reachable = await self._next_answer(takes)
+                    wanted = self.ledger.reduced(takes)  # the whole was asked for: what has come must do
+                    if not is_reachable:
+                        return self.ledger.reserve(wanted) or Unreachable.UNREACHABLE
         except TimeoutError:
-            return Unreachable.UNREACHABLE
-        lacking = self.ledger.lacking(takes)  # others were quicker each time
-        return lacking[0].account if lacking else self.ledger.take(takes)
+            return self.ledger.reserve(self.ledger.reduced(takes)) or Unreachable.UNREACHABLE
+        wanted = self.ledger.reduced(takes)  # others were quicker each time
+        lacking = self.ledger.lacking(wanted)
+        return lacking[0].account if lacking else self.ledger.take(wanted)
 
     async def refresh(self, accounts: Sequence[Account]) -> bool:
         """Learn where counters stand; False where nobody could be asked in time."""
@@ -118,6 +122,7 @@ class Leases:
             if not (self._waiting or self.ledger.size):
                 continue  # nobody is limited
             answered = await self._exchange()
+            await asyncio.sleep(0)  # those who waited take what has come, before the next batch gives back what is idle
             if not answered:
                 await asyncio.sleep(RETRY_S)
 

@@ -26,10 +26,16 @@ MAX_ITEMS: Final = 2_000
 
 
 class Take(NamedTuple):
-    """What a request wants of one counter."""
+    """What a request wants of one counter, and what it would do with; `least` None: nothing less."""
 
     account: Account
     amount: int
+    least: int | None = None
+
+    @property
+    def needed(self) -> int:
+        """What must be there."""
+        return self.amount if self.least is None else self.least
 
 
 class Held(NamedTuple):
@@ -152,11 +158,21 @@ class Ledger:
             take for take in takes if take.account.is_enforced and take.amount > (take.account.slack if valid else 0)
         ]
 
+    def reduced(self, takes: Sequence[Take]) -> list[Take]:
+        """Return the takes as far as what is held goes, none below its least."""
+        valid = self.is_valid
+        return [
+            take
+            if take.least is None or not take.account.is_enforced
+            else Take(take.account, max(take.least, min(take.amount, take.account.slack if valid else 0)), take.least)
+            for take in takes
+        ]
+
     def take(self, takes: Sequence[Take]) -> tuple[Held, ...]:
         """Take unconditionally."""
         now = self.now_ms
         held: list[Held] = []
-        for account, amount in takes:
+        for account, amount, _ in takes:
             slot = account.limit.slots.slot(now)
             account.take(amount, slot)
             account.last_used = now
@@ -164,14 +180,19 @@ class Ledger:
             held.append(Held(account, amount, slot, account.epoch))
         return tuple(held)
 
-    def settle(self, held: Iterable[Held], actual: Mapping[str, int]) -> bool:
+    def settle(self, held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held] = ()) -> bool:
         """Give back what was not used of each metric, or take what was used beyond; True where others may wait for it.
 
-        Metrics that `actual` does not name keep what they hold; slots all come back.
+        Metrics that `actual` does not name keep what they hold; slots all come back. `further` is what was reserved
+        of the same counters later on: it is used after what is `held`.
         """
         wanted = False
-        for account, amount, slot, epoch in held:
-            used = 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
+        spent = _split(held, actual, further) if further else None
+        for index, (account, amount, slot, epoch) in enumerate((*held, *further)):
+            if spent is not None:
+                used = spent[index]
+            else:
+                used = 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
             if used == amount:
                 continue
             if used > amount:
@@ -184,17 +205,18 @@ class Ledger:
     def refusal(self, takes: Sequence[Take]) -> Account | None:
         """Return the counter that is known to have too little, so that nobody needs to be asked."""
         now = self.now_ms
-        for account, amount in takes:
-            if account.refused_until > now and amount - max(account.slack, 0) >= account.refused_below > 0:
+        for take in takes:
+            account = take.account
+            if account.refused_until > now and take.needed - max(account.slack, 0) >= account.refused_below > 0:
                 return account
         return None
 
     def ask(self, takes: Iterable[Take]) -> None:
         """Want credits in the next batch; several requests may want of one counter."""
-        for account, amount in takes:
-            total, least = self._asked.get(account, (0, amount))
-            self._asked[account] = (total + amount, min(least, amount))
-            self._active[account] = None
+        for take in takes:
+            total, least = self._asked.get(take.account, (0, take.needed))
+            self._asked[take.account] = (total + take.amount, min(least, take.needed))
+            self._active[take.account] = None
 
     def peek(self, accounts: Iterable[Account]) -> None:
         """Want to know in the next batch where counters stand."""
@@ -301,3 +323,18 @@ class Ledger:
     def open_deltas(self) -> int:
         """Return what was spent and is not reported, of all counters; for tests and metrics."""
         return sum(positive(account.pending.values()) for account in self._active)
+
+
+def _split(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
+    """Return what was used of each reservation: of a counter's later ones what its first does not cover."""
+    first = {one.account: one.amount for one in held}
+    used = {
+        account: 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
+        for account, amount in first.items()
+    }
+    later: list[int] = []
+    for account, amount, _, _ in further:
+        part = min(max(0, used[account] - first[account]), amount)
+        used[account] -= part
+        later.append(part)
+    return [*used.values(), *later]

@@ -30,8 +30,19 @@ class Demand(Struct, frozen=True):
 class Reservation(Protocol):
     """What a request may consume."""
 
-    async def attempt(self, deployment: Deployment) -> None:
+    max_output: int | None
+    """The tokens of output that are reserved where the client set no bound: the gateway's then. None: it has none."""
+
+    async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
         """Check that there is enough for one more attempt after the first, or raise `GatewayError`."""
+        ...
+
+    async def extend(self, output: int) -> bool:
+        """Raise `max_output` to so many tokens or more; False where that cannot be reserved: the answer must end."""
+        ...
+
+    def narrow(self) -> bool:
+        """Lower `max_output` to the least that will do, once; False where it cannot be lowered."""
         ...
 
     def settle(self, usage: Usage | None) -> None:

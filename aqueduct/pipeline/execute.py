@@ -29,6 +29,7 @@ from schemas.usage import Usage
 
 MAX_HELD_CHUNKS: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
+OUTPUT_BOUNDS: Final = frozenset({"max_tokens", "max_completion_tokens"})
 _encode = msgspec.json.Encoder().encode
 AttemptT = TypeVar("AttemptT")
 HeldT = TypeVar("HeldT", bound=OperationBody)
@@ -96,11 +97,12 @@ async def execute(
         nonlocal pending
         pending = asked
         if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment)
+            await admitted.reservation.attempt(deployment, partial(spec.prompt_chars, asked))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         asked = asked if recall is None else await recall.asked(asked, adapter, call)
-        result = await _observed(pipeline, context, spec.call(adapter, asked, call))
+        made = _within(spec, admitted.reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
+        result = await _observed(pipeline, context, made)
         context.answered = _usage(spec, asked, result)
         context.service_tier = getattr(result.body, "service_tier", None) or None
         return result
@@ -154,11 +156,13 @@ async def execute_stream(
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
         if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment)
+            await admitted.reservation.attempt(deployment, partial(spec.prompt_chars, request))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         asked = request if recall is None else await recall.asked(request, adapter, call)
-        return await _observed(pipeline, context, _open(spec, adapter, asked, call, context))
+        reservation = admitted.reservation
+        made = _within(spec, reservation, asked, lambda bounded: _open(spec, adapter, bounded, call, context))
+        return await _observed(pipeline, context, made)
 
     try:
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
@@ -180,6 +184,34 @@ async def execute_stream(
     kept = None if recall is None else recall.kept_stream(request)
     form = form_check(pipeline.checker, spec, admitted.model, request, context)
     return OpenStream(held, stream, admitted.reservation, kept, None if form is None else form.streamed())
+
+
+def _within(
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    reservation: Reservation | None,
+    request: RequestT,
+    make: Callable[[RequestT], Awaitable[AttemptT]],
+) -> Awaitable[AttemptT]:
+    """Make a call; where the client set no bound on the output and limits do, the provider is told theirs."""
+    if reservation is None or reservation.max_output is None or spec.bounded is None:
+        return make(request)
+    return _bounded(spec.bounded, reservation, request, make)
+
+
+async def _bounded(
+    bounded: Callable[[RequestT, int], RequestT],
+    reservation: Reservation,
+    request: RequestT,
+    make: Callable[[RequestT], Awaitable[AttemptT]],
+) -> AttemptT:
+    """Make a call with the reservation's bound, and once more with its least where the model cannot have as much."""
+    try:
+        return await make(bounded(request, reservation.max_output or 1))
+    except ProviderError as error:
+        is_ours = error.kind is ErrorKind.CONTEXT_LENGTH or error.param in OUTPUT_BOUNDS
+        if not (is_ours and error.kind.is_callers_fault and reservation.narrow()):
+            raise
+    return await make(bounded(request, reservation.max_output or 1))
 
 
 def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, result: Result[BodyT]) -> Usage:

@@ -1,6 +1,6 @@
 """An endpoint family as a value: what the one pipeline must know of chat, completions or embeddings."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
@@ -65,8 +65,13 @@ def max_output(request: object) -> int | None:
     bound: object = newer if isinstance(newer, int) else getattr(request, "max_tokens", None)
     if not isinstance(bound, int):
         return None
-    choices: object = getattr(request, "n", None)
-    return max(0, bound) * (max(1, choices) if isinstance(choices, int) else 1)
+    return max(0, bound) * answers(request)
+
+
+def answers(request: object) -> int:
+    """Return how many answers a request has written for it; with `best_of`, those that it does not get count too."""
+    asked: list[object] = [getattr(request, name, None) for name in ("n", "best_of")]
+    return max(1, *(number for number in asked if isinstance(number, int)), 1)
 
 
 class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
@@ -81,6 +86,10 @@ class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
     usage_chunk: Callable[[ChunkT, Usage], ChunkT]
     """Builds the extra last chunk with the usage, like the given chunk in id and time."""
     finish_reason: Callable[[ChunkT], str | None]
+    cut: Callable[[ChunkT, Collection[int]], ChunkT]
+    """Builds the chunk that ends choices of these numbers with `length`, like the given chunk in id and time."""
+    choices: Callable[[ChunkT], Collection[int]]
+    """The numbers of the choices in a chunk."""
 
 
 class StateCollector(Protocol[ChunkT_contra]):
@@ -163,6 +172,8 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     """Characters of text in an answer, for estimates."""
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
+    bounded: Callable[[RequestT, int], RequestT] | None = None
+    """The request with a bound on the output in tokens, all answers together, for operations that have one."""
     stream: StreamSpec[RequestT, ChunkT] | None = None
     form: FormSpec[RequestT, BodyT, ChunkT] | None = None
     """For operations whose answers can be asked for in a form."""

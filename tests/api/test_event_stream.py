@@ -46,6 +46,7 @@ class Upstream:
 class Reservation:
     def __init__(self) -> None:
         self.settled: list[Usage | None] = []
+        self.max_output: int | None = None
 
     def settle(self, usage: Usage | None) -> None:
         self.settled.append(usage)

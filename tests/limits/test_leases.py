@@ -183,3 +183,24 @@ async def test_warm_admission_over_six_limits_costs_less_than_50_us(database_url
                 leases.ledger.settle(held, {"requests": 1})
             best = min(best, (time.process_time() - begun) / 200)
         assert best < 50e-6
+
+
+async def test_requests_that_would_do_with_less_share_what_there_is(database_url, make_limit):
+    applied = await make_limit("total_tokens", 3_000, "hour")
+    async with replica(database_url) as (leases, _):
+        account = leases.ledger.account(applied)
+        outcomes = await asyncio.gather(*(leases.acquire([Take(account, 2_000, 700)]) for _ in range(8)))
+        held = [outcome[0].amount for outcome in outcomes if isinstance(outcome, tuple)]
+        assert held == [2_000, 1_000]
+        leases.ledger.settle(outcomes[0], {"total_tokens": 1_200})
+        assert await until_held(leases, [Take(account, 2_000, 700)]) == 800
+
+
+async def until_held(leases: Leases, takes: list[Take]) -> int:
+    """Return what was reserved once something was: a refusal is repeated for 0.1 s."""
+    for _ in range(200):
+        outcome = await leases.acquire(takes)
+        if isinstance(outcome, tuple):
+            return outcome[0].amount
+        await asyncio.sleep(0.05)
+    pytest.fail("nothing comes back")

@@ -1,0 +1,170 @@
+"""What a reservation holds over attempts and growing answers, on a ledger without a database. Traps 8 and 9."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from adapters.base import Deployment
+from aqueduct.errors import GatewayError
+from aqueduct.ids import RequestIds
+from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
+from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
+from aqueduct.limits.rules import Applied, Limit
+from aqueduct.limits.telling import unavailable
+from aqueduct.limits.windows import slots_of
+from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.reservation import LimitReservation
+from aqueduct.pipeline.worst_case import Size, affordable, amount_of, worst_cost
+from aqueduct.usage.pricing import Price, PriceList
+from schemas.usage import Usage
+
+METRICS = ("requests", "input_tokens", "output_tokens", "total_tokens", "cost")
+CHEAP = Deployment(id="cheap", model="m", provider="p", adapter="a", upstream_model="u")
+DEAR = replace(CHEAP, id="dear")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def prices(pico: int) -> PriceList:
+    return PriceList([Price("input", pico, LONG_AGO), Price("output", 2 * pico, LONG_AGO)])
+
+
+class World:
+    """Limits of one amount each, of which all is held."""
+
+    def __init__(self, amount: int, metrics: Sequence[str] = METRICS) -> None:
+        self.lengths = OutputLengths()
+        self.ledger = Ledger(lambda: 0, ttl_ms=60_000, report_ms=1_000)
+        self.ledger.take_up(self.ledger.prepare(), Answer(0, ()))
+        self.accounts = {}
+        lines = []
+        for metric in metrics:
+            limit = Limit(
+                id=uuid4(), scope="org", name="o", metric=metric, amount=amount, window="total",
+                slots=slots_of("total", calendar=False),
+            )  # fmt: skip
+            account = self.ledger.account(Applied(limit, uuid4()))
+            self.accounts[metric] = account
+            lines.append(Line(limit.id, account.member, False, amount, 0, 0, 0, 0, False, False))
+        self.ledger.ask([Take(account, amount) for account in self.accounts.values()])
+        self.ledger.take_up(self.ledger.prepare(), Answer(0, tuple(lines)))
+        self.context = RequestContext(RequestIds()(), "/v1/chat/completions", "chat")
+        self.context.price_lists = {"cheap": prices(1_000_000), "dear": prices(3_000_000)}
+
+    async def more(self, takes: Sequence[Take], *, cuts: bool) -> tuple[Held, ...]:
+        del cuts
+        held = self.ledger.reserve(takes) or self.ledger.reserve(self.ledger.reduced(takes))
+        if held is None:
+            raise unavailable()
+        return held
+
+    def settle(self, held: Sequence[Held], actual: Mapping[str, int], further: Sequence[Held]) -> None:
+        self.ledger.settle(held, actual, further)
+
+    def reservation(self, size: Size) -> LimitReservation:
+        cost = worst_cost(self.context, CHEAP, size.prompt, size.output)
+        takes = [Take(account, amount_of(metric, size, size.output, cost)) for metric, account in self.accounts.items()]
+        held = self.ledger.reserve(takes)
+        assert held is not None
+        return LimitReservation(self, held, size, CHEAP, self.context)
+
+    def spent(self) -> dict[str, int]:
+        return {metric: account.spent for metric, account in self.accounts.items()}
+
+
+async def test_another_attempt_reserves_what_the_failed_one_consumed_and_the_dearer_price() -> None:
+    world = World(10_000)
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    assert world.spent() == {
+        "requests": 1, "input_tokens": 100, "output_tokens": 200, "total_tokens": 300, "cost": 500,
+    }  # fmt: skip
+    world.context.spent = Usage(prompt_tokens=100, completion_tokens=30)
+    await reservation.attempt(DEAR, lambda: 10)
+    assert world.spent() == {
+        "requests": 1, "input_tokens": 200, "output_tokens": 230, "total_tokens": 430, "cost": 1500,
+    }  # fmt: skip
+    reservation.settle(Usage(prompt_tokens=200, completion_tokens=130))
+    assert world.spent() == {
+        "requests": 1, "input_tokens": 200, "output_tokens": 130, "total_tokens": 330, "cost": 0,
+    }  # fmt: skip
+    assert world.ledger.overrun == 0
+
+
+async def test_another_attempt_that_tokens_do_not_suffice_for_is_refused() -> None:
+    world = World(500, ("requests", "total_tokens"))
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    world.context.spent = Usage(prompt_tokens=100, completion_tokens=150)
+    with pytest.raises(GatewayError):
+        await reservation.attempt(CHEAP, lambda: 10)
+    reservation.settle(world.context.spent)
+    assert world.spent()["total_tokens"] == 250
+
+
+async def test_longer_prompt_of_another_attempt_is_reserved() -> None:
+    world = World(10_000, ("input_tokens",))
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    await reservation.attempt(CHEAP, lambda: 3_200)
+    assert world.spent() == {"input_tokens": 1_008}
+
+
+async def test_open_output_of_another_attempt_shrinks_to_what_its_price_leaves() -> None:
+    world = World(1_000, ("cost",))
+    reservation = world.reservation(Size(1, 100, 400, 50, is_open=True))
+    assert reservation.max_output == 400
+    await reservation.attempt(DEAR, lambda: 10)
+    assert reservation.max_output == 116, "(1000 - 3 * 100) / 6"
+
+
+@pytest.mark.parametrize("metric", ["output_tokens", "total_tokens", "cost"])
+async def test_answer_grows_until_nothing_is_left_and_never_beyond(metric: str) -> None:
+    world = World(5_000, (metric,))
+    reservation = world.reservation(Size(1, 100, 400, 50, is_open=True))
+    output = 0
+    while await reservation.extend(output + 37):
+        output += 37
+        assert reservation.max_output is not None
+        assert reservation.max_output >= output
+    assert world.spent()[metric] <= 5_000
+    assert output > {"output_tokens": 4_900, "total_tokens": 4_800, "cost": 2_400}[metric]
+    reservation.settle(Usage(prompt_tokens=100, completion_tokens=output))
+    assert world.ledger.overrun == 0
+    if metric != "cost":
+        assert world.spent()[metric] == output + (100 if metric == "total_tokens" else 0)
+
+
+async def test_bound_of_the_client_is_never_changed() -> None:
+    world = World(5_000)
+    reservation = world.reservation(Size(1, 100, 400, 400))
+    assert reservation.max_output is None
+    assert await reservation.extend(10_000)
+    assert not reservation.narrow()
+
+
+def test_narrow_lowers_the_bound_once() -> None:
+    reservation = World(5_000).reservation(Size(1, 100, 400, 50, is_open=True))
+    assert reservation.narrow()
+    assert reservation.max_output == 50
+    assert not reservation.narrow()
+
+
+@given(st.integers(1, 50_000), st.none() | st.integers(1, 10**6), st.integers(-5, 10**9))
+def test_open_output_is_within_the_cap_and_its_least_within_it(usual: int, cap: int | None, smallest: int) -> None:
+    output, least = open_output(usual, cap, smallest)
+    assert 1 <= least <= output
+    assert output <= max(OPEN_OUTPUT, 4 * usual)
+    assert cap is None or output <= cap
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**9))
+def test_affordable_output_never_costs_more_than_it_may(prompt: int, cost: int) -> None:
+    world = World(1)
+    output = affordable(world.context, DEAR, prompt, cost)
+    if output >= 0:
+        assert worst_cost(world.context, DEAR, prompt, output) <= cost
+        assert worst_cost(world.context, DEAR, prompt, output + 1) > cost
+    else:
+        assert worst_cost(world.context, DEAR, prompt, 0) > cost
