@@ -99,7 +99,7 @@ async def _small_body(request: AnyRequest) -> bytes:
     lease = BodyLease(gateway.bodies)
     try:
         pieces, _ = await read_json_body(
-            request.scope,
+            request.scope["headers"],
             request.receive,
             lease,
             max_bytes=MAX_ACCEPTANCE_BYTES,
