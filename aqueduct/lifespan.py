@@ -23,8 +23,8 @@ from aqueduct.api.body_budget import BodyBudget
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.stream_watch import StreamWatch
 from aqueduct.api.upkeep import Upkeep
-from aqueduct.catalog.build_models import Sources
 from aqueduct.catalog.loader import Loader
+from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool

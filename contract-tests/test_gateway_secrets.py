@@ -31,10 +31,12 @@ ARGUMENTS = "canary-of-the-arguments"
 HEADER = "canary-of-a-custom-header"
 PASSWORD = "canary-of-the-database-password"
 PATH = "canary-of-the-base-url"
+MCP_KEY = "canary-of-an-mcp-header-0123456789"
+MCP_PATH = "canary-of-an-mcp-server"
 SECRET_KEY = "Y2FuYXJ5LW9mLXRoZS1zZWNyZXQta2V5LTMyYnl0ZXM="
-CANARIES = (KEY, PROMPT, COMPLETION, ARGUMENTS, HEADER, PASSWORD, PATH, TOKEN, SECRET_KEY)
-CONFIGURED = frozenset({PATH, HEADER})
-"""What the table of providers holds because it is configuration and no secret."""
+CANARIES = (KEY, PROMPT, COMPLETION, ARGUMENTS, HEADER, PASSWORD, PATH, TOKEN, SECRET_KEY, MCP_KEY, MCP_PATH)
+CONFIGURED = frozenset({PATH, HEADER, MCP_PATH})
+"""What the tables of providers and MCP servers hold because it is configuration and no secret."""
 CONFIG = """
 orgs: [{{slug: demo, name: Demo, users: [{{email: ada@example.org, name: Ada}}]}}]
 tokens: [{{name: test, owner: "user:ada@example.org", token: env:CANARY_TOKEN}}]
@@ -46,6 +48,8 @@ providers:
     headers: {{x-custom: "{header}"}}
   - {{name: stored, adapter: openai, base_url: "{url}/{path}/v1", secret: "{key}"}}
   - {{name: nowhere, adapter: openai, base_url: "http://127.0.0.1:{dead}/{path}/v1", secret: env:CANARY_KEY}}
+mcp_servers:
+  - {{name: wiki, url: "{url}/{mcp_path}", headers: {{authorization: env:CANARY_KEY, x-key: "{mcp_key}"}}}}
 models:
   - {{name: named, deployments: [{{provider: named, upstream_model: gpt-4o-mini}}]}}
   - {{name: stored, deployments: [{{provider: stored, upstream_model: gpt-4o-mini}}]}}
@@ -111,7 +115,8 @@ def configure(url: str, upstream: Upstream, folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         dead = taken.getsockname()[1]
     path = folder / "aqueduct.yaml"
-    path.write_text(CONFIG.format(url=upstream.url, path=PATH, header=HEADER, key=KEY, dead=dead))
+    mcp = {"mcp_path": MCP_PATH, "mcp_key": MCP_KEY}
+    path.write_text(CONFIG.format(url=upstream.url, path=PATH, header=HEADER, key=KEY, dead=dead, **mcp))
     document, source = read(path)
     request = Request(
         document=document, source=source, secrets=SecretBox(SECRET_KEY), environment={"CANARY_TOKEN": TOKEN}
@@ -215,4 +220,5 @@ def test_canaries_were_really_sent(heard: Heard) -> None:
     assert heard.errors.count(b'"error"') > 30
     assert heard.log.count('"endpoint"') > 40
     assert b"aqueduct_requests_total" in heard.pages
+    assert b'"mcp_servers":["wiki"]' in heard.pages
     assert heard.usage.count("gpt-4o-mini") > 30

@@ -37,6 +37,7 @@ class Me(Struct, frozen=True, kw_only=True):
     service_account_id: UUID | None
     expires_at: float | None
     models: list[str]
+    mcp_servers: list[str]
     terms_required: str | None
     limits: tuple[Standing, ...]
     object: str = "aqueduct.me"
@@ -76,6 +77,7 @@ async def me(request: AnyRequest) -> Response[bytes]:
         service_account_id=principal.service_account_id,
         expires_at=principal.expires_at,
         models=[model.name for model in snapshot.visible_models(principal)],
+        mcp_servers=[server.name for server in snapshot.visible_mcp_servers(principal)],
         terms_required=principal.owes_terms,
         limits=await gateway.admission.standings(principal.limits),
     )

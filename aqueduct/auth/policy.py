@@ -1,11 +1,11 @@
-"""Which models a scope chain may use, decided from grants; knows no token and no database.
+"""Which models, or which MCP servers, a scope chain may use, decided from grants; knows no token and no database.
 
-Without any grant every model may be used. A scope (org, team, user or service account, token) that has at least one
-`allow` permits only what matches one of its allows; no scope permits what matches one of its denies. Every scope of
-the chain must permit, so a narrower scope can only narrow, and a deny wins. A user's token stands under the org, the
-user's teams in it (one that permits is enough), the user and the token; a service account's under the org, the team,
-the account and the token; a team's under the org, the team and the token. A pattern is a model's name, or ends
-in `*` and matches every name that begins with what is before it.
+Models and MCP servers have grants of their own, under the same rules. Without any grant all may be used. A scope (org,
+team, user or service account, token) that has at least one `allow` permits only what matches one of its allows; no
+scope permits what matches one of its denies. Every scope of the chain must permit, so a narrower scope can only narrow,
+and a deny wins. A user's token stands under the org, the user's teams in it (one that permits is enough), the user and
+the token; a service account's under the org, the team, the account and the token; a team's under the org, the team and
+the token. A pattern is a name, or ends in `*` and matches every name that begins with what is before it.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class ScopePolicy(Struct, frozen=True):
     deny: Rules = Rules()
 
     def permits(self, name: str) -> bool:
-        """Whether this scope lets a model through."""
+        """Whether this scope lets a model or server through."""
         return (self.allow is None or self.allow.match(name)) and not self.deny.match(name)
 
 
@@ -47,7 +47,7 @@ class Policy(Struct, frozen=True):
     levels: tuple[tuple[ScopePolicy, ...], ...] = ()
 
     def permits(self, name: str) -> bool:
-        """Whether a model may be used, by its public name."""
+        """Whether a model or server may be used, by its public name."""
         return all(any(scope.permits(name) for scope in level) for level in self.levels)
 
 
@@ -61,5 +61,5 @@ def rules(patterns: Iterable[str]) -> Rules:
 
 
 def is_pattern(pattern: str) -> bool:
-    """Whether a text can be matched against model names."""
+    """Whether a text can be matched against names."""
     return 0 < len(pattern) <= MAX_PATTERN_CHARS and "*" not in pattern[:-1]

@@ -17,7 +17,7 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     `team_id` of a user's token is the team that its usage is booked on: the user's only team, or the org's default
     team where the user is a member of it or of none, else none. `owes_terms` is the version of the org's terms that is
     yet to be accepted. `expires_at` is in Unix seconds: the token's own expiry, or the end of its grace after a
-    rotation where that comes first.
+    rotation where that comes first. `policy` is about models, `mcp_policy` about MCP servers.
     """
 
     token_id: UUID
@@ -30,5 +30,6 @@ class Principal(Struct, frozen=True, kw_only=True, gc=False):
     service_account_id: UUID | None = None
     expires_at: float | None = None
     policy: Policy = Policy()
+    mcp_policy: Policy = Policy()
     limits: LimitSet = NO_LIMITS
     owes_terms: str | None = None

@@ -4,12 +4,7 @@ A bad row does not take its neighbours down. Where an earlier load had a good ve
 else it counts as disabled. A disabled model keeps its names: no alias or wildcard answers in its place.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -17,27 +12,11 @@ from msgspec import Struct
 
 from adapters.base import Deployment, Secret
 from adapters.transport import Timeouts
+from aqueduct.catalog.row_checks import RowError, Sources, check_headers, checked, http_url, keep, strings
 from aqueduct.catalog.rows import DeploymentRow, ModelRow, ProviderRow, Rows
-from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.catalog.snapshot import MAX_NAME_CHARS, Problem, ResolvedModel, RoutedDeployment
 
 DEFAULT_OWNER = "aqueduct"
-RowT = TypeVar("RowT")
-GoodT = TypeVar("GoodT")
-_STRINGS = msgspec.json.Decoder(dict[str, str])
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
-
-
-class RowError(ValueError):
-    """A row that cannot be used; the message goes into the problem report."""
-
-
-class Sources(Struct, frozen=True):
-    """What rows refer to outside the database: known adapter types, keys, and variables."""
-
-    adapters: AbstractSet[str]
-    secrets: SecretBox
-    environment: Mapping[str, str]
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -82,34 +61,18 @@ def build_models(rows: Rows, sources: Sources, last_good: LastGood) -> Models:
     for provider in rows.providers:
         check = partial(_account, provider, sources)
         old = last_good.accounts.get(provider.id)
-        _keep(good.accounts, provider.id, _checked(check, old, ("providers", provider.name), problems))
+        keep(good.accounts, provider.id, checked(check, old, ("providers", provider.name), problems))
     for model in rows.models:
         old_model = last_good.models.get(model.id)
-        _keep(good.models, model.id, _checked(partial(_model, model), old_model, ("models", model.name), problems))
+        keep(good.models, model.id, checked(partial(_model, model), old_model, ("models", model.name), problems))
     names = {model.id: model.name for model in rows.models}
     for row in rows.deployments:
         where = ("deployments", f"{names.get(row.model_id, '?')} to {row.upstream_model}")
         is_wildcard = names.get(row.model_id, "").endswith("*")
         check_row = partial(_deployment_row, row, is_wildcard=is_wildcard)
-        _keep(good.deployments, row.id, _checked(check_row, last_good.deployments.get(row.id), where, problems))
+        keep(good.deployments, row.id, checked(check_row, last_good.deployments.get(row.id), where, problems))
     models = _in_service(rows, good)
     return _named(rows, models, good, problems)
-
-
-def _checked(
-    check: Callable[[], GoodT], last_good: GoodT | None, where: tuple[str, str], problems: list[Problem]
-) -> GoodT | None:
-    try:
-        return check()
-    except (RowError, SecretError) as error:
-        stays = "; its last good version stays in force" if last_good is not None else ""
-        problems.append(Problem(*where, f"{error}{stays}"))
-        return last_good
-
-
-def _keep(good: dict[UUID, GoodT], row_id: UUID, value: GoodT | None) -> None:
-    if value is not None:
-        good[row_id] = value
 
 
 def _in_service(rows: Rows, good: LastGood) -> dict[UUID, ResolvedModel]:
@@ -175,7 +138,7 @@ def _account(row: ProviderRow, sources: Sources) -> Account:
         base_url=_base_url(row.base_url),
         credential=sources.secrets.resolve(row.secret, row.id, sources.environment),
         quirks=row.quirks,
-        options=_strings(row.options, "options"),
+        options=strings(row.options, "options"),
         headers=_headers(row.headers),
     )
 
@@ -241,31 +204,14 @@ def _resolved(row: ModelRow, deployments: list[RoutedDeployment]) -> ResolvedMod
 def _base_url(text: str) -> str:
     if not text:
         return ""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or not text.isascii() or not text.isprintable() or " " in text:
-        raise RowError("base_url is not an http or https URL")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise RowError("base_url must hold no credentials, no query and no fragment")
+    if http_url(text, "base_url").query:
+        raise RowError("base_url must hold no query")
     return text.rstrip("/")
 
 
-def _strings(text: str, column: str) -> dict[str, str]:
-    try:
-        return _STRINGS.decode(text)
-    except msgspec.DecodeError:  # its message might show a value
-        raise RowError(f"{column} must be an object of texts") from None
-
-
 def _headers(text: str) -> dict[str, str]:
-    headers = _strings(text, "headers")
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
-            raise RowError("headers must be names and values of printable ASCII characters")
+    headers = strings(text, "headers")
+    check_headers(headers)
     return headers
 
 

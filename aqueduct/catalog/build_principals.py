@@ -1,8 +1,4 @@
-"""From the rows of orgs to tokens and their grants to principals; knows no models but their names.
-
-Grants fail closed: a scope with an unreadable `allow` keeps its allow-list without that entry, and a scope with an
-unreadable `deny` permits nothing.
-"""
+"""From the rows of orgs to tokens and their grants to principals; knows no models but their names."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,14 +7,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from aqueduct.auth.credentials import Refusal
-from aqueduct.auth.policy import Policy, Rules, ScopePolicy, is_pattern, rules
 from aqueduct.auth.principal import Principal
 from aqueduct.catalog.build_limits import Limits
-from aqueduct.catalog.rows import GrantRow, OrgRow, Rows, ServiceAccountRow, TeamRow, TokenRow, UserRow
+from aqueduct.catalog.build_policies import Policies, mcp_server_rules, model_rules
+from aqueduct.catalog.rows import OrgRow, Rows, ServiceAccountRow, TeamRow, TokenRow, UserRow
 from aqueduct.catalog.snapshot import Problem
 from aqueduct.limits.rules import LimitSet
-
-EVERYTHING = "*"
 
 
 class Principals(Struct, frozen=True, kw_only=True):
@@ -81,8 +75,8 @@ class _Builder:
         self._users = {row.id: row for row in rows.users}
         self._service_accounts = {row.id: row for row in rows.service_accounts}
         self._teams_of_user = self._memberships()
-        self._scopes = self._scope_policies(aliases)
-        self._policies: dict[tuple[tuple[UUID, ...], ...], Policy] = {}
+        self._model_policies = Policies(model_rules(rows, aliases, self._problems))
+        self._mcp_policies = Policies(mcp_server_rules(rows, self._problems))
 
     def build(self) -> Principals:
         principals: dict[str, Principal] = {}
@@ -104,6 +98,7 @@ class _Builder:
         owner = self._owner(token)
         if not owner.enabled:
             return Refusal.DISABLED
+        chain = _chain(owner, token.id)
         return Principal(
             token_id=token.id,
             token_name=token.name,
@@ -114,7 +109,8 @@ class _Builder:
             user_id=token.user_id,
             service_account_id=token.service_account_id,
             expires_at=expires_at,
-            policy=self._policy(owner, token.id),
+            policy=self._model_policies.of(chain),
+            mcp_policy=self._mcp_policies.of(chain),
             limits=self._limits_of(owner, token.id),
             owes_terms=owner.owes_terms,
         )
@@ -142,20 +138,6 @@ class _Builder:
         team = self._teams[token.team_id]
         return _Owner(org=self._orgs[team.org_id], teams=(team,))
 
-    def _policy(self, owner: _Owner, token_id: UUID) -> Policy:
-        chain: list[tuple[UUID, ...]] = [(owner.org.id,), tuple(team.id for team in owner.teams)]
-        own = owner.user or owner.service_account
-        if own is not None:
-            chain.append((own.id,))
-        chain.append((token_id,))
-        # A level without grants narrows nothing; nor do several teams of which one has none.
-        levels = tuple(level for level in chain if level and all(scope in self._scopes for scope in level))
-        policy = self._policies.get(levels)
-        if policy is None:
-            policy = Policy(tuple(tuple(self._scopes[scope] for scope in level) for level in levels))
-            self._policies[levels] = policy
-        return policy
-
     def _default_team(self, org: OrgRow) -> tuple[TeamRow, ...]:
         """Return the team of users who are in none."""
         team = None if org.default_team_id is None else self._teams.get(org.default_team_id)
@@ -174,34 +156,12 @@ class _Builder:
                 found.setdefault(user.id, []).append(team)
         return {user: tuple([team for team in teams if team.enabled] or teams) for user, teams in found.items()}
 
-    def _scope_policies(self, aliases: Mapping[str, str]) -> dict[UUID, ScopePolicy]:
-        names = {row.id: row.name for row in self._rows.models}
-        allow: dict[UUID, list[str]] = {}
-        deny: dict[UUID, list[str]] = {}
-        for row in self._rows.grants:
-            subject = _subject(row)
-            pattern = row.model_pattern if row.model_id is None else names.get(row.model_id)
-            usable = pattern is not None and is_pattern(pattern)
-            if not usable:
-                self._problems.append(Problem("grants", str(row.id), "a pattern is a name, or a beginning and '*'"))
-            if row.effect == "allow":
-                allow.setdefault(subject, []).extend([aliases.get(pattern, pattern)] if usable and pattern else [])
-            else:
-                deny.setdefault(subject, []).append(aliases.get(pattern, pattern) if usable and pattern else EVERYTHING)
-        return {
-            subject: ScopePolicy(
-                allow=rules(allow[subject]) if subject in allow else None,
-                deny=rules(deny[subject]) if subject in deny else Rules(),
-            )
-            for subject in allow.keys() | deny.keys()
-        }
 
-
-def _subject(row: GrantRow) -> UUID:
-    for subject in (row.org_id, row.team_id, row.user_id, row.service_account_id, row.token_id):
-        if subject is not None:
-            return subject
-    raise LookupError(f"the grant {row.id} has no subject")
+def _chain(owner: _Owner, token_id: UUID) -> tuple[tuple[UUID, ...], ...]:
+    """Return the levels of scopes that a token stands under, the widest first."""
+    own = owner.user or owner.service_account
+    teams = tuple(team.id for team in owner.teams)
+    return ((owner.org.id,), teams, () if own is None else (own.id,), (token_id,))
 
 
 def _earliest(*times: datetime | None) -> float | None:

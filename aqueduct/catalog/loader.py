@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from uuid import UUID
 
-from aqueduct.catalog.build_models import LastGood, Sources, build_models
+from aqueduct.catalog.build_mcp_servers import build_mcp_servers
+from aqueduct.catalog.build_models import LastGood, build_models
 from aqueduct.catalog.build_prices import build_prices
 from aqueduct.catalog.build_principals import build_principals
+from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.rows import Rows, read_rows
-from aqueduct.catalog.snapshot import Contents, Snapshot
+from aqueduct.catalog.snapshot import Contents, McpServer, Snapshot
 from aqueduct.db.engine import DedicatedConnection
 
 
@@ -20,6 +23,7 @@ class Loader:
         self._sources = sources
         self._clock = clock
         self._last_good = LastGood()
+        self._last_good_servers: dict[UUID, McpServer] = {}
 
     async def load(self, connection: DedicatedConnection) -> Snapshot:
         """Return the catalog as one transaction sees it. Building takes place in a thread, so that nothing stalls."""
@@ -30,7 +34,8 @@ class Loader:
         models = build_models(rows, self._sources, self._last_good)
         principals = build_principals(rows, models.aliases, now, self._zone_name)
         prices, price_problems = build_prices(rows.prices, rows.deployments)
-        self._last_good = models.good
+        servers = build_mcp_servers(rows.mcp_servers, self._sources, self._last_good_servers)
+        self._last_good, self._last_good_servers = models.good, servers.good
         contents = Contents(
             principals=principals.principals,
             refusals=principals.refusals,
@@ -39,5 +44,7 @@ class Loader:
             blocked_names=models.blocked_names,
             blocked_prefixes=models.blocked_prefixes,
             prices=prices,
+            mcp_servers=servers.by_name,
         )
-        return Snapshot(rows.version, now, contents, (*models.problems, *principals.problems, *price_problems))
+        problems = (*models.problems, *servers.problems, *principals.problems, *price_problems)
+        return Snapshot(rows.version, now, contents, problems)

@@ -124,6 +124,18 @@ class DeploymentRow(Struct, frozen=True):
     enabled: bool
 
 
+class McpServerRow(Struct, frozen=True):
+    """A row of `mcp_servers`; `headers` is JSON."""
+
+    id: UUID
+    name: str
+    title: str | None
+    description: str | None
+    url: str
+    headers: str
+    enabled: bool
+
+
 class GrantRow(Struct, frozen=True):
     """A row of `grants`."""
 
@@ -135,6 +147,8 @@ class GrantRow(Struct, frozen=True):
     token_id: UUID | None
     model_id: UUID | None
     model_pattern: str | None
+    mcp_server_id: UUID | None
+    mcp_server_pattern: str | None
     effect: str
 
 
@@ -184,6 +198,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     providers: list[ProviderRow]
     models: list[ModelRow]
     deployments: list[DeploymentRow]
+    mcp_servers: list[McpServerRow]
     grants: list[GrantRow]
     prices: list[PriceRow]
     limits: list[LimitRow]
@@ -211,6 +226,7 @@ async def read_rows(connection: DedicatedConnection) -> Rows:
             providers=await _all(connection, ProviderRow, "providers"),
             models=await _all(connection, ModelRow, "models"),
             deployments=await _all(connection, DeploymentRow, "deployments"),
+            mcp_servers=await _all(connection, McpServerRow, "mcp_servers"),
             grants=await _all(connection, GrantRow, "grants"),
             prices=await _all(connection, PriceRow, "prices"),
             limits=await _all(connection, LimitRow, "limits"),

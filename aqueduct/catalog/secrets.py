@@ -1,7 +1,7 @@
-"""Provider secrets: encrypted in the database, or named as a variable of the process's environment.
+"""Secrets of providers and MCP servers: encrypted in the database, or named as a variable of the environment.
 
-`enc:v1:` is followed by base64url of a 12-byte nonce and the AES-256-GCM ciphertext. The provider's id is the
-associated data, so that a stored secret copied to another provider's row does not open.
+`enc:v1:` is followed by base64url of a 12-byte nonce and the AES-256-GCM ciphertext. The row's id is the
+associated data, so that a stored secret copied to another row does not open.
 """
 
 import base64
@@ -60,30 +60,30 @@ class SecretBox:
             except (InvalidTag, ValueError):
                 continue
             return opened
-        raise SecretError("the stored secret does not open with AQUEDUCT_SECRET_KEY, or belongs to another provider")
+        raise SecretError("the stored secret does not open with AQUEDUCT_SECRET_KEY, or belongs to another row")
 
     def fingerprints(self, data: bytes) -> tuple[bytes, ...]:
         """Return a keyed hash of the data for each key, the current one's first; none without a key."""
         return tuple(hmac.digest(key, data, "sha256") for key in self._hashing)
 
-    def encrypt(self, text: str, provider_id: UUID) -> str:
+    def encrypt(self, text: str, row_id: UUID) -> str:
         """Return a secret in the form in which the database keeps it."""
-        sealed = self.seal(text.encode(), provider_id.bytes)
+        sealed = self.seal(text.encode(), row_id.bytes)
         return ENCRYPTED + base64.urlsafe_b64encode(sealed).decode("ascii")
 
-    def decrypt(self, stored: str, provider_id: UUID) -> str:
+    def decrypt(self, stored: str, row_id: UUID) -> str:
         """Return the text of an `enc:v1:` secret. Raises `SecretError` where no key opens it."""
         try:
             sealed = base64.b64decode(stored.removeprefix(ENCRYPTED), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise SecretError("the stored secret is damaged") from None
         try:
-            return self.unseal(sealed, provider_id.bytes).decode()
+            return self.unseal(sealed, row_id.bytes).decode()
         except UnicodeDecodeError:
             raise SecretError("the stored secret is damaged") from None
 
-    def resolve(self, stored: str | None, provider_id: UUID, environment: Mapping[str, str]) -> Secret | None:
-        """Return the credential that a provider's `secret` column means; NULL and the empty text mean none."""
+    def resolve(self, stored: str | None, row_id: UUID, environment: Mapping[str, str]) -> Secret | None:
+        """Return the credential that a stored secret means; NULL and the empty text mean none."""
         if not stored:
             return None
         if stored.startswith(ENVIRONMENT):
@@ -93,7 +93,7 @@ class SecretBox:
                 raise SecretError(f"the environment variable {name} is not set")
             return Secret(value)
         if stored.startswith(ENCRYPTED):
-            return Secret(self.decrypt(stored, provider_id))
+            return Secret(self.decrypt(stored, row_id))
         raise SecretError("a secret is env:NAME or enc:v1:..., never plain text")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from adapters.base import Deployment, ExtraParams
+from adapters.base import Deployment, ExtraParams, Secret
 from aqueduct.auth.credentials import Refusal
 from aqueduct.auth.principal import Principal
 from aqueduct.usage.pricing import PriceList
@@ -55,6 +55,17 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     deployments: tuple[RoutedDeployment, ...]
 
 
+class McpServer(Struct, frozen=True, kw_only=True):
+    """A server of tools that can be reached: `url` and `headers` are the operator's, and never told to callers."""
+
+    id: UUID
+    name: str
+    title: str
+    description: str
+    url: str
+    headers: Mapping[str, Secret]
+
+
 class Problem(Struct, frozen=True):
     """A row that was refused, or could not be renewed: its table, its name, and why. Holds no secret."""
 
@@ -77,6 +88,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     blocked_names: frozenset[str] = frozenset()
     blocked_prefixes: tuple[str, ...] = ()
     prices: Mapping[str, PriceList] = msgspec.field(default_factory=dict[str, PriceList])
+    mcp_servers: Mapping[str, McpServer] = msgspec.field(default_factory=dict[str, McpServer])
 
 
 class Snapshot:
@@ -130,6 +142,11 @@ class Snapshot:
         """Return the models that a principal may use, sorted by name. Wildcard models have no names to list."""
         permits = principal.policy.permits
         return tuple(model for model in self._visible if permits(model.name))
+
+    def visible_mcp_servers(self, principal: Principal) -> tuple[McpServer, ...]:
+        """Return the MCP servers that a principal may use, sorted by name."""
+        servers = self._contents.mcp_servers
+        return tuple(servers[name] for name in sorted(servers) if principal.mcp_policy.permits(name))
 
     def _resolve_wildcard(self, name: str) -> ResolvedModel | None:
         if len(name) > MAX_NAME_CHARS or name in self._contents.blocked_names:

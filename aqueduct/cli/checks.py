@@ -123,6 +123,27 @@ def provider(account: Account) -> Iterator[Finding]:
         yield Finding(name, "ok", "adapter, URL and key are usable")
 
 
+def mcp_servers(database: Database, session: Session) -> Iterator[Finding]:
+    """Look at the MCP servers without calling them: whether their headers can be had."""
+    box = session.secrets()
+    records = (record for record in database.stored.records.values() if record.kind == "MCP server")
+    for record in sorted(records, key=lambda record: record.name):
+        name = f"MCP server {record.name}"
+        if record.fields["enabled"] is not True:
+            yield Finding(name, "ok", "disabled")
+            continue
+        wrong = False
+        for header, stored in database.secrets[record.key].items():
+            try:
+                box.resolve(stored, database.ids[record.key], session.environment)
+            except SecretError as error:
+                wrong = True
+                advice = "set it for the gateway's process, or change the header"
+                yield Finding(name, "fail", f"the header '{header}': {error}; {advice}")
+        if not wrong:
+            yield Finding(name, "ok", "URL and headers are usable")
+
+
 def models(stored: Database) -> Iterator[Finding]:
     """Look for models that no deployment serves."""
     records = stored.stored.records.values()

@@ -20,7 +20,7 @@ _COLOURS: Final[dict[Verdict, str]] = {"ok": "green", "warn": "yellow", "fail": 
 @click.option("--online", is_flag=True, help="Also ask every provider for its models.")
 @json_option
 def doctor(*, online: bool, as_json: bool) -> None:
-    """Check settings, database, providers and adapters, and say what to do.
+    """Check settings, database, providers, MCP servers and adapters, and say what to do.
 
     Each line is ok, warn or fail. Exit code 1 if anything fails; a warning alone does not.
     """
@@ -48,6 +48,7 @@ def examine(session: Session, *, online: bool) -> list[Finding]:
     found = accounts(database, session)
     for name in sorted(found):
         findings.extend(checks.provider(found[name]))
+    findings.extend(checks.mcp_servers(database, session))
     if online:
         findings += asyncio.run(checks.online(found))
     return findings

@@ -57,7 +57,7 @@ def accounts(database: Database, session: Session) -> dict[str, Account]:
         record.name: Account(
             record=record,
             row_id=database.ids[record.key],
-            secret=database.secrets.get(record.name),
+            secret=database.secrets.get(record.key, {}).get("secret"),
             box=box,
             environment=session.environment,
         )

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "export": "aqueduct.cli.export:export",
     "token": "aqueduct.cli.token:token",
     "model": "aqueduct.cli.model:model",
+    "mcp": "aqueduct.cli.mcp:mcp",
     "usage": "aqueduct.cli.usage:usage",
     "prices": "aqueduct.cli.prices:prices",
     "doctor": "aqueduct.cli.doctor:doctor",

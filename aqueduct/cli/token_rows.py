@@ -10,10 +10,11 @@ from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aqueduct.auth.tokens import NewToken, new_token
-from aqueduct.db.models import Grant, Org, ServiceAccount, Team, Token, User
+from aqueduct.db.models import Grant, Limit, Org, ServiceAccount, Team, Token, User
 
 State = Literal["active", "expired", "replaced", "revoked"]
 MIN_ID_CHARS: Final = 8
+_OF_ONE_ROW: Final = frozenset({"id", "created_at", "token_id"})
 _OWNER_COLUMNS: Final = {"user": "user_id", "team": "team_id", "service": "service_account_id"}
 
 
@@ -51,13 +52,14 @@ async def create(connection: AsyncConnection, owner: str, name: str, expires_at:
 async def rotate(
     connection: AsyncConnection, old: TokenRow, grace: timedelta, expires_at: datetime | None
 ) -> IssuedToken:
-    """Make a successor with the owner, name and grants of a token, which itself works for `grace` more, at most."""
+    """Make a successor with the owner, name, grants and limits of a token, which works for `grace` more, at most."""
     _, owner_id = await find_owner(connection, old.owner)
     made = new_token()
     token_id = await _insert(connection, made, (old.owner, owner_id), old.name, expires_at)
-    columns = ("model_id", "model_pattern", "effect")
-    grants = select(literal(token_id), *(getattr(Grant, name) for name in columns)).where(Grant.token_id == old.id)
-    await connection.execute(insert(Grant).from_select(["token_id", *columns], grants))
+    for table in (Grant, Limit):
+        columns = [column.name for column in table.__table__.columns if column.name not in _OF_ONE_ROW]
+        rules = select(literal(token_id), *(getattr(table, name) for name in columns)).where(table.token_id == old.id)
+        await connection.execute(insert(table).from_select(["token_id", *columns], rules))
     until = datetime.now(UTC) + grace
     await connection.execute(update(Token).where(Token.id == old.id).values(replaced_by_id=token_id, grace_until=until))
     return IssuedToken(id=token_id, token=made.text, name=old.name, owner=old.owner, expires_at=expires_at)

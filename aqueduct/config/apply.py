@@ -16,10 +16,12 @@ from aqueduct.auth.credentials import MAX_TOKEN_BYTES
 from aqueduct.auth.tokens import token_from_text
 from aqueduct.catalog.secrets import ENCRYPTED, SecretBox, SecretError
 from aqueduct.config import document as doc
+from aqueduct.config.flatten import wanted
+from aqueduct.config.grants import NOUNS
 from aqueduct.config.plan import Change, Plan, make_plan
 from aqueduct.config.prices import valid_from
 from aqueduct.config.problems import ConfigError
-from aqueduct.config.records import FieldValue, Key, Kind, Record, pairs, texts, wanted
+from aqueduct.config.records import FieldValue, Key, Kind, Record, grant_target, pairs, texts
 from aqueduct.config.rules import expiry, items
 from aqueduct.config.source import Source
 from aqueduct.config.stored import Database, load
@@ -28,6 +30,7 @@ from aqueduct.db.models import (
     Deployment,
     Grant,
     Limit,
+    McpServer,
     Membership,
     Model,
     Org,
@@ -68,13 +71,12 @@ async def apply(engine: AsyncEngine, request: Request) -> Plan:
         database = await load(connection)
         token_texts = TokenTexts(request)
         flat = wanted(request.document, token_texts.sha256, database.stored.tokens_by_name())
-        plan = make_plan(
-            request.source, flat, database.stored, StoredSecrets(database, request.secrets), prune=request.prune
-        )
+        secrets = StoredSecrets(database, request.secrets)
+        plan = make_plan(request.source, flat, database.stored, secrets, prune=request.prune)
         if request.dry_run or plan.is_empty:
             await transaction.rollback()
             return plan
-        writer = Writer(connection, database, request.secrets, token_texts)
+        writer = Writer(connection, database, secrets, token_texts)
         for change in plan.changes:
             await writer.write(change)
         await writer.default_teams(plan.changes)
@@ -118,17 +120,17 @@ class TokenTexts:
 
 
 class StoredSecrets:
-    """Compares keys in the file with the encrypted ones."""
+    """The secrets as they are to be stored: a credential that did not change keeps the form that it has."""
 
     def __init__(self, database: Database, box: SecretBox) -> None:
         self._database = database
         self._box = box
 
-    def is_stored(self, provider: str, literal: str) -> bool:
+    def is_stored(self, owner: Key, slot: str, literal: str) -> bool:
         """Return whether the database holds this key; raises `SecretError` where no key could be stored at all."""
-        row_id = self._database.ids.get(("provider", provider), UUID(int=0))
+        row_id = self._database.ids.get(owner, UUID(int=0))
         self._box.encrypt("", row_id)
-        stored = self._database.secrets.get(provider, "")
+        stored = self._stored(owner, slot)
         if not stored.startswith(ENCRYPTED):
             return False
         try:
@@ -136,12 +138,27 @@ class StoredSecrets:
         except SecretError:  # of a lost key: the file's takes its place
             return False
 
+    def to_store(self, record: Record, row_id: UUID) -> dict[str, str]:
+        """Return what the database is to hold, by slot."""
+        return {slot: self._form(record, slot, shown, row_id) for slot, shown in record.secrets.items()}
+
+    def _form(self, record: Record, slot: str, shown: str, row_id: UUID) -> str:
+        literal = record.literal_secrets.get(slot)
+        if literal is None:
+            return self._stored(record.key, slot) if shown == doc.STORED_SECRET else shown
+        if self.is_stored(record.key, slot, literal):
+            return self._stored(record.key, slot)
+        return self._box.encrypt(literal, row_id)
+
+    def _stored(self, owner: Key, slot: str) -> str:
+        return self._database.secrets.get(owner, {}).get(slot, "")
+
 
 class Writer:
     """Turns changes into statements; knows the ids of all rows, new ones too."""
 
     def __init__(
-        self, connection: AsyncConnection, database: Database, secrets: SecretBox, token_texts: TokenTexts
+        self, connection: AsyncConnection, database: Database, secrets: StoredSecrets, token_texts: TokenTexts
     ) -> None:
         self._connection = connection
         self._ids = dict(database.ids)
@@ -163,14 +180,15 @@ class Writer:
         row_id = self._ids[record.key]
         if change.action == "change":
             columns = self._columns(record, row_id)
-            if record.kind == "provider" and all(field.name != "secret" for field in change.fields):
-                columns.pop("secret", None)
             await self._connection.execute(update(table).where(table.id == row_id).values(**columns))
         elif record.kind == "token":
             await self._connection.execute(
                 update(Token).where(Token.id == row_id, Token.revoked_at.is_(None)).values(revoked_at=func.now())
             )
         else:
+            if record.kind == "model":  # grants for it that a wildcard still covers go by its name from now on
+                by_name = update(Grant).where(Grant.model_id == row_id)
+                await self._connection.execute(by_name.values(model_id=None, model_pattern=record.name))
             await self._connection.execute(delete(table).where(table.id == row_id))
 
     async def default_teams(self, changes: tuple[Change, ...]) -> None:
@@ -186,10 +204,10 @@ class Writer:
         columns = _COLUMNS[record.kind](record, self._ids)
         if record.kind == "token" and record.name in self._token_texts.prefixes:
             columns["prefix"] = self._token_texts.prefixes[record.name]
-        if record.literal_secret is not None:
-            columns["secret"] = self._secrets.encrypt(record.literal_secret, row_id)
-        elif record.fields.get("secret") == doc.STORED_SECRET:
-            del columns["secret"]
+        if record.kind == "provider":
+            columns["secret"] = self._secrets.to_store(record, row_id).get("secret")
+        elif record.kind == "MCP server":
+            columns["headers"] = self._secrets.to_store(record, row_id)
         return columns
 
 
@@ -276,15 +294,19 @@ def _deployment(record: Record, ids: Ids) -> Columns:
     }
 
 
+def _mcp_server(record: Record, _: Ids) -> Columns:
+    return {"name": record.name, **record.fields}
+
+
 def _grant(record: Record, ids: Ids) -> Columns:
-    name = str(record.fields["model"])
+    kind, name = grant_target(record)
     subject = record.parents[0]
-    columns = {column: None if kind != subject[0] else ids[subject] for kind, column in _SUBJECT_COLUMNS.items()}
-    model_id = None if name.endswith("*") else ids.get(("model", name))
+    columns = {column: None if one != subject[0] else ids[subject] for one, column in _SUBJECT_COLUMNS.items()}
+    row_id = None if name.endswith("*") else ids.get((NOUNS[kind], name))
     return {
         **columns,
-        "model_id": model_id,
-        "model_pattern": name if model_id is None else None,
+        f"{kind}_id": row_id,
+        f"{kind}_pattern": name if row_id is None else None,
         "effect": record.fields["effect"],
     }
 
@@ -340,6 +362,7 @@ _TABLES: Final[dict[Kind, type[Base]]] = {
     "provider": Provider,
     "model": Model,
     "deployment": Deployment,
+    "MCP server": McpServer,
     "grant": Grant,
     "limit": Limit,
     "price": Price,
@@ -354,6 +377,7 @@ _COLUMNS: Final[dict[Kind, Callable[[Record, Ids], Columns]]] = {
     "provider": _provider,
     "model": _model,
     "deployment": _deployment,
+    "MCP server": _mcp_server,
     "grant": _grant,
     "limit": _limit,
     "price": _price,

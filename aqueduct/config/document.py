@@ -24,10 +24,12 @@ COST_CENTER: Final = r"^[^\x00-\x1f\x7f]{1,100}$"
 EMAIL: Final = r"^[^@\s]{1,64}@[^@\s]{1,189}$"
 PROVIDER_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 MODEL_NAME: Final = r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,198}\*?)$"
+MCP_SERVER: Final = r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)$"
 ALIAS: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$"
 TEAM_REFERENCE: Final = r"^[a-z0-9][a-z0-9_-]{0,62}/[^/\x00-\x1f\x7f]{1,100}$"
 OWNER: Final = r"^(user:.+@.+|team:[^/]+/[^/]+|service:[^/]+/[^/]+/[^/]+)$"
 SUBJECT: Final = r"^(org:[^/]+|team:[^/]+/[^/]+|user:.+@.+|service:[^/]+/[^/]+/[^/]+|token:.+)$"
+URL: Final = r"^https?://[!-~]+$"
 AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?$"
 HASH_OR_ENV: Final = r"^(sha256:[0-9a-f]{64}|env:[A-Za-z_][A-Za-z0-9_]*)$"
 
@@ -217,8 +219,26 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     enabled: Annotated[bool, _text("`false` hides the model.")] = True
 
 
+class McpServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A server of tools that speaks the Model Context Protocol over HTTP. There are no servers by command line."""
+
+    name: Annotated[str, _text("Unique; grants refer to it, and callers are told it.", PROVIDER_NAME)]
+    title: Annotated[str | None, _text("Shown to people; absent: the name.")] = None
+    description: Annotated[str | None, _text("What it is for.")] = None
+    url: Annotated[str, _text("Its endpoint: `http` or `https`, any host and path.", URL)]
+    headers: Annotated[
+        Mapping[str, str],
+        _text(
+            "Sent with every request to it, credentials too: `env:NAME` names a variable of the gateway's environment; "
+            "any other text is the value itself, encrypted at rest with `AQUEDUCT_SECRET_KEY`; "
+            f"`{STORED_SECRET}` keeps the one that is stored."
+        ),
+    ] = {}
+    enabled: Annotated[bool, _text("`false` hides it.")] = True
+
+
 class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which models a subject may use. Without any grant every model is open; every grant narrows that."""
+    """Which models and MCP servers a subject may use. Without any grant all are open; every grant narrows that."""
 
     subject: Annotated[
         str, _text("`org:SLUG`, `team:ORG/TEAM`, `user:EMAIL`, `service:ORG/TEAM/NAME` or `token:NAME`.", SUBJECT)
@@ -227,6 +247,10 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         tuple[str, ...], _text("If there is one `allow`, the subject sees only what matches: names, `vendor/*`, `*`.")
     ] = ()
     deny: Annotated[tuple[str, ...], _text("What the subject does not see; no other grant brings it back.")] = ()
+    allow_mcp_servers: Annotated[
+        tuple[str, ...], _text("As `allow`, for MCP servers: names, `search-*`, `*`. Models do not count here.")
+    ] = ()
+    deny_mcp_servers: Annotated[tuple[str, ...], _text("As `deny`, for MCP servers.")] = ()
 
 
 class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -283,18 +307,20 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     tokens: Annotated[tuple[Token, ...] | UnsetType, _text("Tokens that exist already, by hash.")] = UNSET
     providers: Annotated[tuple[Provider, ...] | UnsetType, _text("Provider accounts and model servers.")] = UNSET
     models: Annotated[tuple[Model, ...] | UnsetType, _text("Models and where they run.")] = UNSET
-    grants: Annotated[tuple[Grant, ...] | UnsetType, _text("Who may use which model.")] = UNSET
+    mcp_servers: Annotated[tuple[McpServer, ...] | UnsetType, _text("Servers of tools.")] = UNSET
+    grants: Annotated[tuple[Grant, ...] | UnsetType, _text("Who may use which model and which MCP server.")] = UNSET
     limits: Annotated[tuple[Limit, ...] | UnsetType, _text("How much who may use.")] = UNSET
     prices: Annotated[tuple[Price, ...] | UnsetType, _text("What models cost.")] = UNSET
 
 
-Section = Org | Membership | Token | Provider | Model | Grant | Limit | Price
+Section = Org | Membership | Token | Provider | Model | McpServer | Grant | Limit | Price
 SECTIONS: Final[dict[str, type[Section]]] = {
     "orgs": Org,
     "memberships": Membership,
     "tokens": Token,
     "providers": Provider,
     "models": Model,
+    "mcp_servers": McpServer,
     "grants": Grant,
     "limits": Limit,
     "prices": Price,

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from aqueduct.config import document as doc
 from aqueduct.config.prices import valid_from_text
-from aqueduct.config.records import Kind, Record, Stored, pairs, texts
+from aqueduct.config.records import Kind, Record, Stored, grant_target, pairs, texts
 from aqueduct.config.rules import is_calendar
 from aqueduct.limits.price import MICROS_PER_UNIT
 from aqueduct.usage.pricing import Meter, Tier
@@ -39,6 +39,7 @@ def to_document(stored: Stored) -> doc.Document:
         tokens=_listed(view.tokens()),
         providers=_listed(view.providers()),
         models=_listed(view.models()),
+        mcp_servers=_listed(view.mcp_servers()),
         grants=_listed(view.grants()),
         limits=_listed(view.limits()),
         prices=_listed(view.prices()),
@@ -204,13 +205,30 @@ class _View:
                 enabled=fields.flag("enabled"),
             )
 
+    def mcp_servers(self) -> Iterator[doc.McpServer]:
+        for record, fields in self._of("MCP server"):
+            yield doc.McpServer(
+                name=record.name,
+                title=fields.text_or_none("title"),
+                description=fields.text_or_none("description"),
+                url=fields.text("url"),
+                headers=fields.mapping("headers"),
+                enabled=fields.flag("enabled"),
+            )
+
     def grants(self) -> Iterator[doc.Grant]:
-        subjects: dict[str, dict[str, list[str]]] = {}
+        subjects: dict[str, dict[tuple[str, str], list[str]]] = {}
         for record, fields in self._of("grant"):
-            effects = subjects.setdefault(self._subject(record), {"allow": [], "deny": []})
-            effects[fields.text("effect")].append(fields.text("model"))
-        for subject, effects in subjects.items():
-            yield doc.Grant(subject=subject, allow=tuple(effects["allow"]), deny=tuple(effects["deny"]))
+            kind, name = grant_target(record)
+            subjects.setdefault(self._subject(record), {}).setdefault((kind, fields.text("effect")), []).append(name)
+        for subject, targets in subjects.items():
+            yield doc.Grant(
+                subject=subject,
+                allow=tuple(targets.get(("model", "allow"), ())),
+                deny=tuple(targets.get(("model", "deny"), ())),
+                allow_mcp_servers=tuple(targets.get(("mcp_server", "allow"), ())),
+                deny_mcp_servers=tuple(targets.get(("mcp_server", "deny"), ())),
+            )
 
     def limits(self) -> Iterator[doc.Limit]:
         for record, fields in self._of("limit"):

@@ -9,12 +9,15 @@ from typing import Final, Literal, Protocol
 from msgspec import Struct
 
 from aqueduct.config.document import DEFAULT_PER, DEFAULT_QUIRKS, STORED_SECRET
+from aqueduct.config.grants import NOUNS
 from aqueduct.config.problems import ConfigError
-from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted, texts
+from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted, grant_target, texts
 from aqueduct.config.source import Source
 
 Action = Literal["create", "change", "delete"]
-_SECTION_KINDS: Final = frozenset({"org", "membership", "token", "provider", "model", "grant", "limit", "price"})
+_SECTION_KINDS: Final = frozenset(
+    {"org", "membership", "token", "provider", "model", "MCP server", "grant", "limit", "price"}
+)
 
 _USUAL: Final[dict[str, FieldValue]] = {
     "enabled": True,
@@ -32,6 +35,7 @@ _IN_LABEL: Final = frozenset(
     {
         ("deployment", "upstream_model"),
         ("grant", "model"),
+        ("grant", "mcp_server"),
         ("token", "name"),
         *(("limit", name) for name in ("metric", "window", "calendar", "model", "each")),
         *(("price", name) for name in ("meter", "tier", "above_tokens", "valid_from")),
@@ -40,10 +44,10 @@ _IN_LABEL: Final = frozenset(
 
 
 class SecretCheck(Protocol):
-    """Compares a provider's key in the file with the one that is stored."""
+    """Compares a credential in the file with the one that is stored."""
 
-    def is_stored(self, provider: str, literal: str) -> bool:
-        """Return whether the database holds exactly this key; raises ValueError, with what to do, if unable to."""
+    def is_stored(self, owner: Key, slot: str, literal: str) -> bool:
+        """Return whether the database holds exactly this; raises ValueError, with what to do, if unable to."""
         ...
 
 
@@ -89,10 +93,11 @@ def make_plan(source: Source, wanted: Wanted, stored: Stored, secrets: SecretChe
     problems = list(_problems(asked.values(), stored.records, after))
     changes: list[Change] = []
     for record in sorted(asked.values(), key=_order):
-        try:
-            changes.extend(_compare(stored.records.get(record.key), record, secrets))
-        except ValueError as error:
-            problems.append((f"{record.path}.secret", str(error)))
+        before = stored.records.get(record.key)
+        problems.extend(_secret_problems(before, record, secrets))
+        if not problems:
+            changes.extend(_compare(before, record, secrets))
+    problems.extend(_orphaned_grants(removed, after, asked))
     if problems:
         found = (source.problem(path, reason) for path, reason in problems)
         raise ConfigError(source.file, tuple(sorted(found, key=lambda problem: problem.line)))
@@ -148,7 +153,6 @@ def _with_children(removed: Mapping[Key, Record], stored: Mapping[Key, Record]) 
 
 def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iterator[Change]:
     if before is None:
-        _check_new_secret(after, None, secrets)
         fields = tuple(
             FieldChange(name, "", _shown(value))
             for name, value in after.fields.items()
@@ -156,24 +160,33 @@ def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iter
         )
         yield Change(action="create", record=after, fields=fields)
         return
-    rotated = _check_new_secret(after, before, secrets)
+    rotated = any(not secrets.is_stored(after.key, slot, text) for slot, text in after.literal_secrets.items())
     changed = tuple(
         _field_change(name, before.fields.get(name), value, rotated=rotated)
         for name, value in after.fields.items()
-        if value != before.fields.get(name) or (name == "secret" and rotated)
+        if value != before.fields.get(name) or (rotated and name == _SECRET_FIELDS.get(after.kind))
     )
     if changed:
         yield Change(action="change", record=after, fields=changed)
 
 
-def _check_new_secret(after: Record, before: Record | None, secrets: SecretCheck) -> bool:
-    """Return whether a provider's literal key is another than the stored one; raises ValueError, with what to do."""
-    stored = None if before is None else before.fields.get("secret")
-    if after.literal_secret is not None:
-        return not secrets.is_stored(after.name, after.literal_secret)
-    if after.fields.get("secret") == STORED_SECRET and stored != STORED_SECRET:
-        raise ValueError(f"no key is stored for this provider; write env:NAME or the key instead of {STORED_SECRET}")
-    return False
+_SECRET_FIELDS: Final[dict[Kind, str]] = {"provider": "secret", "MCP server": "headers"}
+
+
+def _secret_problems(before: Record | None, after: Record, secrets: SecretCheck) -> Iterator[tuple[str, str]]:
+    """Name the secrets that cannot be kept or are not there to be kept."""
+    stored = {} if before is None else before.secrets
+    for slot, shown in after.secrets.items():
+        path = f"{after.path}.{slot if after.kind == 'provider' else f'headers.{slot}'}"
+        literal = after.literal_secrets.get(slot)
+        if literal is not None:
+            try:
+                secrets.is_stored(after.key, slot, literal)
+            except ValueError as error:
+                yield path, str(error)
+        elif shown == STORED_SECRET and stored.get(slot) != STORED_SECRET:
+            what = f"key is stored for this {after.kind}" if after.kind == "provider" else "such header is stored"
+            yield path, f"no {what}; write env:NAME or the value itself instead of {STORED_SECRET}"
 
 
 def _field_change(name: str, before: FieldValue, after: FieldValue, *, rotated: bool) -> FieldChange:
@@ -208,6 +221,21 @@ def _problems(
         yield from _kind_problems(record, after, names)
 
 
+def _orphaned_grants(
+    removed: Mapping[Key, Record], after: Mapping[Key, Record], asked: Mapping[Key, Record]
+) -> Iterator[tuple[str, str]]:
+    """Refuse to delete what a stored grant names: an `allow` that went with it would open all else to its subject."""
+    names = _model_names(after.values())
+    for grant in after.values():
+        if grant.kind != "grant" or grant.key in asked:
+            continue
+        kind, name = grant_target(grant)
+        noun = NOUNS[kind]
+        if (noun, name) in removed and any(_target_problems(grant, after, names)):
+            named = f"the {noun} '{name}' would be deleted, but the grant '{grant.label}' names it"
+            yield f"{kind}s", f"{named}; give the key 'grants' too, without it"
+
+
 def _kind_problems(
     record: Record, after: Mapping[Key, Record], names: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str]]:
@@ -225,10 +253,15 @@ def _kind_problems(
             if others:
                 yield record.path, f"the name '{name}' is taken by the model '{others[0]}'"
     elif record.kind in {"grant", "limit"}:
-        yield from _target_problems(record, names)
+        yield from _target_problems(record, after, names)
 
 
-def _target_problems(record: Record, names: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+def _target_problems(
+    record: Record, after: Mapping[Key, Record], names: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, str]]:
+    server = record.fields.get("mcp_server")
+    if server is not None and not str(server).endswith("*") and ("MCP server", str(server)) not in after:
+        yield record.path, f"there is no MCP server '{server}', in this file or in the database"
     named = record.fields["model"]
     if named is None or str(named).endswith("*"):
         return

@@ -3,16 +3,13 @@
 The file and the database are both brought into this form; it must not know where a record came from beyond its path.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from aqueduct.config import document as doc
-from aqueduct.config.prices import deployment_name, place_name, plain, subject_name, valid_from
-from aqueduct.config.rules import credits_of, expiry, is_calendar, items, upstream_model
+from aqueduct.config.grants import TARGET_KINDS, Effect, TargetKind, target_name
+from aqueduct.config.prices import place_name
 
 Kind = Literal[
     "org",
@@ -24,6 +21,7 @@ Kind = Literal[
     "provider",
     "model",
     "deployment",
+    "MCP server",
     "grant",
     "limit",
     "price",
@@ -38,6 +36,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "provider",
     "model",
     "deployment",
+    "MCP server",
     "grant",
     "limit",
     "price",
@@ -53,7 +52,7 @@ class Record(Struct, frozen=True, kw_only=True):
     """One thing of the configuration.
 
     `label` is for people, `path` says where in the file it stands (empty: it is in the database). `parents` are what
-    it cannot exist without. `literal_secret` is a provider's key as the file has it, and never shown.
+    it cannot exist without. `literal_secrets` are credentials as the file has them, by their slot, and never shown.
     """
 
     kind: Kind
@@ -62,12 +61,20 @@ class Record(Struct, frozen=True, kw_only=True):
     fields: Mapping[str, FieldValue]
     parents: tuple[Key, ...] = ()
     path: str = ""
-    literal_secret: str | None = None
+    literal_secrets: Mapping[str, str] = {}
 
     @property
     def key(self) -> Key:
         """What identifies the record."""
         return self.kind, self.name
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What may be said of its secrets, by slot (of an MCP server: its headers): `env:NAME` or `<stored>`."""
+        if self.kind == "MCP server":
+            return pairs(self.fields["headers"])
+        secret = self.fields.get("secret")
+        return {"secret": secret} if isinstance(secret, str) else {}
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -110,9 +117,6 @@ def pairs(value: FieldValue) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in value if isinstance(entry, tuple)} if isinstance(value, tuple) else {}
 
 
-TokenHash = Callable[[doc.Token], str]
-
-
 def team_key(reference: str) -> Key:
     """Return the key of the team `org/team`."""
     return "team", reference
@@ -125,191 +129,29 @@ def owner_key(owner: str) -> Key:
     return kinds[form], name.lower() if form == "user" else name
 
 
-def grant_name(subject: str, model: str) -> str:
-    """Return the name that identifies a grant; a token is named by its hash here."""
-    return f"{subject} {model}"
-
-
-def wanted(document: doc.Document, token_hash: TokenHash, tokens_by_name: Mapping[str, str]) -> Wanted:
-    """Flatten a checked document.
-
-    `token_hash` gives the SHA-256 of a declared token; `tokens_by_name` those that the database has, by name.
-    """
-    hashes = tuple(token_hash(token) for token in items(document.tokens))
-    named = {**tokens_by_name, **unique(zip((token.name for token in items(document.tokens)), hashes, strict=True))}
-    records = (
-        *(record for i, org in enumerate(items(document.orgs)) for record in _org(f"orgs[{i}]", org)),
-        *(_membership(f"memberships[{i}]", one) for i, one in enumerate(items(document.memberships))),
-        *(_token(f"tokens[{i}]", one, hashes[i]) for i, one in enumerate(items(document.tokens))),
-        *(_provider(f"providers[{i}]", one) for i, one in enumerate(items(document.providers))),
-        *(record for i, model in enumerate(items(document.models)) for record in _model(f"models[{i}]", model)),
-        *(record for i, grant in enumerate(items(document.grants)) for record in _grant(f"grants[{i}]", grant, named)),
-        *(_limit(f"limits[{i}]", limit, named) for i, limit in enumerate(items(document.limits))),
-        *(_price(f"prices[{i}]", price) for i, price in enumerate(items(document.prices))),
-    )
-    return Wanted(records=records, complete=frozenset(_complete(document)))
-
-
-_SECTIONS: Final[dict[str, Kind]] = {
-    "orgs": "org",
-    "memberships": "membership",
-    "tokens": "token",
-    "providers": "provider",
-    "models": "model",
-    "grants": "grant",
-    "limits": "limit",
-    "prices": "price",
-}
-_OF_ORGS: Final[dict[str, Kind]] = {"teams": "team", "users": "user", "service_accounts": "service account"}
-
-
-def _complete(document: doc.Document) -> Iterator[tuple[Kind, str]]:
-    for name, kind in _SECTIONS.items():
-        if getattr(document, name) is not UNSET:
-            yield kind, ALL
-    for org in items(document.orgs):
-        for name, kind in _OF_ORGS.items():
-            if getattr(org, name) is not UNSET:
-                yield kind, org.slug
-    for model in items(document.models):
-        if model.deployments is not UNSET:
-            yield "deployment", model.name
-
-
-def _org(path: str, org: doc.Org) -> Iterator[Record]:
-    parent: tuple[Key, ...] = (("org", org.slug),)
-    yield Record(
-        kind="org",
-        name=org.slug,
-        label=org.slug,
-        path=path,
-        fields={
-            "name": org.name or org.slug,
-            "enabled": org.enabled,
-            "default_team": org.default_team,
-            "terms": org.terms,
-        },
-    )
-    for index, team in enumerate(items(org.teams)):
-        name = f"{org.slug}/{team.name}"
-        where = f"{path}.teams[{index}]"
-        of_team: dict[str, FieldValue] = {"cost_center": team.cost_center, "enabled": team.enabled}
-        yield Record(kind="team", name=name, label=name, path=where, parents=parent, fields=of_team)
-    for index, user in enumerate(items(org.users)):
-        email = user.email.lower()
-        fields: dict[str, FieldValue] = {"name": user.name, "admin": user.admin, "enabled": user.enabled}
-        where = f"{path}.users[{index}]"
-        yield Record(kind="user", name=email, label=email, path=where, parents=parent, fields=fields)
-    for index, account in enumerate(items(org.service_accounts)):
-        team_name = f"{org.slug}/{account.team}"
-        name = f"{team_name}/{account.name}"
-        yield Record(
-            kind="service account",
-            name=name,
-            label=name,
-            path=f"{path}.service_accounts[{index}]",
-            parents=(team_key(team_name),),
-            fields={"enabled": account.enabled},
-        )
-
-
-def _membership(path: str, one: doc.Membership) -> Record:
-    user = one.user.lower()
-    name = f"{user} in {one.team}"
+def grant_record(subject: tuple[Key, str, str], target: tuple[TargetKind, str], effect: Effect, path: str) -> Record:
+    """Return the record of a grant. A subject has its key, its name (of a token: its hash), and what people read."""
+    key, name, shown = subject
+    kind, target_of = target
+    what = target_name(kind, target_of)
+    targets: dict[str, FieldValue] = {one: target_of if one == kind else None for one in TARGET_KINDS}
     return Record(
-        kind="membership",
-        name=name,
-        label=name,
+        kind="grant",
+        name=f"{name} {what}",
+        label=f"{shown} {what}",
         path=path,
-        parents=(("user", user), team_key(one.team)),
-        fields={"admin": one.admin},
+        parents=(key,),
+        fields={"effect": effect, **targets},
     )
 
 
-def _token(path: str, token: doc.Token, sha256: str) -> Record:
-    form, _, name = token.owner.partition(":")
-    owner = f"{form}:{name.lower() if form == 'user' else name}"
-    expires = None if token.expires is None else expiry(token.expires).isoformat()
-    return Record(
-        kind="token",
-        name=sha256,
-        label=token.name,
-        path=path,
-        parents=(owner_key(owner),),
-        fields={"name": token.name, "owner": owner, "expires": expires},
-    )
-
-
-def _provider(path: str, one: doc.Provider) -> Record:
-    shown = one.secret is None or one.secret == doc.STORED_SECRET or one.secret.startswith(doc.ENV_PREFIX)
-    return Record(
-        kind="provider",
-        name=one.name,
-        label=one.name,
-        path=path,
-        literal_secret=None if shown else one.secret,
-        fields={
-            "adapter": one.adapter,
-            "base_url": one.base_url.rstrip("/"),
-            "secret": one.secret if shown else doc.STORED_SECRET,
-            "quirks": one.quirks,
-            "options": tuple(sorted(one.options.items())),
-            "headers": tuple(sorted(one.headers.items())),
-            "enabled": one.enabled,
-        },
-    )
-
-
-def _model(path: str, model: doc.Model) -> Iterator[Record]:
-    yield Record(
-        kind="model",
-        name=model.name,
-        label=model.name,
-        path=path,
-        fields={
-            "aliases": model.aliases,
-            "operations": model.operations,
-            "context_window": model.context_window,
-            "max_output_tokens": model.max_output_tokens,
-            "request_weight": model.request_weight,
-            "extra_params": model.extra_params,
-            "signature_vault": model.signature_vault,
-            "multiple_answers": model.multiple_answers,
-            "schema_check": model.schema_check,
-            "auto_cache": model.auto_cache,
-            "owned_by": model.owned_by,
-            "enabled": model.enabled,
-        },
-    )
-    for index, one in enumerate(items(model.deployments)):
-        name = deployment_name(model.name, one.provider, upstream_model(model, one))
-        yield Record(
-            kind="deployment",
-            name=name,
-            label=name,
-            path=f"{path}.deployments[{index}]",
-            parents=(("model", model.name), ("provider", one.provider)),
-            fields={
-                "upstream_model": upstream_model(model, one),
-                "priority": one.priority,
-                "weight": one.weight,
-                "connect_s": one.timeouts.connect_s,
-                "first_byte_s": one.timeouts.first_byte_s,
-                "idle_s": one.timeouts.idle_s,
-                "enabled": one.enabled,
-            },
-        )
-
-
-def _subject(subject: str, tokens: Mapping[str, str]) -> tuple[Key, str]:
-    """Return the key of a subject and its name in keys, in which a token is named by its hash."""
-    form, _, name = subject.partition(":")
-    if form == "token":
-        hashed = re.fullmatch(r"sha256:([0-9a-f]{64})", name)
-        key: Key = ("token", hashed[1] if hashed else tokens.get(name, name))
-    else:
-        key = owner_key(subject)
-    return key, f"{form}:{key[1]}"
+def grant_target(grant: Record) -> tuple[TargetKind, str]:
+    """Return what a grant is about: the kind of thing, and its name or pattern."""
+    for kind in TARGET_KINDS:
+        name = grant.fields[kind]
+        if isinstance(name, str):
+            return kind, name
+    raise LookupError(grant.name)
 
 
 LimitFields = Mapping[str, FieldValue]
@@ -328,51 +170,9 @@ def limit_name(subject: str, fields: LimitFields) -> str:
     )
 
 
-def _limit(path: str, limit: doc.Limit, tokens: Mapping[str, str]) -> Record:
-    key, subject = _subject(limit.subject, tokens)
-    fields: dict[str, FieldValue] = {
-        "metric": limit.metric,
-        "window": limit.window,
-        "calendar": is_calendar(limit),
-        "model": limit.model,
-        "each": limit.each,
-        "amount": credits_of(limit),
-        "mode": limit.mode,
-    }
-    name = limit_name(subject, fields)
-    label = limit_name(limit.subject, fields)
-    return Record(kind="limit", name=name, label=label, path=path, parents=(key,), fields=fields)
-
-
-def _grant(path: str, grant: doc.Grant, tokens: Mapping[str, str]) -> Iterator[Record]:
-    key, subject = _subject(grant.subject, tokens)
-    for effect, names in (("allow", grant.allow), ("deny", grant.deny)):
-        for index, model in enumerate(names):
-            yield Record(
-                kind="grant",
-                name=grant_name(subject, model),
-                label=f"{grant.subject} {model}",
-                path=f"{path}.{effect}[{index}]",
-                parents=(key,),
-                fields={"effect": effect, "model": model},
-            )
-
-
 def price_record(subject: Key, fields: Mapping[str, FieldValue], path: str = "") -> Record:
     """Return the record of a price of a model or a deployment."""
     name = place_name(
         subject[1], str(fields["meter"]), str(fields["tier"]), str(fields["above_tokens"]), str(fields["valid_from"])
     )
     return Record(kind="price", name=name, label=name, path=path, parents=(subject,), fields=fields)
-
-
-def _price(path: str, price: doc.Price) -> Record:
-    fields: dict[str, FieldValue] = {
-        "meter": price.meter,
-        "tier": price.tier,
-        "above_tokens": price.above_tokens,
-        "valid_from": valid_from(price.valid_from).isoformat(),
-        "amount": plain(Decimal(price.amount)),
-        "per": price.per,
-    }
-    return price_record(("model" if price.provider is None else "deployment", subject_name(price)), fields, path)

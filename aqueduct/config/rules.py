@@ -5,33 +5,32 @@ the database and not in the file.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 from msgspec import UnsetType
 
 from adapters.registry import adapter_types
 from aqueduct.config import document as doc
+from aqueduct.config.addresses import (
+    base_url_reasons,
+    endpoint_reasons,
+    header_reasons,
+    secret_header_reasons,
+    secret_reasons,
+)
+from aqueduct.config.grants import grant_targets
 from aqueduct.config.prices import price_reasons
 from aqueduct.config.problems import Problem
+from aqueduct.config.shapes import Reason, duplicates, free_text, pattern, shape, short_name
 from aqueduct.config.source import Source
 from aqueduct.limits.price import MICROS_PER_UNIT
 from aqueduct.limits.rules import MAX_AMOUNT
 from aqueduct.limits.windows import CALENDAR_WINDOWS
 
 ItemT = TypeVar("ItemT")
-
-MAX_TEXT: Final = 2_000
-_ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,2000}")
-_CREDENTIAL_HEADERS: Final = re.compile(r"(?i)(proxy-)?authorization|cookie|(x-)?(\w+-)*api-key|.*-token|.*-secret")
-_FRAMING_HEADERS: Final = frozenset(
-    {"connection", "content-encoding", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"}
-)
 
 
 def items(values: tuple[ItemT, ...] | UnsetType) -> tuple[ItemT, ...]:
@@ -53,23 +52,21 @@ def problems(document: doc.Document, source: Source) -> Iterator[Problem]:
         yield source.problem(path, reason)
 
 
-Reason = tuple[str, str]
-
-
 def _reasons(document: doc.Document) -> Iterator[Reason]:
     yield from _orgs(items(document.orgs))
     yield from _memberships(items(document.memberships))
     yield from _tokens(items(document.tokens))
     yield from _providers(items(document.providers))
     yield from _models(items(document.models))
+    yield from _mcp_servers(items(document.mcp_servers))
     yield from _grants(items(document.grants))
     yield from _limits(items(document.limits))
     yield from price_reasons(items(document.prices))
 
 
 def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:
-    yield from _duplicates("org", ((f"orgs[{i}].slug", org.slug) for i, org in enumerate(orgs)))
-    yield from _duplicates(
+    yield from duplicates("org", ((f"orgs[{i}].slug", org.slug) for i, org in enumerate(orgs)))
+    yield from duplicates(
         "user",
         (
             (f"orgs[{i}].users[{j}].email", user.email.lower())
@@ -79,44 +76,44 @@ def _orgs(orgs: tuple[doc.Org, ...]) -> Iterator[Reason]:
     )
     for index, org in enumerate(orgs):
         path = f"orgs[{index}]"
-        yield from _shape(f"{path}.slug", org.slug, doc.SLUG, "lower-case letters, digits, '-' and '_', at most 63")
-        yield from _names(f"{path}.name", org.name)
-        yield from _names(f"{path}.terms", org.terms)
+        yield from shape(f"{path}.slug", org.slug, doc.SLUG, "lower-case letters, digits, '-' and '_', at most 63")
+        yield from short_name(f"{path}.name", org.name)
+        yield from short_name(f"{path}.terms", org.terms)
         yield from _org_members(path, org)
 
 
 def _org_members(path: str, org: doc.Org) -> Iterator[Reason]:
     teams, users, accounts = items(org.teams), items(org.users), items(org.service_accounts)
-    yield from _duplicates("team", ((f"{path}.teams[{i}].name", team.name) for i, team in enumerate(teams)))
-    yield from _duplicates(
+    yield from duplicates("team", ((f"{path}.teams[{i}].name", team.name) for i, team in enumerate(teams)))
+    yield from duplicates(
         "service account",
         ((f"{path}.service_accounts[{i}].name", f"{one.team}/{one.name}") for i, one in enumerate(accounts)),
     )
     for index, team in enumerate(teams):
-        yield from _names(f"{path}.teams[{index}].name", team.name)
+        yield from short_name(f"{path}.teams[{index}].name", team.name)
         if team.cost_center is not None:
             allowed = "1 to 100 characters without control characters"
-            yield from _shape(f"{path}.teams[{index}].cost_center", team.cost_center, doc.COST_CENTER, allowed)
+            yield from shape(f"{path}.teams[{index}].cost_center", team.cost_center, doc.COST_CENTER, allowed)
     for index, user in enumerate(users):
-        yield from _shape(f"{path}.users[{index}].email", user.email, doc.EMAIL, "an e-mail address")
-        yield from _texts(f"{path}.users[{index}].name", user.name)
+        yield from shape(f"{path}.users[{index}].email", user.email, doc.EMAIL, "an e-mail address")
+        yield from free_text(f"{path}.users[{index}].name", user.name)
     for index, account in enumerate(accounts):
-        yield from _names(f"{path}.service_accounts[{index}].name", account.name)
+        yield from short_name(f"{path}.service_accounts[{index}].name", account.name)
 
 
 def _memberships(memberships: tuple[doc.Membership, ...]) -> Iterator[Reason]:
     keys = ((f"memberships[{i}]", f"{one.user.lower()} in {one.team}") for i, one in enumerate(memberships))
-    yield from _duplicates("membership", keys)
+    yield from duplicates("membership", keys)
     for index, one in enumerate(memberships):
-        yield from _shape(f"memberships[{index}].team", one.team, doc.TEAM_REFERENCE, "a team as ORG/TEAM")
-        yield from _shape(f"memberships[{index}].user", one.user, doc.EMAIL, "a user's e-mail address")
+        yield from shape(f"memberships[{index}].team", one.team, doc.TEAM_REFERENCE, "a team as ORG/TEAM")
+        yield from shape(f"memberships[{index}].user", one.user, doc.EMAIL, "a user's e-mail address")
 
 
 def _tokens(tokens: tuple[doc.Token, ...]) -> Iterator[Reason]:
     for index, token in enumerate(tokens):
         path = f"tokens[{index}]"
-        yield from _names(f"{path}.name", token.name)
-        yield from _shape(f"{path}.owner", token.owner, doc.OWNER, "user:EMAIL, team:ORG/TEAM or service:ORG/TEAM/NAME")
+        yield from short_name(f"{path}.name", token.name)
+        yield from shape(f"{path}.owner", token.owner, doc.OWNER, "user:EMAIL, team:ORG/TEAM or service:ORG/TEAM/NAME")
         if any(token.token == other.token for other in tokens[:index]):
             yield f"{path}.token", "is the same as that of a token above; every token stands once"
         if not re.fullmatch(doc.HASH_OR_ENV, token.token):
@@ -130,63 +127,29 @@ def _tokens(tokens: tuple[doc.Token, ...]) -> Iterator[Reason]:
 
 
 def _providers(providers: tuple[doc.Provider, ...]) -> Iterator[Reason]:
-    yield from _duplicates("provider", ((f"providers[{i}].name", one.name) for i, one in enumerate(providers)))
+    yield from duplicates("provider", ((f"providers[{i}].name", one.name) for i, one in enumerate(providers)))
     for index, provider in enumerate(providers):
         path = f"providers[{index}]"
-        yield from _shape(
-            f"{path}.name", provider.name, doc.PROVIDER_NAME, "letters, digits, '.', '-', '_', at most 63"
-        )
+        yield from shape(f"{path}.name", provider.name, doc.PROVIDER_NAME, "letters, digits, '.', '-', '_', at most 63")
         if provider.adapter not in adapter_types():
             known = ", ".join(sorted(adapter_types()))
             yield f"{path}.adapter", f"there is no adapter '{provider.adapter[:60]}'; adapters here: {known}"
-        yield from _base_url(f"{path}.base_url", provider.base_url)
-        yield from _secret(f"{path}.secret", provider.secret)
-        yield from _headers(path, provider)
+        yield from base_url_reasons(f"{path}.base_url", provider.base_url)
+        yield from secret_reasons(f"{path}.secret", provider.secret)
+        yield from header_reasons(f"{path}.headers", provider.headers)
         for name, value in provider.options.items():
-            yield from _texts(f"{path}.options.{name}", value)
+            yield from free_text(f"{path}.options.{name}", value)
 
 
-def _base_url(path: str, url: str) -> Iterator[Reason]:
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        yield path, "is no URL; write it as https://host/prefix"
-        return
-    if parts.scheme not in {"http", "https"} or not host:
-        yield path, "must be a URL that begins with http:// or https:// and names a host"
-    elif re.search(r"[\s\x00-\x1f\x7f]", url) or not url.isascii():
-        yield path, "must be printable ASCII without blanks; write other letters percent-encoded"
-    elif parts.username is not None or parts.password is not None:
-        yield path, "must not hold a user or a password; credentials belong into 'secret'"
-    elif parts.query or parts.fragment or url.endswith(("?", "#")):
-        yield path, "must end with the path, without '?' and '#'; what adapters need besides goes into 'options'"
-
-
-def _secret(path: str, secret: str | None) -> Iterator[Reason]:
-    if secret is None or secret == doc.STORED_SECRET:
-        return
-    if secret.startswith(doc.ENV_PREFIX):
-        if not _ENV_NAME.fullmatch(secret.removeprefix(doc.ENV_PREFIX)):
-            yield path, "names no environment variable; write it as env:NAME with letters, digits and '_'"
-    elif not secret or secret != secret.strip() or not secret.isprintable() or len(secret) > 20_000:
-        yield path, "is no credential: it is empty, too long, or has blanks at its ends or control characters"
-
-
-def _headers(path: str, provider: doc.Provider) -> Iterator[Reason]:
-    yield from _duplicates("header", ((f"{path}.headers.{name}", name.lower()) for name in provider.headers))
-    for name, value in provider.headers.items():
-        where = f"{path}.headers.{name}"
-        if not _HEADER_NAME.fullmatch(name):
-            yield where, "is no valid header name"
-        elif name.lower() in _FRAMING_HEADERS:
-            yield where, "is set by the gateway itself; remove it"
-        elif _CREDENTIAL_HEADERS.fullmatch(name):
-            yield where, "holds a credential; put that into 'secret', where it is protected"
-        elif not _HEADER_VALUE.fullmatch(value):
-            yield where, "has a value with other than printable ASCII characters, or with more than 2000"
+def _mcp_servers(servers: tuple[doc.McpServer, ...]) -> Iterator[Reason]:
+    yield from duplicates("MCP server", ((f"mcp_servers[{i}].name", one.name) for i, one in enumerate(servers)))
+    for index, server in enumerate(servers):
+        path = f"mcp_servers[{index}]"
+        yield from shape(f"{path}.name", server.name, doc.PROVIDER_NAME, "letters, digits, '.', '-', '_', at most 63")
+        yield from free_text(f"{path}.title", server.title)
+        yield from free_text(f"{path}.description", server.description)
+        yield from endpoint_reasons(f"{path}.url", server.url)
+        yield from secret_header_reasons(f"{path}.headers", server.headers)
 
 
 def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
@@ -194,7 +157,7 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
     names += [
         (f"models[{i}].aliases[{j}]", alias) for i, model in enumerate(models) for j, alias in enumerate(model.aliases)
     ]
-    yield from _duplicates("model name or alias", names)
+    yield from duplicates("model name or alias", names)
     for index, model in enumerate(models):
         path = f"models[{index}]"
         yield from _model_name(f"{path}.name", model.name)
@@ -202,25 +165,22 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
         yield from _positive(f"{path}.context_window", model.context_window)
         yield from _positive(f"{path}.max_output_tokens", model.max_output_tokens)
         yield from _positive(f"{path}.request_weight", model.request_weight)
-        yield from _texts(f"{path}.owned_by", model.owned_by)
+        yield from free_text(f"{path}.owned_by", model.owned_by)
         operations = ((f"{path}.operations[{i}]", name) for i, name in enumerate(model.operations))
-        yield from _duplicates("operation", operations)
+        yield from duplicates("operation", operations)
         yield from _deployments(path, model)
 
 
 def _model_name(path: str, name: str) -> Iterator[Reason]:
-    if "*" in name.removesuffix("*"):
-        yield path, "a wildcard has one '*', at its end, as in vendor/*"
-    else:
-        allowed = "letters, digits and . _ : / @ + -, begin with a letter or digit, and have at most 200 characters"
-        yield from _shape(path, name, doc.MODEL_NAME, allowed)
+    allowed = "letters, digits and . _ : / @ + -, begin with a letter or digit, and have at most 200 characters"
+    yield from pattern(path, name, doc.MODEL_NAME, allowed)
 
 
 def _aliases(path: str, model: doc.Model) -> Iterator[Reason]:
     if model.aliases and model.name.endswith("*"):
         yield f"{path}.aliases", "a wildcard has no aliases; give the alias to a model of its own"
     for index, alias in enumerate(model.aliases):
-        yield from _shape(f"{path}.aliases[{index}]", alias, doc.ALIAS, "a name as of a model, without '*'")
+        yield from shape(f"{path}.aliases[{index}]", alias, doc.ALIAS, "a name as of a model, without '*'")
 
 
 def _deployments(path: str, model: doc.Model) -> Iterator[Reason]:
@@ -229,7 +189,7 @@ def _deployments(path: str, model: doc.Model) -> Iterator[Reason]:
         (f"{path}.deployments[{i}]", f"{one.provider}:{upstream_model(model, one)}")
         for i, one in enumerate(deployments)
     )
-    yield from _duplicates("deployment", keys)
+    yield from duplicates("deployment", keys)
     for index, one in enumerate(deployments):
         where = f"{path}.deployments[{index}]"
         upstream = upstream_model(model, one)
@@ -253,35 +213,37 @@ def upstream_model(model: doc.Model, deployment: doc.Deployment) -> str:
 
 
 def _grants(grants: tuple[doc.Grant, ...]) -> Iterator[Reason]:
+    named: list[tuple[str, str]] = []
     for index, grant in enumerate(grants):
         path = f"grants[{index}]"
         forms = "org:SLUG, team:ORG/TEAM, user:EMAIL, service:ORG/TEAM/NAME or token:NAME"
-        yield from _shape(f"{path}.subject", grant.subject, doc.SUBJECT, forms)
-        if not grant.allow and not grant.deny:
+        yield from shape(f"{path}.subject", grant.subject, doc.SUBJECT, forms)
+        targets = tuple(grant_targets(grant))
+        if not targets:
             yield path, "neither allows nor denies anything; add 'allow' or 'deny', or remove it"
-        for effect, names in (("allow", grant.allow), ("deny", grant.deny)):
-            for position, name in enumerate(names):
-                yield from _model_name(f"{path}.{effect}[{position}]", name)
-    named = (
-        (f"grants[{i}].{effect}[{j}]", f"{grant.subject} {name}")
-        for i, grant in enumerate(grants)
-        for effect, names in (("allow", grant.allow), ("deny", grant.deny))
-        for j, name in enumerate(names)
-    )
-    yield from _duplicates("grant", named)
+        for target in targets:
+            where = f"{path}.{target.path}"
+            named.append((where, f"{grant.subject} {target.shown}"))
+            if target.kind == "model":
+                yield from _model_name(where, target.name)
+            else:
+                yield from pattern(
+                    where, target.name, doc.MCP_SERVER, "the name of an MCP server, or a beginning and '*'"
+                )
+    yield from duplicates("grant", named)
 
 
 def _limits(limits: tuple[doc.Limit, ...]) -> Iterator[Reason]:
     for index, limit in enumerate(limits):
         path = f"limits[{index}]"
         forms = "org:SLUG, team:ORG/TEAM, user:EMAIL, service:ORG/TEAM/NAME or token:NAME"
-        yield from _shape(f"{path}.subject", limit.subject, doc.SUBJECT, forms)
+        yield from shape(f"{path}.subject", limit.subject, doc.SUBJECT, forms)
         if limit.model is not None:
             yield from _model_name(f"{path}.model", limit.model)
         yield from _window(path, limit)
         yield from _amount(f"{path}.amount", limit)
     named = ((f"limits[{i}]", " ".join(map(str, limit_key(limit)))) for i, limit in enumerate(limits))
-    yield from _duplicates("limit", named)
+    yield from duplicates("limit", named)
 
 
 def limit_key(limit: doc.Limit) -> tuple[str | bool | None, ...]:
@@ -334,27 +296,3 @@ def _timeout(path: str, seconds: float | None) -> Iterator[Reason]:
 def _positive(path: str, value: int | None) -> Iterator[Reason]:
     if value is not None and not 1 <= value <= 2_000_000_000:
         yield path, "must be a whole number from 1 to 2000000000"
-
-
-def _names(path: str, name: str | None) -> Iterator[Reason]:
-    if name is not None:
-        yield from _shape(path, name, doc.NAME, "1 to 100 characters without '/' and control characters")
-
-
-def _texts(path: str, text: str | None) -> Iterator[Reason]:
-    if text is not None and (len(text) > MAX_TEXT or any(ord(letter) < 32 or ord(letter) == 127 for letter in text)):
-        yield path, f"must be at most {MAX_TEXT} characters without control characters"
-
-
-def _shape(path: str, value: str, pattern: str, allowed: str) -> Iterator[Reason]:
-    if not re.fullmatch(pattern, value):
-        yield path, f"'{value[:60]}' is not allowed; it must be {allowed}"
-
-
-def _duplicates(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Reason]:
-    first: dict[str, str] = {}
-    for path, name in named:
-        if name in first:
-            yield path, f"duplicate {what}: '{name[:60]}' stands at {first[name]} already"
-        else:
-            first[name] = path

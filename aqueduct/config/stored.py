@@ -8,12 +8,14 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aqueduct.config.document import ENV_PREFIX, STORED_SECRET
+from aqueduct.config.grants import TargetKind
 from aqueduct.config.prices import deployment_name, plain
-from aqueduct.config.records import FieldValue, Key, Record, Stored, grant_name, limit_name, price_record
+from aqueduct.config.records import FieldValue, Key, Record, Stored, grant_record, limit_name, price_record
 from aqueduct.db.models import (
     Deployment,
     Grant,
     Limit,
+    McpServer,
     Membership,
     Model,
     Org,
@@ -27,11 +29,11 @@ from aqueduct.db.models import (
 
 
 class Database(Struct, frozen=True, kw_only=True):
-    """The records with their row ids, and the providers' secrets as they are stored (encrypted or `env:NAME`)."""
+    """The records with their row ids, and the secrets of each as they are stored (encrypted or `env:NAME`), by slot."""
 
     stored: Stored
     ids: dict[Key, UUID]
-    secrets: dict[str, str]
+    secrets: dict[Key, dict[str, str]]
 
 
 async def load(connection: AsyncConnection) -> Database:
@@ -45,6 +47,7 @@ async def load(connection: AsyncConnection) -> Database:
     await loader.providers()
     await loader.models()
     await loader.deployments()
+    await loader.mcp_servers()
     await loader.grants()
     await loader.limits()
     await loader.prices()
@@ -57,7 +60,7 @@ class _Loader:
         self._connection = connection
         self.records: dict[Key, Record] = {}
         self.ids: dict[Key, UUID] = {}
-        self.secrets: dict[str, str] = {}
+        self.secrets: dict[Key, dict[str, str]] = {}
         self.retired: dict[str, str] = {}
         self._keys: dict[UUID, Key] = {}
 
@@ -134,7 +137,7 @@ class _Loader:
         rows = await self._connection.execute(query)
         for row_id, name, adapter, base_url, secret, quirks, options, headers, enabled in rows:
             if secret:
-                self.secrets[name] = secret
+                self.secrets["provider", name] = {"secret": secret}
             fields: dict[str, FieldValue] = {
                 "adapter": adapter,
                 "base_url": base_url.rstrip("/"),
@@ -224,25 +227,49 @@ class _Loader:
             name = deployment_name(model[1], provider[1], upstream)
             self._plain(row_id, ("deployment", name), (model, provider), fields)
 
+    async def mcp_servers(self) -> None:
+        query = select(
+            McpServer.id,
+            McpServer.name,
+            McpServer.title,
+            McpServer.description,
+            McpServer.url,
+            McpServer.headers,
+            McpServer.enabled,
+        )
+        for row_id, name, title, description, url, headers, enabled in await self._connection.execute(query):
+            self.secrets["MCP server", name] = {header.lower(): value for header, value in headers.items()}
+            fields: dict[str, FieldValue] = {
+                "title": title,
+                "description": description,
+                "url": url,
+                "headers": tuple(
+                    sorted((header.lower(), _shown_secret(value) or "") for header, value in headers.items())
+                ),
+                "enabled": enabled,
+            }
+            self._plain(row_id, ("MCP server", name), (), fields)
+
     async def grants(self) -> None:
         subject_id = func.coalesce(Grant.org_id, Grant.team_id, Grant.user_id, Grant.service_account_id, Grant.token_id)
         model = func.coalesce(Model.name, Grant.model_pattern)
-        query = select(Grant.id, subject_id, model, Grant.effect).outerjoin(Model, Model.id == Grant.model_id)
-        # Of two rows for one name, by model and by pattern, the denial counts, as it does at run time.
+        server = func.coalesce(McpServer.name, Grant.mcp_server_pattern)
+        query = (
+            select(Grant.id, subject_id, model, server, Grant.effect)
+            .outerjoin(Model, Model.id == Grant.model_id)
+            .outerjoin(McpServer, McpServer.id == Grant.mcp_server_id)
+        )
+        # Of two rows for one name, by its row and by pattern, the denial counts, as it does at run time.
         query = query.order_by(case((Grant.effect == "deny", 1), else_=0))
-        for row_id, subject, name, effect in await self._connection.execute(query):
+        for row_id, subject, model_name, server_name, effect in await self._connection.execute(query):
             parent = self._keys.get(subject)
             if parent is None:  # a token that is revoked or replaced
                 continue
             kind, subject_name = parent
             form = "service" if kind == "service account" else kind
-            fields: dict[str, FieldValue] = {"effect": effect, "model": name}
-            key: Key = ("grant", grant_name(f"{form}:{subject_name}", name))
-            shown = self.records[parent].label
-            self._add(
-                row_id,
-                Record(kind="grant", name=key[1], label=f"{form}:{shown} {name}", parents=(parent,), fields=fields),
-            )
+            of_subject = (parent, f"{form}:{subject_name}", f"{form}:{self.records[parent].label}")
+            target: tuple[TargetKind, str] = ("model", model_name) if model_name else ("mcp_server", server_name)
+            self._add(row_id, grant_record(of_subject, target, "deny" if effect == "deny" else "allow", ""))
 
     async def limits(self) -> None:
         subject_id = func.coalesce(Limit.org_id, Limit.team_id, Limit.user_id, Limit.service_account_id, Limit.token_id)

@@ -32,7 +32,7 @@ _TRUE = text("true")
 _FALSE = text("false")
 
 
-def _parent(table: str, *, ondelete: Literal["CASCADE", "SET NULL"] = "CASCADE") -> ForeignKey:
+def _parent(table: str, *, ondelete: Literal["CASCADE", "RESTRICT", "SET NULL"] = "CASCADE") -> ForeignKey:
     return ForeignKey(f"{table}.id", ondelete=ondelete)
 
 
@@ -206,14 +206,41 @@ class Deployment(Base):
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 
 
+class McpServer(Base):
+    """A server of tools, reached over HTTP alone. `headers` are `env:NAME` or `enc:v1:...` by header name."""
+
+    __tablename__ = "mcp_servers"
+    __table_args__ = (
+        CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'", name="name"),
+        CheckConstraint("url ~ '^https?://'", name="url"),
+        CheckConstraint("jsonb_typeof(headers) = 'object'", name="headers"),
+    )
+
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    title: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
+
+
 class Grant(Base):
-    """A rule of one subject about one model: by its row (`model_id`) or by name or pattern (`model_pattern`)."""
+    """A rule of one subject about one model or MCP server: by its row (`..._id`), or by name or pattern.
+
+    A model or server cannot be deleted while a grant refers to its row: an `allow` that went with it would open all
+    others to the subject.
+    """
 
     __tablename__ = "grants"
     __table_args__ = (
         CheckConstraint("num_nonnulls(org_id, team_id, user_id, service_account_id, token_id) = 1", name="one_subject"),
-        CheckConstraint("num_nonnulls(model_id, model_pattern) = 1", name="one_target"),
+        CheckConstraint(
+            "num_nonnulls(model_id, model_pattern, mcp_server_id, mcp_server_pattern) = 1", name="one_target"
+        ),
         CheckConstraint("model_pattern ~ '^[^*]{0,255}[*]?$' AND model_pattern <> ''", name="model_pattern"),
+        CheckConstraint(
+            "mcp_server_pattern ~ '^[^*]{0,63}[*]?$' AND mcp_server_pattern <> ''", name="mcp_server_pattern"
+        ),
         CheckConstraint("effect IN ('allow', 'deny')", name="effect"),
         Index(
             "uq_grants_subject_target",
@@ -224,6 +251,8 @@ class Grant(Base):
             "token_id",
             "model_id",
             "model_pattern",
+            "mcp_server_id",
+            "mcp_server_pattern",
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
@@ -234,8 +263,10 @@ class Grant(Base):
     user_id: Mapped[UUID | None] = mapped_column(_parent("users"), index=True)
     service_account_id: Mapped[UUID | None] = mapped_column(_parent("service_accounts"), index=True)
     token_id: Mapped[UUID | None] = mapped_column(_parent("tokens"), index=True)
-    model_id: Mapped[UUID | None] = mapped_column(_parent("models"), index=True)
+    model_id: Mapped[UUID | None] = mapped_column(_parent("models", ondelete="RESTRICT"), index=True)
     model_pattern: Mapped[str | None] = mapped_column(Text)
+    mcp_server_id: Mapped[UUID | None] = mapped_column(_parent("mcp_servers", ondelete="RESTRICT"), index=True)
+    mcp_server_pattern: Mapped[str | None] = mapped_column(Text)
     effect: Mapped[str] = mapped_column(Text)
 
 

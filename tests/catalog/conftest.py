@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from aqueduct.catalog.build_models import Sources
 from aqueduct.catalog.loader import Loader
+from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.snapshot import Snapshot
 

@@ -14,6 +14,9 @@ CONTENT = """
 orgs: [{slug: a, teams: [{name: t}], users: [{email: ada@a.org}], service_accounts: [{name: job, team: t}]}]
 memberships: [{team: a/t, user: ada@a.org}]
 providers: [{name: p, adapter: echo}, {name: keyed, adapter: echo, secret: 'env:MISSING_KEY'}]
+mcp_servers:
+- {name: wiki, title: Wiki, url: 'https://wiki.example.org/mcp?x=y', enabled: false,
+   headers: {Authorization: 'env:MISSING_AUTH'}}
 models:
 - {name: m, aliases: [n], deployments: [{provider: p, upstream_model: x, priority: 1}, {provider: p}]}
 """

@@ -47,8 +47,8 @@ def test_apply_prints_the_plan_and_the_second_time_no_changes(run: Run, tmp_path
     (tmp_path / "aqueduct.yaml").write_text(CONTENT, "utf-8")
     dry = run("apply", "aqueduct.yaml", "--dry-run")
     assert "+ model m (aliases: n)" in dry.stdout
-    assert "Would be 10 created, 0 changed, 0 deleted." in dry.stdout
-    assert "Done: 10 created" in run("apply", "aqueduct.yaml").stdout
+    assert "Would be 11 created, 0 changed, 0 deleted." in dry.stdout
+    assert "Done: 11 created" in run("apply", "aqueduct.yaml").stdout
     assert run("apply", "aqueduct.yaml").stdout == "No changes.\n"
     (tmp_path / "less.yaml").write_text("models: [{name: m, aliases: [k]}]\ntokens: []\n", "utf-8")
     changed = json.loads(run("apply", "less.yaml", "--json").stdout)
@@ -113,10 +113,16 @@ def test_token_create_prints_only_the_token_and_stores_its_hash(filled: Run) -> 
     assert hashlib.sha256(token.encode()).hexdigest() not in everything
 
 
-def test_token_rotate_keeps_grants_and_lifetime_and_gives_grace(filled: Run, database_url: str, tmp_path: Path) -> None:
+def test_token_rotate_keeps_grants_limits_and_lifetime_and_gives_grace(
+    filled: Run, database_url: str, tmp_path: Path
+) -> None:
     options = ("--owner", "user:ADA@a.org", "--name", "k", "--expires", "10d", "--json")
     made = json.loads(filled("token", "create", *options).stdout)
-    (tmp_path / "grant.yaml").write_text("grants: [{subject: 'token:k', deny: [m]}]", "utf-8")
+    (tmp_path / "grant.yaml").write_text(
+        "grants: [{subject: 'token:k', deny: [m], deny_mcp_servers: [wiki, 'x*']}]\n"
+        "limits: [{subject: 'token:k', metric: cost, window: day, amount: 3, mode: shadow, model: m}]",
+        "utf-8",
+    )
     assert filled("apply", "grant.yaml").returncode == 0
     fresh = json.loads(filled("token", "rotate", "k", "--grace", "1h", "--json").stdout)
     rows = fetch(database_url, "SELECT * FROM tokens ORDER BY created_at")
@@ -125,14 +131,45 @@ def test_token_rotate_keeps_grants_and_lifetime_and_gives_grace(filled: Run, dat
     assert old["replaced_by_id"] == new["id"]
     assert 3500 < (old["grace_until"] - new["created_at"]).total_seconds() < 3700
     assert abs((new["expires_at"] - new["created_at"]).total_seconds() - 864_000) < 60
-    assert [row["token_id"] for row in fetch(database_url, "SELECT * FROM grants ORDER BY created_at")] == [
-        old["id"],
-        new["id"],
-    ]
+    for table, rules in (("grants", 3), ("limits", 1)):
+        found = [dict(row) for row in fetch(database_url, f"SELECT * FROM {table} ORDER BY created_at")]  # noqa: S608 - ours
+        assert [row.pop("token_id") for row in found] == [old["id"]] * rules + [new["id"]] * rules
+        kept = [{name: value for name, value in row.items() if name not in {"id", "created_at"}} for row in found]
+        assert sorted(map(str, kept[:rules])) == sorted(map(str, kept[rules:]))
     assert new["sha256"] == hashlib.sha256(fresh["token"].encode()).hexdigest()
     again = filled("token", "rotate", made["id"])
     assert (again.returncode, "is replaced already" in again.stderr) == (1, True)
     assert filled("apply", "grant.yaml").stdout == "No changes.\n"
+
+
+def test_mcp_list_shows_servers_and_the_names_of_their_headers(filled: Run) -> None:
+    listed = json.loads(filled("mcp", "list", "--json").stdout)
+    assert listed == [
+        {
+            "name": "wiki",
+            "title": "Wiki",
+            "description": None,
+            "url": "https://wiki.example.org/mcp?x=y",
+            "headers": ["authorization"],
+            "enabled": False,
+        }
+    ]
+    table = filled("mcp", "list").stdout
+    assert "wiki (disabled)" in table
+    assert "MISSING_AUTH" not in table
+    found = {row["check"]: row for row in json.loads(filled("doctor", "--json").stdout)}
+    assert found["MCP server wiki"]["text"] == "disabled"
+
+
+def test_doctor_names_the_header_of_a_server_that_cannot_be_had(filled: Run, tmp_path: Path) -> None:
+    server = "{name: wiki, url: 'https://wiki.example.org/mcp', headers: {authorization: 'env:MISSING_AUTH'}}"
+    (tmp_path / "on.yaml").write_text(f"mcp_servers: [{server}]", "utf-8")
+    filled("apply", "on.yaml")
+    done = filled("doctor", "--json")
+    found = {row["check"]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["MCP server wiki"]["verdict"] == "fail"
+    assert "'authorization': the environment variable MISSING_AUTH is not set" in found["MCP server wiki"]["text"]
 
 
 def test_token_revoke_hides_the_token_and_a_second_time_fails(filled: Run) -> None:

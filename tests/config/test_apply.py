@@ -49,12 +49,17 @@ models:
     timeouts: {connect_s: 0.5, first_byte_s: 20, idle_s: 1.25}}, {provider: q}]}
 - {name: 'w/*', deployments: [{provider: q}, {provider: q, upstream_model: 'v-*'}]}
 - {name: "4.1"}
+mcp_servers:
+- {name: wiki, title: 'W: x', description: "Ü 'q'", url: 'http://127.0.0.1:1/x/?project=a', enabled: false,
+   headers: {Authorization: 'env:WIKI', X-Key: mcp-canary}}
+- {name: search, url: 'https://search.example.org/mcp'}
 grants:
-- {subject: 'org:a', allow: [m, 'w/*', w/x]}
+- {subject: 'org:a', allow: [m, 'w/*', w/x], allow_mcp_servers: [wiki, 'x*'], deny_mcp_servers: [search]}
 - {subject: 'team:a/u', deny: ['*']}
 - {subject: 'user:up@a.org', allow: [m], deny: [w/y]}
 - {subject: 'service:a/u/s', allow: [m]}
 - {subject: 'token:one', deny: [m]}
+- {subject: 'service:a/u/s', deny_mcp_servers: ['*']}
 - {subject: 'token:sha256:%s', deny: [m]}
 limits:
 - {subject: 'org:a', metric: cost, window: month, amount: 12.345678}
@@ -103,7 +108,7 @@ async def test_apply_twice_then_export_and_apply_changes_nothing(engine: AsyncEn
     assert not (await run(engine, text)).is_empty
     assert (await run(engine, text, prune=True)).is_empty
     first = await exported(engine)
-    assert "sk-canary" not in first
+    assert "canary" not in first
     assert (await run(engine, first, prune=True)).is_empty
     assert await exported(engine) == first
 
@@ -115,9 +120,11 @@ async def test_export_of_an_empty_database_can_be_applied(engine: AsyncEngine) -
 async def test_export_into_another_database_asks_for_the_stored_keys(engine: AsyncEngine) -> None:
     await run(engine, EVERYTHING)
     text = await exported(engine)
-    await run(engine, "providers: []\nmodels: []", prune=True)
-    with pytest.raises(ConfigError, match="no key is stored for this provider"):
+    await run(engine, "providers: []\nmodels: []\nmcp_servers: []\ngrants: []", prune=True)
+    with pytest.raises(ConfigError) as caught:
         await run(engine, text)
+    assert "providers[0].secret: no key is stored for this provider" in str(caught.value)
+    assert "mcp_servers[1].headers.x-key: no such header is stored" in str(caught.value)
 
 
 async def test_apply_stores_rows_as_the_gateway_reads_them(engine: AsyncEngine, connection: asyncpg.Connection) -> None:
@@ -131,8 +138,10 @@ async def test_apply_stores_rows_as_the_gateway_reads_them(engine: AsyncEngine, 
     assert token["sha256"] == hashlib.sha256(ENVIRONMENT["ONE"].encode()).hexdigest()
     assert token["prefix"] == ENVIRONMENT["ONE"][:10]
     assert await connection.fetchval("SELECT t.name FROM orgs o JOIN teams t ON t.id = o.default_team_id") == "t x"
-    patterns = await connection.fetch("SELECT model_pattern FROM grants WHERE model_id IS NULL ORDER BY 1")
-    assert [row[0] for row in patterns] == ["*", "w/*", "w/x", "w/y"]
+    for kind, patterns in (("model", ["*", "w/*", "w/x", "w/y"]), ("mcp_server", ["*", "x*"])):
+        query = f"SELECT {kind}_pattern FROM grants WHERE {kind}_pattern IS NOT NULL ORDER BY 1"  # noqa: S608 - constants
+        assert [row[0] for row in await connection.fetch(query)] == patterns
+    assert await connection.fetchval("SELECT count(*) FROM grants WHERE mcp_server_id IS NOT NULL") == 2
 
 
 async def test_cost_center_is_stored_changed_removed_and_written_back(
@@ -226,3 +235,41 @@ async def test_apply_with_prune_revokes_tokens_and_they_stay_revoked(
 async def test_apply_from_two_places_at_once_gives_one_result(engine: AsyncEngine) -> None:
     plans = await asyncio.gather(run(engine, EVERYTHING), run(engine, EVERYTHING))
     assert sorted(plan.is_empty for plan in plans) == [False, True]
+
+
+async def test_header_of_a_server_keeps_its_form_until_it_changes(
+    engine: AsyncEngine, connection: asyncpg.Connection
+) -> None:
+    async def headers() -> dict[str, str]:
+        return json.loads(await connection.fetchval("SELECT headers FROM mcp_servers"))
+
+    def text(key: str, title: str = "t") -> str:
+        return f"mcp_servers: [{{name: w, title: {title}, url: 'http://h', headers: {{X-Key: {key}, y: 'env:Y'}}}}]"
+
+    await run(engine, text("one-key"))
+    first = await headers()
+    row_id = await connection.fetchval("SELECT id FROM mcp_servers")
+    assert BOX.decrypt(first["x-key"], row_id) == "one-key"
+    assert first["y"] == "env:Y"
+    await run(engine, text("one-key", title="other"))
+    await run(engine, text("<stored>", title="third"))
+    assert await headers() == first
+    await run(engine, text("other-key"))
+    assert BOX.decrypt((await headers())["x-key"], row_id) == "other-key"
+    await run(engine, "mcp_servers: [{name: w, url: 'http://h'}]")
+    assert await headers() == {}
+    with pytest.raises(ConfigError, match="AQUEDUCT_SECRET_KEY is not set"):
+        await run(engine, text("one-key"), box=SecretBox(None))
+
+
+async def test_apply_with_prune_keeps_a_grant_by_name_where_a_wildcard_covers_its_model(
+    engine: AsyncEngine, connection: asyncpg.Connection
+) -> None:
+    models = "models: [{name: v/x}, {name: 'v/*'}]"
+    await run(engine, f"orgs: [{{slug: a}}]\n{models}\ngrants: [{{subject: 'org:a', allow: [v/x]}}]")
+    await run(engine, "models: [{name: 'v/*'}]", prune=True)
+    assert tuple(await connection.fetchrow("SELECT model_id, model_pattern, effect FROM grants")) == (
+        None,
+        "v/x",
+        "allow",
+    )

@@ -40,6 +40,9 @@ def test_example_passes_the_schema_and_the_reader() -> None:
         "tokens: [{name: t, owner: 'user:a@b', token: sk-live}]",
         "grants: [{subject: a, allow: [m]}]",
         "orgs: [{slug: A}]",
+        "mcp_servers: [{name: w}]",
+        "mcp_servers: [{name: w, url: 'stdio:x'}]",
+        "mcp_servers: [{name: 'a b', url: 'http://h'}]",
     ],
 )
 def test_schema_refuses_what_the_reader_refuses(text: str) -> None:

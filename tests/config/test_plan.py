@@ -5,25 +5,27 @@ import hashlib
 import pytest
 
 from aqueduct.config.document import Token
+from aqueduct.config.flatten import wanted
 from aqueduct.config.plan import Plan, make_plan
 from aqueduct.config.problems import ConfigError
 from aqueduct.config.read import read_text
-from aqueduct.config.records import Stored, wanted
+from aqueduct.config.records import Key, Stored
 
 ORG = "orgs: [{slug: a, teams: [{name: t}, {name: u}], users: [{email: x@a}]}, {slug: b, users: [{email: y@b}]}]\n"
 MODELS = "providers: [{name: p, adapter: echo}]\nmodels: [{name: m, aliases: [n], deployments: [{provider: p}]}]\n"
+SERVERS = "mcp_servers: [{name: w, url: 'http://h'}]\n"
 
 
 class Keys:
-    """Stored keys by provider; None stands for a missing AQUEDUCT_SECRET_KEY."""
+    """Stored keys by provider or MCP server and slot; None stands for a missing AQUEDUCT_SECRET_KEY."""
 
     def __init__(self, stored: dict[str, str] | None) -> None:
         self._stored = stored
 
-    def is_stored(self, provider: str, literal: str) -> bool:
+    def is_stored(self, owner: Key, slot: str, literal: str) -> bool:
         if self._stored is None:
             raise ValueError("AQUEDUCT_SECRET_KEY is not set")
-        return self._stored.get(provider) == literal
+        return self._stored.get(f"{owner[1]}.{slot}") == literal
 
 
 def token_hash(token: Token) -> str:
@@ -131,13 +133,27 @@ def test_plan_with_prune_refuses_references_to_what_it_would_delete() -> None:
         ),
         ("grants: [{subject: 'org:a', allow: [z]}]", "grants[0].allow[0]: there is no model 'z'"),
         ("grants: [{subject: 'org:a', deny: [n]}]", "grants[0].deny[0]: 'n' is an alias; name the model itself, 'm'"),
+        (
+            "grants: [{subject: 'org:a', allow_mcp_servers: [z]}]",
+            "grants[0].allow_mcp_servers[0]: there is no MCP server 'z', in this file or in the database",
+        ),
+        (
+            "grants: [{subject: 'org:a', deny_mcp_servers: [m]}]",
+            "grants[0].deny_mcp_servers[0]: there is no MCP server",
+        ),
+        ("grants: [{subject: 'org:a', deny: [w]}]", "grants[0].deny[0]: there is no model 'w'"),
+        ("grants: [{subject: 'org:z', deny_mcp_servers: [w]}]", "grants[0].subject: there is no org 'z'"),
+        (
+            "mcp_servers: [{name: w, url: 'http://h', headers: {x: <stored>}}]",
+            "mcp_servers[0].headers.x: no such header is stored",
+        ),
         ("models: [{name: z, aliases: [n]}]", "models[0]: the name 'n' is taken by the model 'm'"),
         ("models: [{name: n}]", "models[0]: the name 'n' is taken by the model 'm'"),
         ("providers: [{name: p, adapter: echo, secret: <stored>}]", "providers[0].secret: no key is stored for this"),
     ],
 )
 def test_plan_with_impossible_reference_is_refused_at_its_line(text: str, expected: str) -> None:
-    assert f"f.yaml:1: {expected}" in refusal(text, stored(ORG + MODELS))
+    assert f"f.yaml:1: {expected}" in refusal(text, stored(ORG + MODELS + SERVERS))
 
 
 def test_plan_grant_below_a_wildcard_needs_no_model_of_that_name() -> None:
@@ -157,8 +173,8 @@ def test_plan_literal_key_without_secret_key_is_refused_at_its_line() -> None:
 
 def test_plan_literal_key_is_compared_and_never_shown() -> None:
     text = "providers: [{name: p, adapter: echo, secret: sk-canary}]"
-    assert plan(text, stored(text), keys=Keys({"p": "sk-canary"})).is_empty
-    made = plan(text, stored(text), keys=Keys({"p": "sk-old"}))
+    assert plan(text, stored(text), keys=Keys({"p.secret": "sk-canary"})).is_empty
+    made = plan(text, stored(text), keys=Keys({"p.secret": "sk-old"}))
     assert [(one.name, one.before, one.after) for one in made.changes[0].fields] == [
         ("secret", "<stored>", "(new key)")
     ]
@@ -194,3 +210,49 @@ def test_plan_with_prune_of_a_deployment_deletes_its_prices() -> None:
     before = stored(MODELS + 'prices: [{model: m, provider: p, meter: input, amount: "1"}]')
     made = plan("models: [{name: m, aliases: [n], deployments: []}]", before, prune=True)
     assert changes(made) == ["delete price m -> p:m input", "delete deployment m -> p:m"]
+
+
+def test_plan_grants_of_a_model_and_of_a_server_of_one_name_are_two() -> None:
+    before = stored(ORG + "models: [{name: w}]\n" + SERVERS)
+    made = plan("grants: [{subject: 'org:a', allow: [w, 'x*'], deny_mcp_servers: [w, 'x*']}]", before)
+    assert changes(made) == [
+        "create grant org:a w",
+        "create grant org:a x*",
+        "create grant org:a MCP server w",
+        "create grant org:a MCP server x*",
+    ]
+
+
+def test_plan_header_of_a_server_is_compared_and_never_shown() -> None:
+    text = "mcp_servers: [{name: w, url: 'http://h', headers: {X-Key: canary, Y: 'env:Y'}}]"
+    assert plan(text, stored(text), keys=Keys({"w.x-key": "canary"})).is_empty
+    made = plan(text, stored(text), keys=Keys({"w.x-key": "old"}))
+    assert [(one.name, one.before, one.after) for one in made.changes[0].fields] == [
+        ("headers", "x-key, y", "x-key, y (new values)")
+    ]
+    created = plan(text, EMPTY).changes[0]
+    assert [(one.name, one.after) for one in created.fields] == [("url", "http://h"), ("headers", "x-key, y")]
+    assert "canary" not in refusal(text, EMPTY, keys=Keys(None))
+
+
+@pytest.mark.parametrize("grants", ["", "\ngrants: []"])
+@pytest.mark.parametrize(
+    ("section", "noun", "label"), [("models", "model", "org:a m"), ("mcp_servers", "MCP server", "org:a MCP server w")]
+)
+def test_plan_with_prune_never_deletes_what_an_unlisted_grant_names(
+    section: str, noun: str, label: str, grants: str
+) -> None:
+    key = "allow" if section == "models" else "allow_mcp_servers"
+    name = label.rpartition(" ")[2]
+    before = stored(ORG + MODELS + SERVERS + f"grants: [{{subject: 'org:a', {key}: [{name}]}}]")
+    text = f"{section}: []{grants}"
+    if grants:
+        assert f"delete grant {label}" in changes(plan(text, before, prune=True))
+    else:
+        wanted = f"f.yaml:1: {section}: the {noun} '{name}' would be deleted, but the grant '{label}' names it"
+        assert wanted in refusal(text, before, prune=True)
+
+
+def test_plan_with_prune_deletes_a_model_whose_grants_a_wildcard_covers() -> None:
+    before = stored(ORG + "models: [{name: v/x}, {name: 'v/*'}]\ngrants: [{subject: 'org:a', allow: [v/x]}]")
+    assert changes(plan("models: [{name: 'v/*'}]", before, prune=True)) == ["delete model v/x"]

@@ -18,7 +18,6 @@ def refusals(text: str) -> list[str]:
     [
         ("model: []", "f.yaml:1: model: unknown key 'model'; did you mean 'models'?"),
         ("budgets: []", "f.yaml:1: budgets: unknown key 'budgets'; known here: orgs, memberships, tokens, providers"),
-        ("mcp_servers: []", "f.yaml:1: mcp_servers: unknown key 'mcp_servers'"),
         ("models: {}", "f.yaml:1: models: must be a list of items that begin with `-`, is a mapping of keys"),
         ("models: x", "f.yaml:1: models: must be a list of items that begin with `-`, is a text"),
         ("models: [x]", "f.yaml:1: models[0]: must be a mapping of keys, is a text"),
@@ -82,6 +81,48 @@ def refusals(text: str) -> list[str]:
             "headers.a: has a value with other than",
         ),
         ("providers: [{name: p, adapter: echo, headers: {a: x, A: y}}]", "headers.A: duplicate header: 'a'"),
+        ("mcp_servers: [{name: w}]", "mcp_servers[0]: the key 'url' is missing"),
+        ("mcp_servers: [{name: w, command: npx}]", "mcp_servers[0].command: unknown key 'command'"),
+        ("mcp_servers: [{name: w, url: 'stdio:///bin/sh'}]", "url: must be a URL that begins with http:// or https://"),
+        ("mcp_servers: [{name: w, url: /bin/sh}]", "url: must be a URL that begins with http:// or https://"),
+        ("mcp_servers: [{name: w, url: ''}]", "url: must be a URL that begins with http:// or https://"),
+        ("mcp_servers: [{name: w, url: 'HTTP://h'}]", "url: must begin with http:// or https:// in lower case"),
+        (
+            "mcp_servers: [{name: w, url: 'http://u:p@h'}]",
+            "url: must not hold a user or a password; credentials belong",
+        ),
+        ("mcp_servers: [{name: w, url: 'http://h/#x'}]", "url: must not hold a fragment"),
+        (
+            "mcp_servers: [{name: w, url: 'http://h/?x=1&exaApiKey=k'}]",
+            "url: holds a credential; put it into 'headers'",
+        ),
+        ("mcp_servers: [{name: 'a*', url: 'http://h'}]", "mcp_servers[0].name: 'a*' is not allowed"),
+        ("mcp_servers: [{name: 'a/b', url: 'http://h'}]", "mcp_servers[0].name: 'a/b' is not allowed"),
+        ("mcp_servers: [&a {name: w, url: 'http://h'}, *a]", "mcp_servers[1].name: duplicate MCP server: 'w'"),
+        ('mcp_servers: [{name: w, url: "http://h", title: "a\\nb"}]', "title: must be at most 2000 characters without"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {a: 1}}]", "headers.a: must be a text, is a whole number"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {a: 'env:'}}]", "headers.a: names no environment variable"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {a: ''}}]", "headers.a: is no credential: it is empty"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {a: ä}}]", "headers.a: has a value with other than"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {Host: x}}]", "headers.Host: is set by the gateway itself"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {Accept: x}}]", "headers.Accept: is set by the gateway"),
+        ("mcp_servers: [{name: w, url: 'http://h', headers: {a: x, A: y}}]", "headers.A: duplicate header: 'a'"),
+        (
+            "grants: [{subject: 'org:a', allow_mcp_servers: ['*x']}]",
+            "grants[0].allow_mcp_servers[0]: a wildcard has one",
+        ),
+        (
+            "grants: [{subject: 'org:a', deny_mcp_servers: [a/b]}]",
+            "grants[0].deny_mcp_servers[0]: 'a/b' is not allowed",
+        ),
+        (
+            "grants: [{subject: 'org:a', allow_mcp_server: [a]}]",
+            "unknown key 'allow_mcp_server'; did you mean 'allow_mcp_servers'?",
+        ),
+        (
+            "grants: [{subject: 'org:a', allow_mcp_servers: [w], deny_mcp_servers: [w]}]",
+            "grants[0].deny_mcp_servers[0]: duplicate grant: 'org:a MCP server w'",
+        ),
         ("tokens: [{name: t, owner: 'user:a@b', token: sk-live-123}]", "a token itself never stands in a file"),
         ("tokens: [{name: t, owner: a@b, token: 'env:T'}]", "tokens[0].owner: 'a@b' is not allowed; it must be user:"),
         ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: soon}]", "expires: must be a date such as"),
@@ -203,6 +244,10 @@ def test_read_secret_never_appears_in_a_message() -> None:
     assert canary not in "\n".join(refusals(text))
     token = f"{{name: t, owner: 'user:a@b', token: {canary}}}"
     assert canary not in "\n".join(refusals(f"tokens: [{token}, {token}]"))
+    server = f"{{name: w, url: 'http://h', headers: {{a: ' {canary}', b: '{canary}ä', host: {canary}}}}}"
+    found = "\n".join(refusals(f"mcp_servers: [{server}]"))
+    assert "headers.a" in found
+    assert canary not in found
     assert "1234" not in "\n".join(refusals("providers: [{name: p, adapter: echo, secret: 01234}]"))
 
 

@@ -31,6 +31,10 @@ async def test_grant_with_two_subjects_or_two_targets_is_refused(insert):
         await insert("grants", org_id=org, team_id=team, model_id=model, effect="allow")
     with pytest.raises(asyncpg.CheckViolationError, match="one_target"):
         await insert("grants", org_id=org, model_id=model, model_pattern="gpt*", effect="allow")
+    with pytest.raises(asyncpg.CheckViolationError, match="one_target"):
+        await insert("grants", org_id=org, mcp_server_pattern="gpt*", model_pattern="gpt*", effect="allow")
+    with pytest.raises(asyncpg.CheckViolationError, match="one_target"):
+        await insert("grants", org_id=org, effect="allow")
 
 
 async def test_grant_given_twice_is_refused_although_most_columns_are_null(insert):
@@ -38,6 +42,9 @@ async def test_grant_given_twice_is_refused_although_most_columns_are_null(inser
     await insert("grants", org_id=org, model_pattern="gpt*", effect="allow")
     with pytest.raises(asyncpg.UniqueViolationError):
         await insert("grants", org_id=org, model_pattern="gpt*", effect="deny")
+    await insert("grants", org_id=org, mcp_server_pattern="gpt*", effect="allow")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await insert("grants", org_id=org, mcp_server_pattern="gpt*", effect="deny")
 
 
 @pytest.mark.parametrize("pattern", ["", "a*b", "**", "*a", "x" * 257])
@@ -45,6 +52,8 @@ async def test_grant_with_a_pattern_that_cannot_be_matched_is_refused(insert, pa
     org, _, _ = await _owners(insert)
     with pytest.raises(asyncpg.CheckViolationError, match="model_pattern"):
         await insert("grants", org_id=org, model_pattern=pattern, effect="allow")
+    with pytest.raises(asyncpg.CheckViolationError, match="mcp_server_pattern"):
+        await insert("grants", org_id=org, mcp_server_pattern=pattern, effect="allow")
 
 
 async def test_usage_of_a_deleted_token_stays(connection, insert):
