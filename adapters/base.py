@@ -46,7 +46,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     `base_url` is without a trailing slash. `options` are adapter-specific texts (for example `api_version`).
     `max_output_tokens` is the model's cap, where known. `headers` are sent with every upstream request. `auto_cache` is
     how long a prompt without cache breakpoints of its own is cached, where the provider wants breakpoints.
-    `multiple_answers` says how `n > 1` is answered.
+    `multiple_answers` says how `n > 1` is answered, `fetch_media` whether media that the provider does not read itself
+    are fetched for it (None: as its option says).
     """
 
     id: str
@@ -62,6 +63,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     extra_params: ExtraParams = "drop"
     multiple_answers: MultipleAnswers = "auto"
     auto_cache: AutoCache | None = None
+    fetch_media: bool | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
     timeouts: Timeouts = Timeouts()

@@ -40,6 +40,13 @@ class Files(BaseHTTPRequestHandler):
         self.wfile.write(PNG)
 
 
+UNFETCHED = """\
+  - name: gemini-unfetched
+    fetch_media: false
+    deployments: [{provider: google, upstream_model: gemini-2.5-flash}]
+"""
+
+
 @pytest.fixture(scope="module")
 def files() -> Iterator[str]:
     """The address of a server of files on loopback."""
@@ -56,7 +63,8 @@ def fetching(
 ) -> Iterator[RunningGateway]:
     """A gateway that fetches from loopback."""
     url = fresh_database(gateway_cluster, "media")
-    apply_yaml(url, ORGANISATION + providers_yaml(session_mocks), tmp_path_factory.mktemp("media"))
+    models = providers_yaml(session_mocks).replace("models:\n", "models:\n" + UNFETCHED)
+    apply_yaml(url, ORGANISATION + models, tmp_path_factory.mktemp("media"))
     allow = ("127.0.0.0/8", files.removeprefix("http://"))
     folder: Path = tmp_path_factory.mktemp("data")
     settings = Settings(
@@ -85,6 +93,18 @@ def test_picture_at_an_address_reaches_a_provider_that_reads_none(
     assert base64.b64encode(PNG) in bodies[0]
     assert SECRET.encode() not in bodies[0]
     assert SECRET not in "".join(capfd.readouterr())
+
+
+def test_model_whose_setting_is_off_refuses_the_address_that_its_provider_would_have_fetched(
+    fetching: RunningGateway, files: str, mocks: Mocks
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(fetching, "gemini-unfetched", f"{files}/a.png")
+    assert (caught.value.code, caught.value.param) == (
+        "unsupported_parameter",
+        "messages[0].content[1].image_url.url",
+    )
+    assert mocks.google.ledger == []
 
 
 def test_picture_at_an_address_is_read_by_a_provider_that_can(

@@ -173,6 +173,7 @@ def _deployment(row: DeploymentRow, account: Account, model: ModelRow) -> Deploy
         extra_params=model.extra_params,
         multiple_answers=model.multiple_answers,
         auto_cache=model.auto_cache,
+        fetch_media=model.fetch_media,
         context_window=model.context_window,
         max_output_tokens=model.max_output_tokens,
         timeouts=Timeouts(

@@ -104,6 +104,7 @@ class ModelRow(Struct, frozen=True):
     multiple_answers: MultipleAnswers
     schema_check: SchemaCheck | None
     auto_cache: AutoCache | None
+    fetch_media: bool | None
     owned_by: str | None
     enabled: bool
     created_at: datetime

@@ -212,6 +212,13 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
             "only what the client marks."
         ),
     ] = None
+    fetch_media: Annotated[
+        bool | None,
+        _text(
+            "Whether the gateway fetches images and files at web addresses for providers that read none, where "
+            "`AQUEDUCT_MEDIA_FETCH` is not `off`; absent: as the provider's option of this name, or that setting, says."
+        ),
+    ] = None
     owned_by: Annotated[str | None, _text("Shown in the list of models; absent: the gateway's own choice.")] = None
     deployments: Annotated[
         tuple[Deployment, ...] | UnsetType, _text("Where it runs; a model without one answers with 503.")

@@ -182,6 +182,7 @@ class _View:
                 multiple_answers=msgspec.convert(fields.text("multiple_answers"), doc.MultipleAnswers),
                 schema_check=msgspec.convert(fields.text_or_none("schema_check"), doc.SchemaCheck | None),
                 auto_cache=msgspec.convert(fields.text_or_none("auto_cache"), doc.AutoCache | None),
+                fetch_media=fields.flag_or_none("fetch_media"),
                 owned_by=fields.text_or_none("owned_by"),
                 deployments=_listed(self._deployments(record)),
                 enabled=fields.flag("enabled"),

@@ -212,6 +212,7 @@ def _model(path: str, model: doc.Model) -> Iterator[Record]:
             "multiple_answers": model.multiple_answers,
             "schema_check": model.schema_check,
             "auto_cache": model.auto_cache,
+            "fetch_media": model.fetch_media,
             "owned_by": model.owned_by,
             "enabled": model.enabled,
         },

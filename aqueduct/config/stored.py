@@ -163,6 +163,7 @@ class _Loader:
             Model.multiple_answers,
             Model.schema_check,
             Model.auto_cache,
+            Model.fetch_media,
             Model.owned_by,
             Model.enabled,
         )
@@ -180,6 +181,7 @@ class _Loader:
             many,
             check,
             cache,
+            fetch,
             owned_by,
             enabled,
         ) in rows:
@@ -194,6 +196,7 @@ class _Loader:
                 "multiple_answers": many,
                 "schema_check": check,
                 "auto_cache": cache,
+                "fetch_media": fetch,
                 "owned_by": owned_by,
                 "enabled": enabled,
             }

@@ -175,6 +175,7 @@ class Model(Base):
     multiple_answers: Mapped[str] = mapped_column(Text, server_default="auto")
     schema_check: Mapped[str | None] = mapped_column(Text)
     auto_cache: Mapped[str | None] = mapped_column(Text)
+    fetch_media: Mapped[bool | None]
     owned_by: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 

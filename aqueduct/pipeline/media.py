@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
-from adapters.base import Call, ChunkStream, Result, SupportsChat
+from adapters.base import Call, ChunkStream, Deployment, Result, SupportsChat
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import NeedsContent, WebAddress, web_addresses, with_contents
 from aqueduct.media.fetch import Budget, Fetcher, FetchError, to_provider_error
@@ -30,7 +30,10 @@ class FetchingAdapter(SupportsChat, NeedsContent, Protocol):
 
 
 class ChatWithContents:
-    """An adapter's chat with the content fetched. `scope`: the providers whose option says so, or all but those."""
+    """An adapter's chat with the content fetched. `scope`: the providers whose option says so, or all but those.
+
+    A model's own setting goes before its provider's.
+    """
 
     def __init__(self, adapter: FetchingAdapter, fetcher: Fetcher, scope: Scope) -> None:
         self._adapter = adapter
@@ -47,7 +50,7 @@ class ChatWithContents:
 
     async def _filled(self, request: ChatRequest, call: Call) -> ChatRequest:
         wanted = [one for one in web_addresses(request.messages) if self._adapter.needs_content(one, call)]
-        if not wanted or call.deployment.options.get(OPTION, self._usual) != "true":
+        if not wanted or not self._is_on(call.deployment):
             return request
         if len(wanted) > MAX_PARTS:
             message = f"A request may name at most {MAX_PARTS} addresses whose content has to be fetched."
@@ -64,6 +67,11 @@ class ChatWithContents:
             raise ProviderError(ErrorKind.TIMEOUT, "The request's time ended before its media had arrived.") from None
         contents = {one.path: task.result() for one, task in zip(wanted, tasks, strict=True)}
         return replace(request, messages=with_contents(request.messages, contents))
+
+    def _is_on(self, deployment: Deployment) -> bool:
+        if deployment.fetch_media is not None:
+            return deployment.fetch_media
+        return deployment.options.get(OPTION, self._usual) == "true"
 
     async def _content(self, address: WebAddress, budget: Budget) -> str:
         """Return a `data:` URL."""

@@ -58,9 +58,12 @@ class Web:
         return Content(f"{kind}/x", b"content")
 
 
-async def sent(*messages: dict, web: Web | None = None, scope="all", options: dict | None = None, stream=False) -> dict:
+async def sent(
+    *messages: dict, web: Web | None = None, scope="all", options: dict | None = None, model=None, stream=False
+) -> dict:
     """The request that reaches the provider, as JSON."""
-    deployment = Deployment(id="d", model="m", provider="p", adapter="a", upstream_model="u", options=options or {})
+    names = {"id": "d", "model": "m", "provider": "p", "adapter": "a", "upstream_model": "u"}
+    deployment = Deployment(**names, options=options or {}, fetch_media=model)
     call = Call(deployment=deployment, request_id="r", deadline=asyncio.get_running_loop().time() + 30)
     document = json.dumps({"model": "m", "messages": messages})
     provider = Provider()
@@ -97,19 +100,26 @@ async def test_stage_fills_what_the_provider_does_not_read_and_nothing_else(stre
 
 
 @pytest.mark.parametrize(
-    ("scope", "option", "is_fetched"),
+    ("scope", "option", "model", "is_fetched"),
     [
-        ("all", None, True),
-        ("all", "false", False),
-        ("all", "true", True),
-        ("providers", None, False),
-        ("providers", "true", True),
-        ("providers", "yes", False),
+        ("all", None, None, True),
+        ("all", "false", None, False),
+        ("all", "true", None, True),
+        ("providers", None, None, False),
+        ("providers", "true", None, True),
+        ("providers", "yes", None, False),
+        ("all", None, False, False),
+        ("all", "false", True, True),
+        ("providers", "true", False, False),
+        ("providers", None, True, True),
     ],
 )
-async def test_stage_works_for_the_providers_that_the_operator_wants(scope, option, is_fetched: bool) -> None:
+async def test_stage_works_for_the_providers_and_models_that_the_operator_wants(
+    scope, option, model, is_fetched: bool
+) -> None:
     web = Web()
-    made = await sent(user(IMAGE), web=web, scope=scope, options={"fetch_media": option} if option else {})
+    options = {"fetch_media": option} if option else {}
+    made = await sent(user(IMAGE), web=web, scope=scope, options=options, model=model)
     assert bool(web.fetched) is is_fetched
     assert (made["messages"][0]["content"][1] == IMAGE) is not is_fetched
 
