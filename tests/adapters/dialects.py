@@ -10,6 +10,7 @@ from adapters.base import Call, Deployment, Secret, SupportsChat
 from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ProviderError
 from schemas.chat_request import ChatRequest
+from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, GEMINI
 
 CONVERSE = {
@@ -68,7 +69,10 @@ async def sent(dialect: str, document: Mapping[str, object]) -> Sent:
     adapter, request, call = asked(dialect, document, json.dumps(DIALECTS[dialect][3]).encode())
     result = await adapter.chat(request, call)
     transport = adapter._transport  # where every adapter of ours keeps the shared one
-    return Sent(json.loads(transport.requests[-1].body), result.dropped_params)
+    body = json.loads(transport.requests[-1].body)
+    if DIALECTS[dialect][0] in ACCEPT:
+        accept(DIALECTS[dialect][0], body)
+    return Sent(body, result.dropped_params)
 
 
 async def sent_or_refused(dialect: str, document: Mapping[str, object]) -> Sent | ProviderError:

@@ -16,6 +16,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.registry import build
 from adapters.transport import Request, Transport, UpstreamResponse
 from schemas.chat_request import ChatRequest
+from tests.adapters.provider_types import ACCEPT, accept
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n-picture-canary").decode()
 PDF = base64.b64encode(b"%PDF-1.7 document-canary").decode()
@@ -131,6 +132,8 @@ async def body_of(name: str, messages: list[dict]) -> str:
     assert isinstance(adapter, SupportsChat)
     with pytest.raises(CapturedError):
         await adapter.chat(request, call)
+    if adapter_type in ACCEPT:
+        accept(adapter_type, json.loads(transport.body))
     return transport.body.decode()
 
 

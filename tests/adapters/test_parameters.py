@@ -16,6 +16,7 @@ from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
 from adapters.openai_compatible.quirks import ROWS
 from schemas.chat_request import ChatRequest
+from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, GEMINI
 from tests.golden import Golden
 
@@ -145,6 +146,8 @@ async def sent(provider: str, fields: Mapping[str, object], policy: str = "drop"
     call = Call(deployment=deployment, request_id="r", deadline=1e12, extra_params=unknown)
     result = await adapter.chat(request, call)
     one = transport.requests[-1]
+    if adapter_type in ACCEPT:
+        accept(adapter_type, {name: value for name, value in json.loads(one.body).items() if name not in unknown})
     headers = [pair for pair in one.headers if pair[0].startswith((b"x-vertex", b"anthropic-beta"))]
     return (json.loads(one.body), headers), result.dropped_params
 

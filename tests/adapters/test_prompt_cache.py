@@ -8,6 +8,7 @@ import pytest
 from adapters import registry
 from adapters.base import Call, Deployment, Secret, SupportsChat
 from adapters.conformance.case import Played, PlayedTransport
+from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.test_parameters import CONVERSE, SCHEMA
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, request
 
@@ -37,7 +38,10 @@ async def sent(adapter_type: str, model: str, auto_cache: str | None, **fields: 
     adapter = registry.build(adapter_type, transport)
     assert isinstance(adapter, SupportsChat)
     await adapter.chat(request(**fields), Call(deployment=deployment, request_id="r", deadline=1e12))
-    return json.loads(transport.requests[-1].body)
+    body = json.loads(transport.requests[-1].body)
+    if adapter_type in ACCEPT:
+        accept(adapter_type, body)
+    return body
 
 
 def marks(body: dict) -> list[tuple[str, dict]]:

@@ -11,6 +11,7 @@ from adapters import registry
 from adapters.base import Call, Deployment, Secret, SupportsChat
 from adapters.conformance.case import Played, PlayedTransport
 from schemas.chat_request import ChatRequest, ReasoningEffort
+from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.test_parameters import COHERE, CONVERSE, OPENAI
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, GEMINI
 
@@ -122,6 +123,8 @@ async def knobs(name: str, **fields: object) -> tuple[Mapping[str, object], tupl
     deployment = Deployment(**{**base, **changes})
     result = await adapter.chat(request, Call(deployment=deployment, request_id="r", deadline=1e12))
     body = json.loads(transport.requests[-1].body)
+    if adapter_type in ACCEPT:
+        accept(adapter_type, body)
     body |= {**(body.get("generationConfig") or {}), **(body.get("additionalModelRequestFields") or {})}
     return {knob: body[knob] for knob in KNOBS & body.keys()}, result.dropped_params
 

@@ -11,6 +11,7 @@ from adapters.base import Call, Deployment, Secret, SupportsChat
 from adapters.conformance.case import Played, PlayedTransport
 from adapters.signatures import missing_signatures
 from schemas.chat_request import ChatRequest
+from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.test_parameters import CONVERSE, OPENAI
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, GEMINI
 
@@ -108,6 +109,8 @@ async def sent(model: str, kept: Mapping[str, object]) -> str:
     adapter, call, transport = built(model)
     assert isinstance(adapter, SupportsChat)
     await adapter.chat(request(kept), call)
+    if call.deployment.adapter in ACCEPT:
+        accept(call.deployment.adapter, json.loads(transport.requests[-1].body))
     return transport.requests[-1].body.decode()
 
 

@@ -1,7 +1,7 @@
 """Whatever conversation a client sends, every dialect's body says the same: nothing is lost, and the order is kept.
 
 Conversations are generated; what they say is read from the request and from the body by `tests.adapters.meaning`, which
-shares no code with the adapters.
+shares no code with the adapters. The types of the providers' own packages accept each body (`tests.adapters.dialects`).
 """
 
 import json
