@@ -14,208 +14,135 @@ tensorzero_extra_content}`,
 
 from typing import Literal
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, UnsetType
+
+from schemas.chat_content import (
+    AudioPart,
+    Content,
+    ContentPart,
+    ContentPartBase,
+    FileData,
+    FilePart,
+    ImagePart,
+    ImageURL,
+    InputAudio,
+    RefusalPart,
+    TextContent,
+    TextPart,
+    VideoPart,
+)
+from schemas.chat_reasoning import (
+    AnthropicExtra,
+    ExtraContent,
+    GoogleExtra,
+    ReasoningDetail,
+    ReasoningText,
+    ThinkingBlock,
+    ThoughtContent,
+)
+from schemas.chat_tools import (
+    AllowedTools,
+    AllowedToolsChoice,
+    CustomCall,
+    CustomDefinition,
+    CustomTool,
+    CustomToolCall,
+    CustomToolChoice,
+    FunctionCall,
+    FunctionDefinition,
+    FunctionTool,
+    FunctionToolCall,
+    FunctionToolChoice,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolName,
+    ToolReference,
+)
+from schemas.request_struct import (
+    CacheControl,
+    PromptCacheBreakpoint,
+    RequestStruct,
+)
+
+__all__ = [
+    "AllowedTools",
+    "AllowedToolsChoice",
+    "AnthropicExtra",
+    "AssistantMessage",
+    "AudioOutput",
+    "AudioPart",
+    "AudioReference",
+    "CacheControl",
+    "ChatRequest",
+    "Content",
+    "ContentPart",
+    "ContentPartBase",
+    "CustomCall",
+    "CustomDefinition",
+    "CustomTool",
+    "CustomToolCall",
+    "CustomToolChoice",
+    "DeveloperMessage",
+    "ExtraContent",
+    "FileData",
+    "FilePart",
+    "FunctionCall",
+    "FunctionDefinition",
+    "FunctionMessage",
+    "FunctionTool",
+    "FunctionToolCall",
+    "FunctionToolChoice",
+    "GoogleExtra",
+    "ImagePart",
+    "ImageURL",
+    "InputAudio",
+    "JsonObjectFormat",
+    "JsonSchema",
+    "JsonSchemaFormat",
+    "LegacyFunctionName",
+    "Message",
+    "Prediction",
+    "PromptCacheBreakpoint",
+    "ReasoningDetail",
+    "ReasoningEffort",
+    "ReasoningOptions",
+    "ReasoningText",
+    "RefusalPart",
+    "RequestStruct",
+    "ResponseFormat",
+    "Role",
+    "ServiceTier",
+    "StreamOptions",
+    "SystemMessage",
+    "TextContent",
+    "TextFormat",
+    "TextPart",
+    "ThinkingBlock",
+    "ThinkingOptions",
+    "ThoughtContent",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolMessage",
+    "ToolName",
+    "ToolReference",
+    "UserMessage",
+    "VideoPart",
+]
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
-class RequestStruct(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything that a client sends: immutable, absent fields stay absent."""
-
-
-class CacheControl(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="ephemeral"):
-    """Prompt-cache breakpoint (Anthropic's term; superset field). `ttl` is `5m` or `1h`."""
-
-    ttl: Literal["5m", "1h"] | None = None
-
-
-class PromptCacheBreakpoint(RequestStruct, frozen=True, kw_only=True):
-    """OpenAI's explicit prompt-cache breakpoint on a content part."""
-
-    mode: str
-    ttl: str | None = None
-
-
-# --- content parts ----------------------------------------------------------------------------------------------------
-
-
-class ContentPartBase(RequestStruct, frozen=True, kw_only=True, tag_field="type"):
-    """What every content part may carry beside its content."""
-
-    prompt_cache_breakpoint: PromptCacheBreakpoint | None = None
-    cache_control: CacheControl | None = None
-
-
-class TextPart(ContentPartBase, frozen=True, kw_only=True, tag="text"):
-    """Plain text."""
-
-    text: str
-
-
-class ImageURL(RequestStruct, frozen=True, kw_only=True):
-    """`url` is an http(s) URL or a `data:` URL with base64 content."""
-
-    url: str
-    detail: Literal["auto", "low", "high", "original"] | None = None
-
-
-class ImagePart(ContentPartBase, frozen=True, kw_only=True, tag="image_url"):
-    """An image."""
-
-    image_url: ImageURL
-
-
-class InputAudio(RequestStruct, frozen=True, kw_only=True):
-    """`data` is base64; `format` names the container."""
-
-    data: str
-    format: str
-
-
-class AudioPart(ContentPartBase, frozen=True, kw_only=True, tag="input_audio"):
-    """Recorded audio."""
-
-    input_audio: InputAudio
-
-
-class FileData(RequestStruct, frozen=True, kw_only=True):
-    """Either `file_data` (a `data:` URL with base64 content) or `file_id` (an uploaded file)."""
-
-    file_data: str | None = None
-    file_id: str | None = None
-    filename: str | None = None
-
-
-class FilePart(ContentPartBase, frozen=True, kw_only=True, tag="file"):
-    """A document, for example a PDF."""
-
-    file: FileData
-
-
-class VideoPart(ContentPartBase, frozen=True, kw_only=True, tag="video_url"):
-    """A video (superset: as vLLM and OpenRouter spell it)."""
-
-    video_url: ImageURL
-
-
-class RefusalPart(ContentPartBase, frozen=True, kw_only=True, tag="refusal"):
-    """A refusal by the model, only in assistant messages."""
-
-    refusal: str
-
-
-ContentPart = TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart
-Content = str | list[ContentPart]
-TextContent = str | list[TextPart]
-
-
-# --- reasoning that travels with assistant messages -------------------------------------------------------------------
-
-
-class ReasoningDetail(RequestStruct, frozen=True, kw_only=True):
-    """One opaque or readable piece of reasoning, tagged with its owner.
-
-    `type` is `reasoning.text`, `reasoning.summary` or `reasoning.encrypted`; `format` names the owner, for example
-    `anthropic-claude-v1`, `google-gemini-v1`, `openai-responses-v1`, and decides to whom it may be sent back.
-    """
-
-    type: str
-    id: str | None = None
-    format: str | None = None
-    index: int | None = None
-    text: str | None = None
-    signature: str | None = None
-    summary: str | None = None
-    data: str | None = None
-
-
-class ThinkingBlock(RequestStruct, frozen=True, kw_only=True):
-    """Anthropic thinking block as LiteLLM and Envoy spell it on messages (accepted, never emitted)."""
-
-    type: str
-    thinking: str | None = None
-    signature: str | None = None
-    data: str | None = None
-
-
-class ReasoningText(RequestStruct, frozen=True, kw_only=True):
-    """Readable reasoning as any-llm spells it (accepted, never emitted)."""
-
-    content: str | None = None
-
-
-class ThoughtContent(RequestStruct, frozen=True, kw_only=True):
-    """Reasoning as TensorZero spells it on messages (accepted, never emitted); `provider_type` names the owner."""
-
-    type: str
-    text: str | None = None
-    signature: str | None = None
-    provider_type: str | None = None
-
-
-class GoogleExtra(RequestStruct, frozen=True, kw_only=True):
-    """Google's own spelling of a thought signature in OpenAI-format messages."""
-
-    thought_signature: str | None = None
-
-
-class AnthropicExtra(RequestStruct, frozen=True, kw_only=True):
-    """Signature of a Claude thinking block as some clients spell it."""
-
-    signature: str | None = None
-
-
-class ExtraContent(RequestStruct, frozen=True, kw_only=True):
-    """Opaque provider state on a message or tool call."""
-
-    google: GoogleExtra | None = None
-    anthropic: AnthropicExtra | None = None
-
-
-# --- tool calls in the history ----------------------------------------------------------------------------------------
-
-
-class FunctionCall(RequestStruct, frozen=True, kw_only=True):
-    """`arguments` is a JSON text, as the model wrote it."""
-
-    name: str
-    arguments: str
-
-
-class FunctionToolCall(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="function"):
-    """A call of a function tool."""
-
-    id: str
-    function: FunctionCall
-    extra_content: ExtraContent | None = None
-
-
-class CustomCall(RequestStruct, frozen=True, kw_only=True):
-    """`input` is free text."""
-
-    name: str
-    input: str
-
-
-class CustomToolCall(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
-    """A call of a custom (free-text) tool."""
-
-    id: str
-    custom: CustomCall
-
-
-ToolCall = FunctionToolCall | CustomToolCall
+# --- messages --------------------------------------------------------------------------------------------------------
 
 
 class AudioReference(RequestStruct, frozen=True, kw_only=True):
     """Names audio of an earlier answer."""
 
     id: str
-
-
-# --- messages ---------------------------------------------------------------------------------------------------------
 
 
 class SystemMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role", tag="system"):
@@ -279,84 +206,6 @@ class FunctionMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role"
 
 
 Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage
-
-
-# --- tools ------------------------------------------------------------------------------------------------------------
-
-
-class FunctionDefinition(RequestStruct, frozen=True, kw_only=True):
-    """`parameters` is a JSON schema, kept byte for byte."""
-
-    name: str
-    description: str | None = None
-    parameters: Raw | UnsetType = UNSET
-    strict: bool | None = None
-
-
-class FunctionTool(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="function"):
-    """A tool whose arguments follow a JSON schema."""
-
-    function: FunctionDefinition
-    cache_control: CacheControl | None = None
-
-
-class CustomDefinition(RequestStruct, frozen=True, kw_only=True):
-    """`format` is a grammar or `{"type": "text"}`, kept byte for byte."""
-
-    name: str
-    description: str | None = None
-    format: Raw | UnsetType = UNSET
-
-
-class CustomTool(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
-    """A tool that takes free text."""
-
-    custom: CustomDefinition
-
-
-Tool = FunctionTool | CustomTool
-
-
-class ToolName(RequestStruct, frozen=True, kw_only=True):
-    """The name of a function or custom tool."""
-
-    name: str
-
-
-class FunctionToolChoice(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="function"):
-    """Call this function."""
-
-    function: ToolName
-
-
-class CustomToolChoice(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
-    """Call this custom tool."""
-
-    custom: ToolName
-
-
-class ToolReference(RequestStruct, frozen=True, kw_only=True):
-    """A tool named inside `allowed_tools`."""
-
-    type: str
-    function: ToolName | None = None
-    custom: ToolName | None = None
-
-
-class AllowedTools(RequestStruct, frozen=True, kw_only=True):
-    """The subset of tools that may be called."""
-
-    mode: Literal["auto", "required"]
-    tools: list[ToolReference]
-
-
-class AllowedToolsChoice(RequestStruct, frozen=True, kw_only=True, tag_field="type", tag="allowed_tools"):
-    """Call only these tools."""
-
-    allowed_tools: AllowedTools
-
-
-ToolChoice = Literal["none", "auto", "required"] | FunctionToolChoice | CustomToolChoice | AllowedToolsChoice
 
 
 # --- response format and other parameters -----------------------------------------------------------------------------
