@@ -128,8 +128,9 @@ test: $(VENV)/.dev $(CLIENT_ENVIRONMENTS) $(MODEL)/package/.installed ## Run eve
 	@$(BIN)/python -m pytest tests contract-tests
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Prove limits for longer: more clients' requests, more histories of replicas
-	@AQUEDUCT_SOAK=1 $(BIN)/python -m pytest tests/limits contract-tests/test_process_limits.py
+soak: $(VENV)/.dev ## Prove limits and usage for longer: more requests, more histories, longer outages
+	@AQUEDUCT_SOAK=1 $(BIN)/python -m pytest tests/limits contract-tests/test_process_limits.py \
+		contract-tests/test_process_ledger.py
 
 .PHONY: golden
 golden: $(VENV)/.dev ## Rewrite the golden files; read the diff before committing it

@@ -71,7 +71,7 @@ class RunningGateway:
     async def _truncate(self) -> None:
         connection = await asyncpg.connect(self.settings.database_url)
         try:
-            await connection.execute("TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily")
+            await connection.execute("TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily, usage_totals")
         finally:
             await connection.close()
 
