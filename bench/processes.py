@@ -29,9 +29,14 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    command: Sequence[str | Path], *, core: int, port: int, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    core: int | None,
+    port: int,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
-    """Run a program on one core until the block ends; yields its process id once `port` takes connections."""
+    """Run a program on one core, None: on all, until the block ends; yields its process id once `port` is open."""
     with log.open("wb") as out:
         child = subprocess.Popen(  # noqa: S603 - programs of the benchmark
             [*map(str, command)],
@@ -40,7 +45,7 @@ def process(
             stderr=out,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - no threads run yet
+            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - no threads run yet
         )
     try:
         _wait_for(child, port, log)

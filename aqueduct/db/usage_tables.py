@@ -137,26 +137,64 @@ ROLLUP_SUMS = (
     "reasoning_tokens",
 )
 """What rollups add up beside the cost."""
-ROLLUPS = (("usage_hourly", "hour"), ("usage_daily", "day"))
-"""The rollups and the column of their time; a day is one of UTC."""
+TOTALS = {
+    "org_day": ("day", "org_id"),
+    "model_day": ("day", "model", "provider"),
+    "team_month": ("month", "org_id", "team_id"),
+    "user_month": ("month", "org_id", "user_id"),
+    "model_month": ("month", "model", "provider"),
+    "org_model_month": ("month", "org_id", "model", "provider"),
+}
+"""The kinds of rows in `usage_totals`, and what each adds up by."""
+TOTAL_KEYS = ("org_id", "team_id", "user_id", "model", "provider")
 
 
-def _rollup(name: str, bucket: str) -> Table:
-    subjects = ROLLUP_KEYS[:5]
+def _rollup(name: str, *columns: Column[object], indexes: tuple[Index, ...]) -> Table:
+    """Rows are added to again and again: the free space of a page lets that go without touching an index."""
     return Table(
         name,
         metadata,
         Column("id", Uuid, primary_key=True),
-        Column(bucket, Date if bucket == "day" else TIMESTAMP(timezone=True), nullable=False),
-        *(Column(key, Uuid) for key in subjects),
-        Column("model", Text),
-        Column("provider", Text),
-        Column("deployment_id", Uuid),
+        *columns,
         *(Column(total, BigInteger, nullable=False) for total in ROLLUP_SUMS),
         Column("cost", Numeric(30, 12), nullable=False),
-        Index(f"ix_{name}_{bucket}", bucket),
-        *(Index(f"ix_{name}_{key}_{bucket}", key, bucket) for key in ("org_id", "team_id", "user_id", "token_id")),
+        *indexes,
+        postgresql_with={"fillfactor": 80},
     )
 
 
-usage_hourly, usage_daily = (_rollup(name, bucket) for name, bucket in ROLLUPS)
+def _keys(names: tuple[str, ...]) -> tuple[Column[object], ...]:
+    return tuple(Column(name, Text if name in {"model", "provider"} else Uuid) for name in names)
+
+
+usage_hourly = _rollup(
+    "usage_hourly",
+    Column("hour", TIMESTAMP(timezone=True), nullable=False),
+    *_keys(ROLLUP_KEYS),
+    indexes=(Index("ix_usage_hourly_hour", "hour"),),
+)
+usage_daily = _rollup(
+    "usage_daily",
+    Column("day", Date, nullable=False),
+    *_keys(ROLLUP_KEYS),
+    indexes=(
+        Index("ix_usage_daily_day", "day"),
+        Index("ix_usage_daily_org_id_day", "org_id", "day"),
+        Index("ix_usage_daily_team_id_day", "team_id", "day"),
+        *(
+            Index(f"ix_usage_daily_{key}_day", key, "day", postgresql_where=text(f"{key} IS NOT NULL"))
+            for key in ("user_id", "service_account_id")
+        ),
+    ),
+)
+usage_totals = _rollup(
+    "usage_totals",
+    Column("kind", Text, nullable=False),
+    Column("first_day", Date, nullable=False),
+    *_keys(TOTAL_KEYS),
+    indexes=(
+        Index("ix_usage_totals_kind_first_day", "kind", "first_day"),
+        Index("ix_usage_totals_org_id_kind_first_day", "org_id", "kind", "first_day"),
+    ),
+)
+"""What reports on a whole installation or org read: the same sums with fewer keys, by the day or by the month."""

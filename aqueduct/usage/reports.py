@@ -1,7 +1,7 @@
 """Reports on usage: sums by day, owner and model, read from the daily rollup alone; knows no HTTP and no command."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from aqueduct.db.usage_tables import ROLLUP_SUMS
 Dimension = Literal["day", "org", "team", "cost_center", "user", "service_account", "token", "model", "provider"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = Dimension.__args__  # type: ignore[attr-defined]  # what a Literal is made of
 MAX_DAYS: Final = 3_700
+ONE_DAY: Final = timedelta(days=1)
 _COLUMNS: Final[dict[Dimension, str]] = {
     "day": "day",
     "org": "org_id",
@@ -26,14 +27,29 @@ _COLUMNS: Final[dict[Dimension, str]] = {
     "model": "model",
     "provider": "provider",
 }
-_NAMES: Final[dict[Dimension, str]] = {
-    "org": "(SELECT slug FROM orgs WHERE id = org_id)",
-    "team": "(SELECT o.slug || '/' || t.name FROM teams t JOIN orgs o ON o.id = t.org_id WHERE t.id = team_id)",
-    "user": "(SELECT email FROM users WHERE id = user_id)",
-    "service_account": "(SELECT name FROM service_accounts WHERE id = service_account_id)",
-    "token": "(SELECT name FROM tokens WHERE id = token_id)",
+_TOTALS: Final[dict[str, tuple[Dimension, ...]]] = {
+    "org_day": ("day", "org"),
+    "model_month": ("model", "provider"),
+    "model_day": ("day", "model", "provider"),
+    "team_month": ("org", "team", "cost_center"),
+    "user_month": ("org", "user"),
+    "org_model_month": ("org", "model", "provider"),
 }
-"""What an id is called today; a row of something that was deleted shows its id."""
+"""What each kind of total can be added up by, the kind with the fewest rows first.
+
+Days outside whole months are in `usage_daily`, those by model in `model_day`.
+"""
+_SHOWN: Final[dict[Dimension, tuple[str, str]]] = {
+    "org": ("o.slug", "LEFT JOIN orgs o ON o.id = g.org_id"),
+    "team": (
+        "owner.slug || '/' || t.name",
+        "LEFT JOIN teams t ON t.id = g.team_id LEFT JOIN orgs owner ON owner.id = t.org_id",
+    ),
+    "user": ("u.email", "LEFT JOIN users u ON u.id = g.user_id"),
+    "service_account": ("s.name", "LEFT JOIN service_accounts s ON s.id = g.service_account_id"),
+    "token": ("k.name", "LEFT JOIN tokens k ON k.id = g.token_id"),
+}
+"""What an id is called today, and where that stands; a row of something that was deleted shows its id."""
 _CENTERS: Final = " LEFT JOIN (SELECT id AS centered, cost_center FROM teams) AS centers ON centered = team_id"
 """Cost centres as the teams have them today."""
 
@@ -56,7 +72,6 @@ class ReportQuery(Struct, frozen=True, kw_only=True):
     team_id: UUID | None = None
     user_id: UUID | None = None
     service_account_id: UUID | None = None
-    token_id: UUID | None = None
     max_rows: int = 100_000
 
 
@@ -86,32 +101,95 @@ class ReportRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: str
 
 
-def report_statement(query: ReportQuery) -> tuple[str, list[object]]:
-    """Return the statement and its arguments; groups come in the order of their dimensions."""
-    arguments: list[object] = [query.first, query.last]
-    conditions = ["day BETWEEN $1 AND $2"]
-    for column in ("org_id", "team_id", "user_id", "service_account_id", "token_id"):
+_SUMS: Final = tuple(f"g.{name}" for name in (*ROLLUP_SUMS, "cost"))
+
+
+class _Part(Struct, frozen=True):
+    """Days that are read from one place: a kind of `usage_totals`, or `usage_daily` where that is None."""
+
+    kind: str | None
+    first: date
+    last: date
+
+
+def report_statement(query: ReportQuery, today: date | None = None) -> tuple[str, list[object]]:
+    """Return the statement and its arguments; groups come in the order of their dimensions.
+
+    A month that is not over is read as a whole where the report goes up to `today`, in UTC.
+    """
+    arguments: list[object] = []
+    owners: list[str] = []
+    for column in ("org_id", "team_id", "user_id", "service_account_id"):
         value: UUID | None = getattr(query, column)
         if value is not None:
             arguments.append(value)
-            conditions.append(f"{column} = ${len(arguments)}")
+            owners.append(f"{column} = ${len(arguments)}")
     keys = [_COLUMNS[name] for name in query.by]
-    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in ROLLUP_SUMS)
-    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-    centers = _CENTERS if "cost_center" in query.by else ""
-    inner = (
-        f"SELECT {', '.join([*keys, sums, 'sum(cost) AS cost'])} FROM usage_daily{centers}"  # noqa: S608 - constants
-        f" WHERE {' AND '.join(conditions)}{grouped} HAVING count(*) > 0"
-    )
-    shown = [
-        f"coalesce({_NAMES[name]}, {_COLUMNS[name]}::text) AS {name}_shown"
-        if name in _NAMES
-        else f"{_COLUMNS[name]}::text AS {name}_shown"
-        for name in query.by
+    stored = ["team_id" if key == "cost_center" else key for key in keys]
+    parts = [
+        _select(part, list(dict.fromkeys(stored)), owners, arguments)
+        for part in _parts(query, today or datetime.now(UTC).date())
     ]
-    order = f" ORDER BY {', '.join(f'{name}_shown' for name in query.by)}" if query.by else ""
-    columns = ", ".join([*shown, *ROLLUP_SUMS, "cost"])
-    return f"SELECT {columns} FROM ({inner}) AS grouped{order} LIMIT {query.max_rows}", arguments  # noqa: S608 - constants
+    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in ROLLUP_SUMS)
+    centers = _CENTERS if "cost_center" in query.by else ""
+    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+    inner = (
+        f"SELECT {', '.join([*keys, sums, 'sum(cost) AS cost'])} FROM ({' UNION ALL '.join(parts)}) AS parts"  # noqa: S608 - constants
+        f"{centers}{grouped} HAVING count(*) > 0"
+    )
+    columns = ", ".join([*(f'{_name(name)} COLLATE "C" AS {name}_shown' for name in query.by), *_SUMS])
+    joins = "".join(f" {_SHOWN[name][1]}" for name in query.by if name in _SHOWN)
+    order = ", ".join(f"{name}_shown" for name in query.by)
+    ordered = f" ORDER BY {order}" if order else ""
+    return f"SELECT {columns} FROM ({inner}) AS g{joins}{ordered} LIMIT {query.max_rows}", arguments  # noqa: S608 - constants
+
+
+def _name(name: Dimension) -> str:
+    column = f"g.{_COLUMNS[name]}::text"
+    return f"coalesce({_SHOWN[name][0]}, {column})" if name in _SHOWN else column
+
+
+def _select(part: _Part, keys: list[str], owners: list[str], arguments: list[object]) -> str:
+    arguments += [part.first, part.last]
+    table, day, condition = "usage_daily", "day", ""
+    if part.kind is not None:
+        table, day, condition = "usage_totals", "first_day", f"kind = '{part.kind}' AND "
+    days = f"{day} BETWEEN ${len(arguments) - 1} AND ${len(arguments)}"
+    columns = [f"{day} AS day" if key == "day" else key for key in keys]
+    return (
+        f"SELECT {', '.join([*columns, *ROLLUP_SUMS, 'cost'])} FROM {table}"  # noqa: S608 - constants
+        f" WHERE {' AND '.join([condition + days, *owners])}"
+    )
+
+
+def _parts(query: ReportQuery, today: date) -> list[_Part]:
+    """Return where the days of a report are read, with the fewest rows."""
+    kind = _kind(query)
+    if kind is None or kind.endswith("_day"):
+        return [_Part(kind, query.first, query.last)]
+    edge = "model_day" if kind == "model_month" else None
+    begin = query.first if query.first.day == 1 else _month_after(query.first)
+    end = query.last if query.last >= today else (query.last + ONE_DAY).replace(day=1) - ONE_DAY
+    if begin > end:
+        return [_Part(edge, query.first, query.last)]
+    parts = [_Part(kind, begin, end)]
+    if query.first < begin:
+        parts.append(_Part(edge, query.first, begin - ONE_DAY))
+    if end < query.last:
+        parts.append(_Part(edge, end + ONE_DAY, query.last))
+    return parts
+
+
+def _kind(query: ReportQuery) -> str | None:
+    """Return the kind of totals that has all that a report asks for, None where only `usage_daily` has it."""
+    if query.team_id or query.user_id or query.service_account_id:  # they have few rows, and indexes of their own
+        return None
+    wanted = {*query.by} if query.org_id is None else {*query.by, "org"}
+    return next((kind for kind, has in _TOTALS.items() if wanted <= set(has)), None)
+
+
+def _month_after(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 async def report(connection: Connection, query: ReportQuery) -> list[ReportRow]:

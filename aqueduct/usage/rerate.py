@@ -9,9 +9,9 @@ import asyncpg
 from msgspec import Struct
 
 from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import COUNTERS, ROLLUP_KEYS, ROLLUPS
+from aqueduct.db.usage_tables import COUNTERS, ROLLUP_KEYS, ROLLUP_SUMS
 from aqueduct.usage.pricing import PriceList, cost, tier_of, to_decimal
-from aqueduct.usage.store import BUCKETS, LOCK_ROLLUPS
+from aqueduct.usage.store import HOUR, LOCK_ROLLUPS, roll_up
 from schemas.usage import Usage
 
 BATCH_ROWS: Final = 5_000
@@ -38,6 +38,16 @@ SELECT r.id, r.started_at, r.cost AS before, sum(a.cost) AS after, {", ".join(f"
 _UPDATE: Final = (
     "UPDATE usage.requests r SET cost = p.after FROM repriced p WHERE r.id = p.id AND r.started_at = p.started_at"
 )
+_DIFFERENCES: Final = {
+    "unpriced": "sum((after IS NULL)::int - (before IS NULL)::int)",
+    "cost": "sum(coalesce(after, 0) - coalesce(before, 0))",
+}
+_CORRECT: Final = roll_up(
+    f"SELECT {HOUR} AS hour, {_KEYS}, "  # noqa: S608 - constants
+    + ", ".join(f"{_DIFFERENCES.get(name, '0::bigint')} AS {name}" for name in (*ROLLUP_SUMS, "cost"))
+    + f" FROM repriced GROUP BY 1, {_KEYS}"
+)
+"""Takes the rollups from the old costs to the new ones."""
 
 
 class Rerated(Struct, frozen=True, kw_only=True):
@@ -82,23 +92,11 @@ async def _write(connection: DedicatedConnection) -> Decimal:
     await connection.execute(_REQUESTS)
     await connection.execute(_UPDATE)
     await connection.execute(LOCK_ROLLUPS)
-    for table, bucket in ROLLUPS:
-        await connection.execute(_correction(table, bucket))
+    await connection.execute(_CORRECT)
     found: Decimal | None = await connection.fetchval(
         "SELECT sum(coalesce(after, 0) - coalesce(before, 0)) FROM repriced"
     )
     return found or Decimal(0)
-
-
-def _correction(table: str, bucket: str) -> str:
-    """Return the statement that takes a rollup from the old costs to the new ones."""
-    return (
-        f"UPDATE {table} u SET cost = u.cost + d.cost, unpriced = u.unpriced + d.unpriced FROM ("  # noqa: S608 - constants
-        f"SELECT md5(row(extract(epoch FROM {BUCKETS[bucket]})::bigint, {_KEYS})::text)::uuid AS id,"
-        " sum(coalesce(after, 0) - coalesce(before, 0)) AS cost,"
-        " sum((after IS NULL)::int - (before IS NULL)::int) AS unpriced"
-        " FROM repriced GROUP BY 1) AS d WHERE u.id = d.id"
-    )
 
 
 def _changed(record: asyncpg.Record, prices: Mapping[str, PriceList]) -> tuple[object, ...] | None:

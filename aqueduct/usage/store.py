@@ -8,7 +8,7 @@ increment.
 from typing import Final
 
 from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, ROLLUPS, attempts, requests
+from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTAL_KEYS, TOTALS, attempts, requests
 from aqueduct.usage.segments import Columns, Entry
 
 COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
@@ -18,6 +18,8 @@ ATTEMPT_COLUMNS: Final = tuple(str(column.name) for column in attempts.columns)
 JOURNAL_COLUMNS: Final = Columns(COLUMNS, ATTEMPT_COLUMNS)
 LOCK_ROLLUPS: Final = "SELECT pg_advisory_xact_lock(hashtext('usage.rollups'))"
 _KEYS: Final = ", ".join(ROLLUP_KEYS)
+_GROUPED: Final = ("day", "org_id", "team_id", "user_id", "model")
+"""The columns that tell the kinds of totals apart."""
 _COUNTED: Final = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 _FRESH: Final = ("started_at", *ROLLUP_KEYS, "status", "usage_source", "attempts", "duration_ms", *_COUNTED, "cost")
 _TEMPORARY: Final = (
@@ -42,28 +44,63 @@ _SUMS: Final = {
     "duration_ms": "sum(duration_ms)",
     **{name: f"coalesce(sum({name}), 0)" for name in _COUNTED},
 }
-BUCKETS: Final = {
-    "hour": "date_trunc('hour', started_at, 'UTC')",
-    "day": "(started_at AT TIME ZONE 'UTC')::date",
-}
-"""The time of a rollup, from the start of a request."""
+HOUR: Final = "date_trunc('hour', started_at, 'UTC')"
+"""The hour of a request, from its start."""
+_DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
+_ADDED: Final = (*ROLLUP_SUMS, "cost")
+_SUMMED: Final = ", ".join(f"sum({name})::{'numeric' if name == 'cost' else 'bigint'} AS {name}" for name in _ADDED)
 
 
-def rollup_statement(table: str, bucket: str, source: str) -> str:
-    """Return the statement that adds the rows of `source` to a rollup. Its key is a hash of what it stands for."""
+def hours_of(source: str) -> str:
+    """Return the query of what the rows of `source` add to each hour: `roll_up` takes it."""
     sums = ", ".join(f"{_SUMS[name]} AS {name}" for name in ROLLUP_SUMS)
-    columns = f"{bucket}, {_KEYS}, {', '.join(ROLLUP_SUMS)}, cost"
-    added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in (*ROLLUP_SUMS, "cost"))
+    return f"SELECT {HOUR} AS hour, {_KEYS}, {sums}, coalesce(sum(cost), 0) AS cost FROM {source} GROUP BY 1, {_KEYS}"  # noqa: S608 - constants
+
+
+def roll_up(hours: str) -> str:
+    """Return the statement that adds to every rollup what the query `hours` gives per hour.
+
+    A row's key is a hash of what it stands for. Each coarser rollup is added up from the finer one, not from the rows.
+    """
+    kinds = " ".join(f"WHEN {_grouping(columns)} THEN '{kind}'" for kind, columns in TOTALS.items())
+    sets = ", ".join(f"({', '.join(columns)})" for columns in TOTALS.values())
+    total_keys = ", ".join(TOTAL_KEYS)
+    return f"""
+WITH hours AS MATERIALIZED ({hours}),
+days AS MATERIALIZED (
+    SELECT {_DAY} AS day, date_trunc('month', {_DAY})::date AS month, {_KEYS}, {_SUMMED}
+      FROM hours GROUP BY 1, 2, {_KEYS}
+),
+totals AS (
+    SELECT CASE grouping({", ".join(_GROUPED)}) {kinds} END AS kind, coalesce(day, month) AS first_day, {total_keys},
+           {_SUMMED}
+      FROM days GROUP BY GROUPING SETS ({sets})
+),
+hourly AS ({_upsert("usage_hourly", "hours", _key("hour"), ("hour", *ROLLUP_KEYS))}),
+daily AS ({_upsert("usage_daily", "days", _key("day"), ("day", *ROLLUP_KEYS))})
+{_upsert("usage_totals", "totals", f"row(kind, first_day, {total_keys})", ("kind", "first_day", *TOTAL_KEYS))}
+"""  # noqa: S608 - constants
+
+
+def _key(bucket: str) -> str:
+    return f"row(extract(epoch FROM {bucket})::bigint, {_KEYS})"
+
+
+def _grouping(columns: tuple[str, ...]) -> int:
+    """Return what PostgreSQL's `grouping` says of a grouping set."""
+    return int("".join("0" if name in columns else "1" for name in _GROUPED), 2)
+
+
+def _upsert(table: str, source: str, key: str, names: tuple[str, ...]) -> str:
+    columns = ", ".join((*names, *_ADDED))
+    added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in _ADDED)
     return (
-        f"INSERT INTO {table} AS r (id, {columns})"  # noqa: S608 - constants
-        f" SELECT md5(row(extract(epoch FROM {bucket})::bigint, {_KEYS})::text)::uuid, {columns} FROM ("
-        f"SELECT {BUCKETS[bucket]} AS {bucket}, {_KEYS}, {sums}, coalesce(sum(cost), 0) AS cost FROM {source}"
-        f" GROUP BY {BUCKETS[bucket]}, {_KEYS}) AS added ORDER BY 1"
+        f"INSERT INTO {table} AS r (id, {columns}) SELECT md5({key}::text)::uuid, {columns} FROM {source} ORDER BY 1"  # noqa: S608 - constants
         f" ON CONFLICT (id) DO UPDATE SET {added}"
     )
 
 
-_ROLLUPS: Final = tuple(rollup_statement(table, bucket, "usage_fresh") for table, bucket in ROLLUPS)
+_ROLL_UP: Final = roll_up(hours_of("usage_fresh"))
 
 
 async def prepare(connection: DedicatedConnection) -> None:
@@ -85,6 +122,5 @@ async def write(connection: DedicatedConnection, batch: list[Entry]) -> int:
         written = int((await connection.execute(_INSERT)).rsplit(" ", 1)[1])
         if written:
             await connection.execute(LOCK_ROLLUPS)
-            for statement in _ROLLUPS:
-                await connection.execute(statement)
+            await connection.execute(_ROLL_UP)
     return written

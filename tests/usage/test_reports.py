@@ -1,18 +1,23 @@
 """Reports and re-rating on a real PostgreSQL: sums from rollups, through their indexes, and equal to the rows."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from hashlib import md5
+from itertools import combinations, product
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from aqueduct.db.engine import connect
+from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
 from aqueduct.ids import RequestIds
 from aqueduct.usage.pricing import Price, PriceList
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
+from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, roll_up, write
 from tests.conftest import Insert
 
 new_id = RequestIds()
@@ -102,20 +107,86 @@ async def test_report_by_cost_center_adds_up_the_teams_that_have_it_today(
     assert await by("cost_center") == [("0815", 2, "1"), ("4711", 1, "0.5"), (None, 3, "1.5")]
 
 
+TOTALS_READ = (
+    ((), "org_day"),
+    (("org",), "org_day"),
+    (("day",), "org_day"),
+    (("day", "org"), "org_day"),
+    (("model",), "model_month"),
+    (("provider", "model"), "model_month"),
+    (("day", "model"), "model_day"),
+    (("team",), "team_month"),
+    (("org", "cost_center"), "team_month"),
+    (("user",), "user_month"),
+    (("org", "model"), "org_model_month"),
+)
+OWNERS = ("org_id", "team_id", "user_id", "service_account_id", None)
+RANGES = (
+    (date(2026, 3, 1), date(2026, 3, 31)),
+    (date(2026, 1, 20), date(2026, 5, 10)),
+    (date(2026, 3, 3), date(2026, 3, 9)),
+)
+SETS = ((), *((name,) for name in DIMENSIONS), *combinations(DIMENSIONS, 2), DIMENSIONS)
+
+
+@pytest.fixture
+async def a_year(connection: asyncpg.Connection) -> None:
+    """Rollups of a year with so many rows that no index is an accident, and their statistics."""
+    numbers = ", ".join("1" for _ in ROLLUP_SUMS)
+    ids = {"org_id": 20, "team_id": 100, "user_id": 400, "service_account_id": 4, "token_id": 800}
+    keys = ", ".join(f"md5('{name}' || i % {count})::uuid AS {name}" for name, count in ids.items())
+    hours = (
+        f"SELECT '2026-01-01 12:00Z'::timestamptz + i % 365 * interval '1 day' AS hour, {keys}, 'm' || i % 30 AS model,"  # noqa: S608 - ours
+        f" 'p' AS provider, NULL::uuid AS deployment_id, {numbers}, 1.0 AS cost FROM generate_series(1, 20000) i"
+    )
+    named = ", ".join(("hour", *ROLLUP_KEYS, *ROLLUP_SUMS, "cost"))
+    await connection.execute(roll_up(f"SELECT * FROM ({hours}) AS h ({named})"))  # noqa: S608 - ours
+    await connection.execute("ANALYZE usage_hourly, usage_daily, usage_totals")
+
+
+@pytest.mark.usefixtures("a_year")
 async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.Connection) -> None:
-    """Trap 16: no report touches a raw row."""
-    await connection.execute("SET enable_seqscan = off")
-    owners = ("org_id", "team_id", "user_id", "token_id", None)
-    for owner in owners:
-        for by in [(), *((name,) for name in DIMENSIONS), DIMENSIONS]:
-            narrowed = {} if owner is None else {owner: UUID(int=1)}
-            query = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=by, **narrowed)
-            statement, arguments = report_statement(query)
-            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
-            assert "usage_daily" in plan
-            assert "ix_usage_daily_" in plan, plan
-            assert "usage.requests" not in plan
-            assert "requests_20" not in plan
+    """Trap 16: no report touches a raw row, nor all of a rollup, whatever it adds up by and whoever it is about."""
+    for owner, by, (first, last) in product(OWNERS, SETS, RANGES):
+        narrowed = {} if owner is None else {owner: UUID(md5(f"{owner}1".encode(), usedforsecurity=False).hexdigest())}
+        query = ReportQuery(first=first, last=last, by=by, **narrowed)
+        statement, arguments = report_statement(query, today=date(2027, 1, 1))
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+        assert re.search(r"ix_usage_(daily|totals)_", plan), plan
+        assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage\.|usage_hourly", plan), plan
+
+
+@pytest.mark.usefixtures("a_year")
+async def test_every_report_adds_up_to_the_same_whatever_it_reads(connection: asyncpg.Connection) -> None:
+    for first, last in (*RANGES, (date(2026, 12, 10), date(2026, 12, 31))):
+        whole = await connection.fetchval(
+            "SELECT sum(requests)::int FROM usage_daily WHERE day BETWEEN $1 AND $2", first, last
+        )
+        for by, today in product(
+            (*SETS[: len(DIMENSIONS) + 1], ("org", "model"), DIMENSIONS), (date(2027, 1, 1), last)
+        ):
+            if today == last and last.month != 12:
+                continue  # nothing is later than today
+            statement, arguments = report_statement(ReportQuery(first=first, last=last, by=by), today=today)
+            assert sum(row["requests"] for row in await connection.fetch(statement, *arguments)) == whole, (by, first)
+
+
+@pytest.mark.parametrize(("by", "kind"), TOTALS_READ)
+def test_report_on_everybody_reads_the_totals_that_have_the_fewest_rows(by: tuple[Dimension, ...], kind: str) -> None:
+    query = ReportQuery(first=date(2026, 1, 20), last=date(2026, 5, 31), by=by)
+    statement, arguments = report_statement(query, today=date(2026, 12, 1))
+    assert f"kind = '{kind}'" in statement
+    if kind.endswith("_day"):
+        assert arguments == [query.first, query.last]
+    else:
+        assert arguments == [date(2026, 2, 1), query.last, query.first, date(2026, 1, 31)]
+
+
+def test_report_up_to_today_reads_the_month_that_is_not_over_as_a_whole() -> None:
+    query = ReportQuery(first=date(2026, 5, 1), last=date(2026, 5, 9), by=("team",))
+    assert report_statement(query, today=date(2026, 5, 9))[1] == [query.first, query.last]
+    assert "usage_daily" not in report_statement(query, today=date(2026, 5, 9))[0]
+    assert "usage_totals" not in report_statement(query, today=date(2026, 5, 10))[0]
 
 
 async def test_rerating_prices_rows_attempts_and_rollups_again(
@@ -142,7 +213,7 @@ async def test_rerating_prices_rows_attempts_and_rollups_again(
     (again,) = [await rerate(writer, prices, TODAY, TODAY)]
     await writer.close()
     assert again.changed == 0
-    for table in ("usage_hourly", "usage_daily"):
+    for table in ("usage_hourly", "usage_daily", *(f"usage_totals WHERE kind = '{kind}'" for kind in TOTALS)):
         rolled = await connection.fetchrow(f"SELECT sum(cost) AS cost, sum(unpriced)::int AS unpriced FROM {table}")  # noqa: S608 - our own name
         raw = await connection.fetchrow(
             "SELECT sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL)::int AS unpriced FROM usage.requests"

@@ -1,0 +1,118 @@
+"""How long reports take on a large installation: `python -m bench.reports` makes one, measures, and deletes it.
+
+It takes the better part of an hour and 25 GB. `BENCH_EVENTS` sets the number of raw rows.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from aqueduct.db import migrate
+from aqueduct.db.cluster import Cluster
+from aqueduct.db.embedded import newest_programs
+from aqueduct.usage.reports import Dimension, ReportQuery, report_statement
+from bench.history import Size, fill
+
+RUNS: Final = 20
+OPTIONS: Final = (
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "max_wal_size=1GB",
+    "maintenance_work_mem=512MB",
+    "shared_buffers=1GB",
+)
+"""For making the rows; reading them is affected by the buffers alone."""
+
+
+class Asked(Struct, frozen=True):
+    """A report and what it is called."""
+
+    name: str
+    query: ReportQuery
+
+
+def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
+    """Yield the reports: of everybody, of an org, and of a caller, for a month and for all months."""
+    month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    ranges = {
+        "last month": (month, today.replace(day=1) - timedelta(days=1)),
+        "this month": (today.replace(day=1), today),
+        "30 days": (today - timedelta(days=30), today - timedelta(days=1)),
+        "13 months": (today - timedelta(days=395), today),
+    }
+    dimensions: tuple[tuple[Dimension, ...], ...] = (
+        ("org",), ("team",), ("user",), ("model",), ("day",), ("cost_center",), ("org", "model"), ("day", "model"),
+    )  # fmt: skip
+    for name, (first, last) in ranges.items():
+        for by in dimensions:
+            yield Asked(f"everybody, {name}, by {', '.join(by)}", ReportQuery(first=first, last=last, by=by))
+        for by in (("team",), ("user",), ("model",), ("day",), ("cost_center",), ("team", "model")):
+            query = ReportQuery(first=first, last=last, by=by, org_id=ids["org_id"])
+            yield Asked(f"an org, {name}, by {', '.join(by)}", query)
+        for owner in ("user_id", "team_id"):
+            query = ReportQuery(
+                first=first,
+                last=last,
+                by=("day", "model"),
+                max_rows=10_001,
+                **{owner: ids[owner], "org_id": ids["org_id"]},
+            )
+            yield Asked(f"GET /v1/usage of a {owner[:-3]}, {name}", query)
+
+
+async def measure(url: str, today: date) -> None:
+    """Print the median and the 95th percentile of every report, and its rows."""
+    connection = await asyncpg.connect(url)
+    ids = dict(
+        await connection.fetchrow(
+            "SELECT org_id, team_id, user_id FROM usage_daily WHERE user_id IS NOT NULL"
+            " GROUP BY 1, 2, 3 ORDER BY sum(requests) DESC LIMIT 1"
+        )
+    )
+    for one in asked(today, ids):
+        statement, arguments = report_statement(one.query, today)
+        waits = []
+        for _ in range(RUNS):
+            begun = time.perf_counter()
+            rows = await connection.fetch(statement, *arguments)
+            waits.append((time.perf_counter() - begun) * 1e3)
+        parts = quantiles(waits, n=20)
+        print(f"{one.name:60} {parts[9]:8.1f} {parts[18]:8.1f} ms {len(rows):7} rows", flush=True)  # noqa: T201
+    await connection.close()
+
+
+async def make(url: str, today: date) -> None:
+    """Fill an empty database."""
+    await migrate.upgrade(url)
+    connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
+    await fill(connection, Size(events=int(os.environ.get("BENCH_EVENTS", "50_000_000"))), today)
+    await connection.close()
+
+
+def main() -> None:
+    """Make, measure, delete."""
+    today = datetime.now(UTC).date()
+    with tempfile.TemporaryDirectory(prefix="aqueduct-bench-", dir=sys.argv[1] if sys.argv[1:] else None) as folder:
+        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=OPTIONS)
+        cluster.start()
+        try:
+            asyncio.run(make(cluster.url, today))
+            asyncio.run(measure(cluster.url, today))
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    main()
