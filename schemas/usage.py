@@ -5,6 +5,7 @@ report a counter, `0` that it reported zero.
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -40,6 +41,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def violations(self) -> tuple[str, ...]:
         """Return the invariants that do not hold: a counter below zero, or details that exceed their total."""
+        if _details(self) == _NO_DETAILS and (self.prompt_tokens or 0) >= 0 and (self.completion_tokens or 0) >= 0:
+            return ()
         found: list[str] = []
         for name in (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, "prompt_tokens", "completion_tokens"):
             value: int | None = getattr(self, name)
@@ -67,7 +70,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.prompt_image_tokens,
             self.prompt_text_tokens,
         )
-        if any(value is not None for value in prompt):
+        if prompt != _NONE_REPORTED:
             usage.prompt_tokens_details = PromptTokensDetails(
                 cached_tokens=_or_unset(self.cached_tokens),
                 cache_write_tokens=_or_unset(self.cache_write_tokens),
@@ -82,7 +85,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.accepted_prediction_tokens,
             self.rejected_prediction_tokens,
         )
-        if any(value is not None for value in completion):
+        if completion != _NONE_REPORTED:
             usage.completion_tokens_details = CompletionTokensDetails(
                 reasoning_tokens=_or_unset(self.reasoning_tokens),
                 audio_tokens=_or_unset(self.completion_audio_tokens),
@@ -108,6 +111,10 @@ _COMPLETION_DETAILS = (
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",
 )
+
+_details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS)
+_NO_DETAILS = (None,) * 11
+_NONE_REPORTED = (None,) * 5
 
 
 def summed(usages: Sequence[Usage]) -> Usage:

@@ -42,18 +42,20 @@ def to_usage(raw: Raw) -> Usage | None:
         return None
     prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
-    reasoning = _count(completion.reasoning_tokens, wire.reasoning_tokens)
+    reasoning = _count(completion.reasoning_tokens)
+    if reasoning is None:
+        reasoning = _count(wire.reasoning_tokens)
     usage = Usage(
         prompt_tokens=_count(wire.prompt_tokens),
         completion_tokens=_with_reasoning(wire, reasoning),
-        cached_tokens=_count(
+        cached_tokens=_first(
             prompt.cached_tokens,
             wire.prompt_cache_hit_tokens,
             wire.cached_tokens,
             wire.num_cached_tokens,
             wire.cache_read_input_tokens,
         ),
-        cache_write_tokens=_count(prompt.cache_write_tokens, wire.cache_creation_input_tokens),
+        cache_write_tokens=_first(prompt.cache_write_tokens, wire.cache_creation_input_tokens),
         prompt_audio_tokens=_count(prompt.audio_tokens),
         prompt_image_tokens=_count(prompt.image_tokens),
         prompt_text_tokens=_count(prompt.text_tokens),
@@ -79,16 +81,27 @@ def merge(before: Usage | None, after: Usage | None) -> Usage | None:
     return msgspec.structs.replace(after, **missing) if missing else after
 
 
-def _count(*candidates: Number) -> int | None:
+def _first(*candidates: Number) -> int | None:
     for value in candidates:
-        if isinstance(value, int | float) and abs(value) < MAX_COUNT and value == int(value):
-            return int(value)
+        if value is not None and (count := _count(value)) is not None:
+            return count
+    return None
+
+
+def _count(value: Number) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and abs(value) < MAX_COUNT and value == int(value):
+        return int(value)
     return None
 
 
 def _with_reasoning(wire: WireUsage, reasoning: int | None) -> int | None:
     """Some (xAI, Google's OpenAI-format endpoint) count reasoning beside the completion; the total gives them away."""
-    prompt, completion, total = _count(wire.prompt_tokens), _count(wire.completion_tokens), _count(wire.total_tokens)
-    if not reasoning or prompt is None or completion is None or total is None:
+    completion = _count(wire.completion_tokens)
+    if not reasoning or completion is None:
+        return completion
+    prompt, total = _count(wire.prompt_tokens), _count(wire.total_tokens)
+    if prompt is None or total is None:
         return completion
     return completion + reasoning if total == prompt + completion + reasoning else completion

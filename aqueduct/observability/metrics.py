@@ -118,9 +118,9 @@ class Metrics:
         if children is None:
             made = tuple(self._tokens.labels(model, kind) for kind in _TOKEN_TYPES)
             children = _kept(self._token_children, model, made)
-        for child, count in zip(children, counts, strict=True):
+        for place, count in enumerate(counts):
             if count > 0:
-                child.inc(count)
+                children[place].inc(count)
         by_source = self._source_children.get(source)
         if by_source is None:
             by_source = _kept(self._source_children, source, self._sources.labels(source))

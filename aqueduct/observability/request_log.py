@@ -6,6 +6,7 @@ import select
 import threading
 from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +33,7 @@ class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     upstream_request_id: str | None = None
     reason: str | None = None
     org: str | None = None
-    token: str | None = None
+    token: UUID | None = None
     model: str | None = None
     provider: str | None = None
     deployment: str | None = None

@@ -15,7 +15,9 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def started_at(context: RequestContext) -> datetime:
     """Return when a request began."""
-    return EPOCH + timedelta(microseconds=context.started_at_ns // 1000)
+    if context.started_at is None:
+        context.started_at = EPOCH + timedelta(microseconds=context.started_at_ns // 1000)
+    return context.started_at
 
 
 def note_failure(context: RequestContext, error: ProviderError, before: Usage | None) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -40,7 +41,8 @@ _RETRY_HEADERS: Final = frozenset({"retry-after", "retry-after-ms"})
 class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
-    `started` is `time.perf_counter()`; `upstream_s` is the time spent waiting for providers, in seconds.
+    `started` is `time.perf_counter()`; `started_at` is kept by `attempt_log.started_at`, None before it is first asked.
+    `upstream_s` is the time spent waiting for providers, in seconds.
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
@@ -84,6 +86,7 @@ class RequestContext:
         "service_tier",
         "spent",
         "started",
+        "started_at",
         "started_at_ns",
         "status",
         "streamed",
@@ -101,6 +104,7 @@ class RequestContext:
         self.operation = operation
         self.started = time.perf_counter()
         self.started_at_ns = time.time_ns()
+        self.started_at: datetime | None = None
         self.principal: Principal | None = None
         self.client_request_id: str | None = None
         self.client_user: str | None = None

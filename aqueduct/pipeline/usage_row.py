@@ -1,6 +1,7 @@
 """From a finished request to its row in `usage.requests`; knows no HTTP."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from itertools import repeat
@@ -13,7 +14,7 @@ from msgspec import UNSET
 from adapters.base import Deployment
 from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.pipeline.attempt_log import attempts_of, started_at
-from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.context import Attempt, RequestContext
 from aqueduct.usage.pricing import to_decimal
 from aqueduct.usage.segments import Row
 from schemas.usage import Usage
@@ -26,6 +27,21 @@ _TOTAL: Final = re.compile(r'"total_tokens"\s*:\s*(\d{1,12})')
 _OWNER: Final = attrgetter("org_id", "team_id", "user_id", "service_account_id", "token_id")
 _NOBODY: Final = (None,) * 5
 _COUNTERS: Final = attrgetter(*COUNTERS)
+_TEXTS: Final[Callable[[RequestContext], tuple[str | None, ...]]] = attrgetter(
+    "model",
+    "requested_model",
+    "upstream_model",
+    "upstream_id",
+    "upstream_request_id",
+    "client_request_id",
+    "client_user",
+    "native_finish_reason",
+    "finish_reason",
+    "service_tier",
+)
+_ATTEMPT_TEXTS: Final[Callable[[Attempt], tuple[str | None, ...]]] = attrgetter(
+    "upstream_model", "upstream_id", "upstream_request_id", "native_finish_reason", "service_tier"
+)
 _NOTHING: Final = (None,) * (len(COUNTERS) + 2)
 
 
@@ -35,6 +51,9 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
     usage = context.usage
     first = context.first_content
     violations: list[str] = []
+    model, requested, upstream_model, upstream_id, upstream_request_id, client_id, user, native, finish, tier = _texts(
+        *_TEXTS(context)
+    )
     return (
         context.request_id,
         started_at(context),
@@ -46,22 +65,22 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         context.status,
         None if context.error_kind is None else context.error_kind.value,
         *(_NOBODY if principal is None else _OWNER(principal)),
-        _text(context.model),
-        _text(context.requested_model),
+        model,
+        requested,
         context.deployment_id,
         context.provider,
-        _text(context.upstream_model),
-        _text(context.upstream_id),
-        _text(context.upstream_request_id),
-        _text(context.client_request_id),
-        _text(context.client_user),
+        upstream_model,
+        upstream_id,
+        upstream_request_id,
+        client_id,
+        user,
         context.attempts,
-        _text(context.native_finish_reason),
-        _text(context.finish_reason),
+        native,
+        finish,
         *(_NOTHING if usage is None else _meters(usage, violations)),
         violations,
         [_clean(name) for name in context.dropped_params],
-        _text(context.service_tier),
+        tier,
         _cost(context.cost, violations),
         context.schema_outcome,
     )
@@ -69,34 +88,44 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
 
 def to_attempt_rows(context: RequestContext, duration_s: float) -> tuple[Row, ...]:
     """Return a row per attempt, in the order of `ATTEMPT_COLUMNS`."""
+    return tuple([_attempt_row(context, attempt) for attempt in attempts_of(context, duration_s)])
+
+
+def _attempt_row(context: RequestContext, attempt: Attempt) -> Row:
     began_at = started_at(context)
-    return tuple(
-        (
-            context.request_id,
-            attempt.number,
-            began_at,
-            began_at + timedelta(seconds=attempt.begun - context.started),
-            max(0, round((attempt.ended - attempt.begun) * 1000)),
-            attempt.deployment_id,
-            attempt.provider,
-            _text(attempt.upstream_model),
-            attempt.error_kind,
-            attempt.upstream_status,
-            _text(attempt.upstream_id),
-            _text(attempt.upstream_request_id),
-            _text(attempt.native_finish_reason),
-            None if attempt.usage is None else attempt.usage.source,
-            _text(attempt.service_tier),
-            *(_NOTHING[2:] if attempt.usage is None else _counters(attempt.usage, [])),
-            _cost(attempt.cost, []),
-        )
-        for attempt in attempts_of(context, duration_s)
+    usage = attempt.usage
+    upstream_model, upstream_id, upstream_request_id, native, tier = _texts(*_ATTEMPT_TEXTS(attempt))
+    return (
+        context.request_id,
+        attempt.number,
+        began_at,
+        began_at + timedelta(0, 0, round((attempt.begun - context.started) * 1_000_000)),
+        max(0, round((attempt.ended - attempt.begun) * 1000)),
+        attempt.deployment_id,
+        attempt.provider,
+        upstream_model,
+        attempt.error_kind,
+        attempt.upstream_status,
+        upstream_id,
+        upstream_request_id,
+        native,
+        None if usage is None else usage.source,
+        tier,
+        *(_NOTHING[2:] if usage is None else _counters(usage, [])),
+        _cost(attempt.cost, []),
     )
 
 
 def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
     """Return what is known of a request before its first upstream byte, in the same order."""
     principal = context.principal
+    model, requested, upstream_model, client_id, user = _texts(
+        context.model,
+        context.requested_model,
+        deployment.upstream_model,
+        context.client_request_id,
+        context.client_user,
+    )
     return (
         context.request_id,
         started_at(context),
@@ -108,15 +137,15 @@ def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
         0,
         None,
         *(_NOBODY if principal is None else _OWNER(principal)),
-        _text(context.model),
-        _text(context.requested_model),
+        model,
+        requested,
         deployment.id,
         deployment.provider,
-        _text(deployment.upstream_model),
+        upstream_model,
         None,
         None,
-        _text(context.client_request_id),
-        _text(context.client_user),
+        client_id,
+        user,
         1,
         None,
         None,
@@ -145,7 +174,8 @@ def _meters(usage: Usage, violations: list[str]) -> Row:
 
 def _counters(usage: Usage, violations: list[str]) -> tuple[int | None, ...]:
     counters: tuple[int | None, ...] = _COUNTERS(usage)
-    if any(value is not None and not -MAX_COUNT <= value <= MAX_COUNT for value in counters):
+    known = [value for value in counters if value is not None]
+    if known and not -MAX_COUNT <= min(known) <= max(known) <= MAX_COUNT:
         return tuple(map(_in_range, COUNTERS, counters, repeat(violations)))
     return counters
 
@@ -177,9 +207,12 @@ def _raw_json(raw: bytes) -> str | None:
         return None
 
 
-def _text(value: str | None) -> str | None:
-    """Return a text that PostgreSQL takes: bounded, and without NUL and surrogates."""
-    return None if value is None else _clean(value)
+def _texts(*values: str | None) -> tuple[str | None, ...]:
+    """Return texts that PostgreSQL takes: bounded, and without NUL and surrogates; one look at all of them together."""
+    joined = "".join([value for value in values if value])
+    if len(joined) <= MAX_TEXT_CHARS and joined.isascii() and "\0" not in joined:
+        return values
+    return tuple([None if value is None else _clean(value) for value in values])
 
 
 def _clean(value: str) -> str:
