@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from adapters.base import Call
 from schemas.chat_request import (
     AssistantMessage,
+    AudioURLPart,
     ContentPart,
     FilePart,
     ImagePart,
@@ -20,7 +21,7 @@ from schemas.chat_request import (
     VideoPart,
 )
 
-MediaKind = Literal["image", "video", "file"]
+MediaKind = Literal["image", "video", "audio", "file"]
 FROM_ANSWER: Final = "(shown in the assistant's answer before)"
 """Stands before media of an earlier answer, where a provider takes media from users alone."""
 
@@ -85,6 +86,8 @@ def _address(part: ContentPart, path: str) -> WebAddress | None:
             found = WebAddress(f"{path}.image_url.url", "image", link.url)
         case VideoPart(video_url=link):
             found = WebAddress(f"{path}.video_url.url", "video", link.url)
+        case AudioURLPart(audio_url=link):
+            found = WebAddress(f"{path}.audio_url.url", "audio", link.url)
         case FilePart(file=file) if file.file_data is not None:
             found = WebAddress(f"{path}.file.file_data", "file", file.file_data)
         case _:
@@ -102,6 +105,8 @@ def _filled(part: ContentPart, path: str, contents: Mapping[str, str]) -> Conten
             return replace(part, image_url=replace(link, url=content))
         case VideoPart(video_url=link):
             return replace(part, video_url=replace(link, url=content))
+        case AudioURLPart(audio_url=link):
+            return replace(part, audio_url=replace(link, url=content))
         case FilePart(file=file):
             return replace(part, file=replace(file, file_data=content))
         case _:

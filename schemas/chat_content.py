@@ -44,6 +44,18 @@ class AudioPart(ContentPartBase, frozen=True, kw_only=True, tag="input_audio"):
     input_audio: InputAudio
 
 
+class AudioURL(RequestStruct, frozen=True, kw_only=True):
+    """`url` is an http(s) URL or a `data:` URL with base64 content."""
+
+    url: str
+
+
+class AudioURLPart(ContentPartBase, frozen=True, kw_only=True, tag="audio_url"):
+    """Recorded audio (superset: as vLLM spells it)."""
+
+    audio_url: AudioURL
+
+
 class FileData(RequestStruct, frozen=True, kw_only=True):
     """Either `file_data` (a `data:` URL with base64 content) or `file_id` (an uploaded file)."""
 
@@ -70,6 +82,6 @@ class RefusalPart(ContentPartBase, frozen=True, kw_only=True, tag="refusal"):
     refusal: str
 
 
-ContentPart = TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart
+ContentPart = TextPart | ImagePart | AudioPart | AudioURLPart | FilePart | VideoPart | RefusalPart
 Content = str | list[ContentPart]
 TextContent = str | list[TextPart]

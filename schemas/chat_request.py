@@ -9,7 +9,8 @@ Superset fields, each accepted from clients and translated by the adapters:
 `AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images,
 tensorzero_extra_content}`,
 `*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`,
-`stream_options.include_schema_valid`, part type `video_url`.
+`stream_options.include_schema_valid`, part types `video_url` and `audio_url`,
+`modalities` with `image`.
 """
 
 from typing import Literal
@@ -18,6 +19,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from schemas.chat_content import (
     AudioPart,
+    AudioURL,
+    AudioURLPart,
     Content,
     ContentPart,
     ContentPartBase,
@@ -73,6 +76,8 @@ __all__ = [
     "AudioOutput",
     "AudioPart",
     "AudioReference",
+    "AudioURL",
+    "AudioURLPart",
     "CacheControl",
     "ChatRequest",
     "Content",
@@ -102,6 +107,7 @@ __all__ = [
     "JsonSchemaFormat",
     "LegacyFunctionName",
     "Message",
+    "Modality",
     "Prediction",
     "PromptCacheBreakpoint",
     "ReasoningDetail",
@@ -133,6 +139,7 @@ __all__ = [
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Modality = Literal["text", "audio", "image"]
 ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
@@ -299,7 +306,7 @@ class ChatRequest(RequestStruct, frozen=True, kw_only=True):
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
     metadata: dict[str, str] | None = None
-    modalities: list[Literal["text", "audio"]] | None = None
+    modalities: list[Modality] | None = None
     moderation: Raw | UnsetType = UNSET
     n: int | None = None
     parallel_tool_calls: bool | None = None

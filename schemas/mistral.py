@@ -40,7 +40,7 @@ class FileChunk(MistralRequestStruct, frozen=True, kw_only=True, tag_field="type
 
 
 class AudioChunk(MistralRequestStruct, frozen=True, kw_only=True, tag_field="type", tag="input_audio"):
-    """Recorded audio in base64."""
+    """Recorded audio in base64, or its address."""
 
     input_audio: str
 

@@ -61,8 +61,8 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> MediaBlock | 
             return wire.ImageBlock(source=_image_source(image.url, f"{path}.image_url.url"), cache_control=cache)
         case hub.FilePart(file=file):
             return _from_file(file, f"{path}.file", cache)
-        case hub.AudioPart() | hub.VideoPart():
-            kind = "audio" if isinstance(part, hub.AudioPart) else "video"
+        case hub.AudioPart() | hub.AudioURLPart() | hub.VideoPart():
+            kind = "video" if isinstance(part, hub.VideoPart) else "audio"
             raise _unsupported(f"This model takes no {kind}.", path)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.recordings import inline
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
 
@@ -96,13 +97,22 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> wire.Block | 
             return wire.Block(image=_to_media(image.url, _IMAGES, "image", f"{path}.image_url.url"))
         case hub.VideoPart(video_url=video):
             return wire.Block(video=_to_media(video.url, _VIDEOS, "video", f"{path}.video_url.url"))
-        case hub.AudioPart(input_audio=audio):
-            if audio.format.lower() not in _AUDIO:
-                raise _unsupported("This provider does not take audio of this format.", f"{path}.input_audio.format")
-            data = _checked(audio.data, f"{path}.input_audio.data")
-            return wire.Block(audio=wire.Media(format=audio.format.lower(), source=wire.MediaSource(bytes=data)))
+        case hub.AudioPart() | hub.AudioURLPart():
+            return wire.Block(audio=_audio(part, path))
         case hub.FilePart(file=file):
             return _from_file(file, f"{path}.file")
+
+
+def _audio(part: hub.AudioPart | hub.AudioURLPart, path: str) -> wire.Media:
+    if isinstance(part, hub.AudioURLPart) and _S3.fullmatch(part.audio_url.url) is not None:
+        return _to_media(part.audio_url.url, {name: name for name in _AUDIO}, "audio", f"{path}.audio_url.url")
+    audio, form = inline(part, path), "format"
+    path = f"{path}.input_audio" if isinstance(part, hub.AudioPart) else f"{path}.audio_url"
+    if audio.format.lower() not in _AUDIO:
+        message = "This provider does not take audio of this format."
+        raise _unsupported(message, f"{path}.{form}" if isinstance(part, hub.AudioPart) else f"{path}.url")
+    data = _checked(audio.data, f"{path}.data" if isinstance(part, hub.AudioPart) else f"{path}.url")
+    return wire.Media(format=audio.format.lower(), source=wire.MediaSource(bytes=data))
 
 
 def _to_media(url: str, types: Mapping[str, str], what: str, path: str) -> wire.Media:

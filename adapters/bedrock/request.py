@@ -19,6 +19,7 @@ from adapters.bedrock.models import Traits, traits_of
 from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.modalities import refuse_modalities
 from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
 from schemas import chat_request as hub
@@ -136,9 +137,9 @@ def _refuse(request: hub.ChatRequest) -> None:
     if request.n is not None and request.n != 1:
         message = "This model gives one answer at a time: leave 'n' out or set it to 1."
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="n")
-    if request.audio is not None or "audio" in (request.modalities or ()):
-        param = "audio" if request.audio is not None else "modalities"
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param=param)
+    if request.audio is not None:
+        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param="audio")
+    refuse_modalities(request, "audio", "image")
     for name in ("max_completion_tokens", "max_tokens"):
         value: int | None = getattr(request, name)
         if value is not None and value < 1:

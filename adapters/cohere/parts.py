@@ -56,7 +56,7 @@ def to_blocks(content: hub.Content | None, path: str, losses: Losses) -> Blocks:
                 blocks.shown.append(_image(image))
             case hub.FilePart(file=file):
                 blocks.documents.append(_document(file, f"{path}[{index}].file"))
-            case hub.AudioPart() | hub.VideoPart():
+            case hub.AudioPart() | hub.AudioURLPart() | hub.VideoPart():
                 message = "This model reads text and images only."
                 raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"{path}[{index}]")
     return blocks

@@ -14,6 +14,7 @@ from adapters.cohere.names import ToolNames
 from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import to_tools
 from adapters.errors import ErrorKind, ProviderError
+from adapters.modalities import refuse_modalities
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
@@ -85,8 +86,7 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
 def _refuse(request: hub.ChatRequest) -> None:
     if request.n is not None and request.n != 1:
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model gives one answer at a time.", param="n")
-    if "audio" in (request.modalities or ()):
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param="modalities")
+    refuse_modalities(request, "audio", "image")
 
 
 def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:

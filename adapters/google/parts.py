@@ -13,6 +13,7 @@ from adapters.google.models import ModelFacts
 from adapters.media import is_web
 from schemas.chat_request import (
     AudioPart,
+    AudioURLPart,
     Content,
     ContentPart,
     FilePart,
@@ -89,6 +90,8 @@ class PartWriter:
                 return self._linked(image, f"{path}.image_url", "image")
             case VideoPart(video_url=video):
                 return self._linked(video, f"{path}.video_url", "video")
+            case AudioURLPart(audio_url=recording):
+                return self._from_url(recording.url, f"{path}.audio_url.url", "audio")
             case AudioPart(input_audio=audio):
                 mime_type = _AUDIO_TYPES.get(audio.format.lower(), f"audio/{audio.format.lower()}")
                 return Part(inline_data=Blob(mime_type=mime_type, data=audio.data))

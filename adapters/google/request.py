@@ -17,6 +17,7 @@ from adapters.google.models import ModelFacts, facts_of
 from adapters.google.names import ToolNames
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import to_tool_config, to_tools
+from adapters.modalities import refuse_modalities
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier
 from schemas.google.request import (
     GenerateContentRequest,
@@ -102,7 +103,7 @@ def _service_tier(tier: ServiceTier | None, facts: ModelFacts, losses: Losses) -
 
 def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) -> GenerationConfig:
     mime_type, openapi, json_schema = _response_form(request, facts)
-    modalities, speech = _spoken(request)
+    modalities, speech = _modalities(request)
     wants_logprobs = request.logprobs or None
     return GenerationConfig(
         candidate_count=request.n if request.n != 1 else None,
@@ -154,10 +155,15 @@ def _response_form(request: ChatRequest, facts: ModelFacts) -> tuple[str | None,
             return None, UNSET, UNSET
 
 
-def _spoken(request: ChatRequest) -> tuple[list[str] | None, SpeechConfig | None]:
-    """Return the modalities and the voice of a spoken answer. Gemini speaks 24 kHz PCM and does not write beside it."""
-    if "audio" not in (request.modalities or ()):
-        return None, None
+def _modalities(request: ChatRequest) -> tuple[list[str] | None, SpeechConfig | None]:
+    """Return the forms of the answer, and the voice of a spoken one.
+
+    Gemini speaks 24 kHz PCM and neither writes nor draws beside it.
+    """
+    wanted = request.modalities or ()
+    if "audio" not in wanted:
+        return [name.upper() for name in wanted] if "image" in wanted else None, None
+    refuse_modalities(request, "image")
     audio = request.audio
     if audio is None:
         return ["AUDIO"], None

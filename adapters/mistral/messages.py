@@ -12,13 +12,16 @@ from msgspec.structs import replace
 
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.media import is_web
 from adapters.openai.history import readable_reasoning
 from adapters.openai.messages import last_user, to_messages
 from adapters.openai.quirks import Quirks
+from adapters.recordings import inline
 from schemas import mistral as wire
 from schemas.chat_request import (
     AssistantMessage,
     AudioPart,
+    AudioURLPart,
     ContentPart,
     FilePart,
     ImagePart,
@@ -97,6 +100,9 @@ def _chunk(part: ContentPart, path: str, losses: Losses) -> Struct:
     if isinstance(part, ImagePart) and part.image_url.detail == "original":
         losses.drop(f"{path}.image_url.detail")
         return replace(part, image_url=replace(part.image_url, detail=None))
+    if isinstance(part, AudioURLPart):
+        url = part.audio_url.url
+        return wire.AudioChunk(input_audio=url if is_web(url) else inline(part, path).data)
     if isinstance(part, AudioPart):
         return wire.AudioChunk(input_audio=part.input_audio.data)
     if not isinstance(part, FilePart):

@@ -32,6 +32,7 @@ MISTRAL: Final = Quirks(
     nine_char_tool_ids=True,
     tool_media=True,
     answer_media=True,
+    audio_url=True,
     unread_addresses=frozenset(),
     custom_tools=False,
     efforts={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},

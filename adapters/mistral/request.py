@@ -15,6 +15,7 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.legacy_functions import with_tools
 from adapters.mistral.messages import to_mistral_messages
 from adapters.mistral.quirks import MISTRAL
+from adapters.modalities import refuse_modalities
 from adapters.openai.request import to_chat_body
 from schemas.chat_request import ChatRequest, FunctionTool, Prediction, Tool
 
@@ -28,8 +29,7 @@ def to_mistral_body(request: ChatRequest, call: Call, *, stream: bool) -> tuple[
     Raises:
         ProviderError: Mistral cannot be asked for this, or the model's policy rejects a loss.
     """
-    if "audio" in (request.modalities or ()):
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param="modalities")
+    refuse_modalities(request, "audio", "image")
     request = with_tools(request)
     adapted = replace(
         request,

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, UnsetType
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.legacy_functions import with_tools
+from adapters.modalities import refuse_modalities
 from adapters.ollama.messages import to_ollama_messages
 from adapters.ollama.thinking import to_think
 from adapters.ollama.tools import to_tools
@@ -62,8 +63,7 @@ def to_chat_request(
 def _refuse(request: hub.ChatRequest) -> None:
     if request.n is not None and request.n != 1:
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model gives one answer at a time.", param="n")
-    if "audio" in (request.modalities or ()):
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model does not speak.", param="modalities")
+    refuse_modalities(request, "audio", "image")
 
 
 def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:

@@ -56,7 +56,8 @@ class OpenAIFormatAdapter:
 
     def needs_content(self, address: WebAddress, call: Call) -> bool:
         """See `NeedsContent`."""
-        return address.kind in self.quirks(call).unread_addresses
+        quirks = self.quirks(call)
+        return address.kind in quirks.unread_addresses or (address.kind == "audio" and not quirks.audio_url)
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`."""

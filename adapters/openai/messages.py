@@ -13,9 +13,12 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
+from adapters.recordings import inline
 from adapters.tool_history import ToolHistory, checked_arguments
 from schemas.chat_request import (
     AssistantMessage,
+    AudioPart,
+    AudioURLPart,
     ContentPart,
     DeveloperMessage,
     FunctionMessage,
@@ -182,6 +185,12 @@ class _Translation:
         if isinstance(part, RefusalPart) and not quirks.refusals:
             return TextPart(text=part.refusal)
         changes: _CHANGES = {}
+        if isinstance(part, AudioURLPart) and not quirks.audio_url:
+            part = AudioPart(
+                input_audio=inline(part, path),
+                cache_control=part.cache_control,
+                prompt_cache_breakpoint=part.prompt_cache_breakpoint,
+            )
         if part.cache_control is not None and not quirks.cache_control:
             self._losses.drop("cache_control")
             changes["cache_control"] = None

@@ -26,6 +26,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     tool_media          takes images and files in tool results; False: they move to a user message behind
     answer_media        takes images and files in earlier answers; False: they move to a user message behind
     unread_addresses    kinds of media that it does not read at addresses of the web
+    audio_url           takes `audio_url` parts; False: they are sent as `input_audio`, at addresses they are refused
+    draws               answers with images where `modalities` asks for them; False: that is refused
     video               takes `video_url` parts
     cache_control       takes Anthropic's cache breakpoints
     refusals            takes refusals in earlier answers; False: they are sent as text
@@ -61,6 +63,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     tool_media: bool = False
     answer_media: bool = False
     unread_addresses: frozenset[MediaKind] = frozenset({"file"})
+    audio_url: bool = False
+    draws: bool = False
     video: bool = False
     cache_control: bool = False
     refusals: bool = False

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.modalities import refuse_modalities
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
@@ -60,6 +61,8 @@ def to_chat_body(
         "stream": True if stream else None,
         "stream_options": to_stream_options(request.stream_options, quirks, losses) if stream else None,
     }
+    if not quirks.draws:
+        refuse_modalities(request, "image")
     drop_unknown(request, quirks, changes, losses)
     rename(request, quirks, changes, extra)
     _bound_output(request, quirks, changes)

@@ -7,6 +7,8 @@ little: it sends what the client sent, in the older and more widely known of two
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from adapters.mistral.quirks import MISTRAL
 from adapters.openai.quirks import Quirks
 from adapters.openrouter.quirks import OPENROUTER
@@ -31,6 +33,8 @@ DEFAULT: Final = Quirks(
     needs_credential=False,
     max_tokens_field="max_tokens",
     developer_role=False,
+    audio_url=True,
+    draws=True,
     video=True,
     extra_content=True,
     reasoning_fields=("reasoning_content",),
@@ -42,6 +46,7 @@ VLLM: Final = Quirks(
     max_tokens_field="max_completion_tokens",
     developer_role=False,
     tool_media=True,
+    audio_url=True,
     video=True,
     reasoning_fields=("reasoning_content", "reasoning"),
     reasoning_scope="all",  # the chat template knows which turns it wants
@@ -55,6 +60,7 @@ SGLANG: Final = Quirks(
     max_tokens_field="max_completion_tokens",
     developer_role=False,
     tool_media=True,
+    audio_url=True,
     video=True,
     reasoning_fields=("reasoning_content",),
     reasoning_scope="all",
@@ -156,7 +162,7 @@ ROWS: Final = {
     "default": DEFAULT,
     "groq": GROQ,
     "llamacpp": LLAMACPP,
-    "mistral": MISTRAL,
+    "mistral": replace(MISTRAL, audio_url=False),  # a chunk of Mistral's own
     "ollama": OLLAMA,
     "openrouter": OPENROUTER,
     "perplexity": PERPLEXITY,

@@ -14,6 +14,14 @@ _STARTS: Final = (
     (b"GIF89a", "image/gif"),
     (b"%PDF-", "application/pdf"),
     (b"\x1a\x45\xdf\xa3", "video/webm"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf2", "audio/mpeg"),
+    (b"\xff\xf1", "audio/aac"),
+    (b"\xff\xf9", "audio/aac"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
     (b"FLV\x01", "video/x-flv"),
     (b"\x00\x00\x01\xba", "video/mpeg"),
 )
@@ -22,6 +30,7 @@ _BRANDS: Final = {
     b"heic": "image/heic",
     b"heix": "image/heic",
     b"mif1": "image/heif",
+    b"M4A ": "audio/mp4",
     b"qt  ": "video/quicktime",
     b"3gp4": "video/3gpp",
     b"3gp5": "video/3gpp",
@@ -55,6 +64,8 @@ def _by_start(data: bytes) -> str | None:
             return media_type
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return "audio/wav"
     if data[4:8] == b"ftyp":
         return _BRANDS.get(data[8:12], "video/mp4")
     return None

@@ -13,6 +13,7 @@ from adapters.base import ReasoningBack
 from schemas.chat_request import (
     AssistantMessage,
     AudioPart,
+    AudioURLPart,
     ChatRequest,
     Content,
     ContentPart,
@@ -130,6 +131,8 @@ def _media(part: ContentPart) -> str:
             return part.image_url.url
         case VideoPart():
             return part.video_url.url
+        case AudioURLPart():
+            return part.audio_url.url
         case AudioPart():
             return part.input_audio.data
         case FilePart():

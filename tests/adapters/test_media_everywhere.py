@@ -45,6 +45,8 @@ PARTS: dict[str, tuple[dict, str]] = {
     ),
     "uploaded file": ({"type": "file", "file": {"file_id": "file-canary"}}, "file-canary"),
     "audio": ({"type": "input_audio", "input_audio": {"data": SOUND, "format": "wav"}}, SOUND),
+    "audio as data URL": ({"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{SOUND}"}}, SOUND),
+    "audio at an address": ({"type": "audio_url", "audio_url": {"url": "https://i.example/a.wav"}}, "i.example/a.wav"),
     "video as data URL": ({"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{FILM}"}}, FILM),
     "video at an address": ({"type": "video_url", "video_url": {"url": "https://i.example/a.mp4"}}, "i.example/a.mp4"),
 }
@@ -111,9 +113,9 @@ class Capturing(Transport):
         return
 
 
-async def body_of(name: str, messages: list[dict]) -> str:
+async def body_of(name: str, messages: list[dict], **fields: object) -> str:
     """What an adapter sends for a conversation."""
-    adapter_type, upstream_model, fields = ADAPTERS[name]
+    adapter_type, upstream_model, own = ADAPTERS[name]
     secret = "AKIDEXAMPLE00000:key" if adapter_type == "bedrock" else "ya29.token"
     deployment = Deployment(
         id="d",
@@ -123,10 +125,10 @@ async def body_of(name: str, messages: list[dict]) -> str:
         upstream_model=upstream_model,
         credential=Secret(secret),
         max_output_tokens=100,
-        **fields,
+        **own,
     )
     call = Call(deployment=deployment, request_id="r", deadline=asyncio.get_running_loop().time() + 5)
-    request = msgspec.json.decode(json.dumps({"model": "public", "messages": messages}), type=ChatRequest)
+    request = msgspec.json.decode(json.dumps({"model": "public", "messages": messages, **fields}), type=ChatRequest)
     transport = Capturing()
     adapter = build(adapter_type, transport)
     assert isinstance(adapter, SupportsChat)
@@ -137,10 +139,10 @@ async def body_of(name: str, messages: list[dict]) -> str:
     return transport.body.decode()
 
 
-async def sent_or_refused(name: str, messages: list[dict]) -> str | ProviderError:
+async def sent_or_refused(name: str, messages: list[dict], **fields: object) -> str | ProviderError:
     """What an adapter sends for a conversation, or why it does not."""
     try:
-        return await body_of(name, messages)
+        return await body_of(name, messages, **fields)
     except ProviderError as error:
         return error
 
@@ -168,18 +170,23 @@ async def test_image_that_an_answer_made_is_seen_in_the_next_turn(name: str) -> 
     assert body.count(PNG) == 1
 
 
+AUDIO = {"audio", "audio as data URL", "audio at an address"}
+VIDEO = {"video as data URL", "video at an address"}
+WEB = {"image at an address", "PDF at an address", "audio at an address", "video at an address"}
 EXPECTED_REFUSALS = {
-    "anthropic": {"audio", "video as data URL", "video at an address"},
-    "google 3": {"image at an address", "PDF at an address", "video at an address", "uploaded file"},
-    "bedrock": {"image at an address", "PDF at an address", "video at an address", "uploaded file"},
-    "cohere": {
-        "PDF as data URL", "PDF at an address", "uploaded file", "audio", "video as data URL", "video at an address",
-    },
-    "vertex claude": {
-        "audio", "video as data URL", "video at an address", "image at an address", "PDF at an address",
-    },
-    "openai": {"video as data URL", "video at an address"},
+    "anthropic": AUDIO | VIDEO,
+    "google 3": WEB | {"uploaded file"},
+    "google 2": WEB | {"uploaded file"},
+    "bedrock": WEB | {"uploaded file"},
+    "cohere": AUDIO | VIDEO | {"PDF as data URL", "PDF at an address", "uploaded file"},
+    "vertex claude": AUDIO | VIDEO | {"image at an address", "PDF at an address"},
+    "openai": VIDEO | {"audio at an address"},
+    "openrouter": {"audio at an address"},
+    "openai_compatible openrouter": {"audio at an address"},
     "openai_compatible vllm": set(),
+    "openai_compatible default": set(),
+    "openai_compatible groq": VIDEO | {"audio at an address"},
+    "mistral": VIDEO,
     "ollama": set(PARTS) - {"image as data URL", "image with detail"},
 }  # fmt: skip
 
@@ -189,3 +196,54 @@ async def test_refusals_are_those_of_the_documents(name: str) -> None:
     user = PLACES["user"][0]
     found = {part: await sent_or_refused(name, user(given)) for part, (given, _) in PARTS.items()}
     assert {part for part, sent in found.items() if not isinstance(sent, str)} == EXPECTED_REFUSALS[name]
+
+
+@pytest.mark.parametrize(
+    ("form", "known"),
+    [
+        ("wav", "wav"),
+        ("x-wav", "wav"),
+        ("mpeg", "mp3"),
+        ("mp3", "mp3"),
+        ("flac", "flac"),
+        ("ogg", "ogg"),
+        ("mp4", "m4a"),
+    ],
+)
+async def test_recording_in_a_data_url_is_sent_in_the_form_that_the_server_knows(form: str, known: str) -> None:
+    part = {"type": "audio_url", "audio_url": {"url": f"data:audio/{form};codecs=1;base64,{SOUND}"}}
+    sent = json.loads(await body_of("openrouter", PLACES["user"][0](part)))
+    assert sent["messages"][0]["content"][1] == {"type": "input_audio", "input_audio": {"data": SOUND, "format": known}}
+    sent = json.loads(await body_of("openai_compatible vllm", PLACES["user"][0](part)))
+    assert sent["messages"][0]["content"][1] == part
+
+
+FORMATS = ("wav", "mp3", "flac", "opus", "ogg", "aac", "m4a", "webm")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["openrouter", "openai_compatible vllm", "google 3", "bedrock"])
+async def test_recording_of_any_format_keeps_it(name: str, form: str) -> None:
+    part = {"type": "input_audio", "input_audio": {"data": SOUND, "format": form}}
+    sent = await body_of(name, PLACES["user"][0](part))
+    assert SOUND in sent
+    assert f'"format":"{form}"' in sent or f'"audio/{"mp4" if form == "m4a" else form}"' in sent
+
+
+DRAWING = {"google 3", "google 2", "vertex gemini", "openrouter", "openai_compatible openrouter"}
+DRAWING |= {"openai_compatible default"}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+async def test_answer_with_images_is_asked_for_or_refused(name: str) -> None:
+    sent = await sent_or_refused(name, [HI], modalities=["image", "text"])
+    if name in DRAWING:
+        assert isinstance(sent, str)
+        assert '["image","text"]' in sent or '["IMAGE","TEXT"]' in sent
+        return
+    assert isinstance(sent, ProviderError)
+    assert (sent.kind, sent.param, sent.message) == (
+        ErrorKind.UNSUPPORTED_PARAMETER,
+        "modalities",
+        "This model does not draw.",
+    )
