@@ -1,10 +1,6 @@
 """One test per trap: what went wrong in other gateways and must not go wrong here, by the numbers of the list.
 
-Elsewhere: 18 in `test_gateway_load.py`, 24 in `test_gateway_secrets.py`, 25 and the rows that outlive an outage in
-`test_process_database.py`, the stack's trap of multiprocess metrics in `test_process_workers.py`.
-
-Waiting for what they are about: 6 and 7 (the durable journal), 9 to 14 and 23 (limits, budgets and cooldown), 15 and 16
-(rollups and dashboards), 22 (the signature vault), and of 2 the draining of an answer whose client has left.
+Those that are not here are in the tests of what they are about: `tests/repo/test_traps.py` finds them by their numbers.
 """
 
 import asyncio

@@ -178,6 +178,7 @@ def test_serve_without_a_reachable_database_says_so(tmp_path: Path) -> None:
 
 
 def test_database_of_another_release_is_refused(gateway_cluster: Cluster, tmp_path: Path) -> None:
+    """Trap 25."""
     url = fresh_database(gateway_cluster, "process_other_release")
     execute(url, "UPDATE alembic_version SET version_num = '9999'")
     with serving("serve", tmp_path / "serve", ready=False, database_url=url) as process:

@@ -222,6 +222,7 @@ def refusals(text: str) -> list[str]:
     ],
 )
 def test_read_of_wrong_file_names_what_to_mend(text: str, expected: str) -> None:
+    """Trap 14: a key that is not known is an error, never a limit that does not hold."""
     lines = refusals(text)
     assert [line for line in lines if expected in line], lines
 

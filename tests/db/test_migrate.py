@@ -69,6 +69,7 @@ async def test_downgrade_to_base_leaves_nothing(empty_database_url):
 
 
 async def test_check_revision_of_an_empty_database_is_refused(empty_database_url):
+    """Trap 25."""
     engine = create_engine(empty_database_url)
     with pytest.raises(migrate.SchemaMismatchError, match="run `aqueduct migrate`"):
         await migrate.check_revision(engine)
@@ -83,6 +84,42 @@ async def test_check_revision_of_a_newer_database_is_refused(connection, databas
         await migrate.check_revision(engine)
     assert caught.value.found == "9999"
     await engine.dispose()
+
+
+async def test_public_tables_have_a_key_of_one_column(connection):
+    """The administration ignores tables with a composite key, and finds no row of one without a key."""
+    keys = await connection.fetch(
+        """SELECT relname::text AS name, cardinality(conkey) AS columns FROM pg_class
+           LEFT JOIN pg_constraint ON conrelid = pg_class.oid AND contype = 'p'
+           WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"""
+    )
+    assert len(keys) > 10
+    assert {row["name"]: row["columns"] for row in keys if row["columns"] != 1} == {}
+
+
+COLUMNS_WITHOUT_DEFAULT = """SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns
+    WHERE table_schema IN ('public', 'usage', 'vault') AND is_nullable = 'NO' AND column_default IS NULL"""
+COLUMNS = """SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns
+    WHERE table_schema IN ('public', 'usage', 'vault')"""
+
+
+async def columns(url: str, query: str) -> set[tuple[str, str]]:
+    connection = await asyncpg.connect(url)
+    found = {(row[0], row[1]) for row in await connection.fetch(query)}
+    await connection.close()
+    return found
+
+
+async def test_newest_revision_lets_the_release_before_it_write_on(empty_database_url):
+    """Trap 25: what the release before reads is still there, and what it writes needs no column unknown to it."""
+    await migrate.upgrade(empty_database_url)
+    await migrate.downgrade(empty_database_url, "-1")
+    before, demanded = [await columns(empty_database_url, query) for query in (COLUMNS, COLUMNS_WITHOUT_DEFAULT)]
+    await migrate.upgrade(empty_database_url)
+    after, demanded_now = [await columns(empty_database_url, query) for query in (COLUMNS, COLUMNS_WITHOUT_DEFAULT)]
+    tables = {table for table, _ in before}
+    assert before - after == set()
+    assert {(table, column) for table, column in demanded_now - demanded if table in tables} == set()
 
 
 PARTITIONED = ("attempts", "requests")
