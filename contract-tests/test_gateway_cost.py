@@ -137,6 +137,19 @@ def test_usage_report_shows_the_callers_own_and_nobody_elses(priced: RunningGate
     assert Decimal(line["cost"]) == mine["cost"]
 
 
+def test_usage_report_has_the_same_keys_in_every_row(priced: RunningGateway) -> None:
+    assert ask(priced.port, chat_request("Hi", "gpt")).status == 200
+    assert ask(priced.port, chat_request("Hi", "no-such-model")).status == 404
+    priced.rows(2)
+
+    answer = ask(priced.port, request_bytes("/v1/usage?by=model", method="GET", token=TOKEN))
+
+    lines = json.loads(answer.body)["data"]
+    assert {line["model"] for line in lines} == {"gpt", None}
+    assert len({tuple(line) for line in lines}) == 1
+    assert "day" not in lines[0]
+
+
 @pytest.mark.parametrize("query", ["by=org", "by=day,day", "from=x", "to=2026-13-01", "from=2026-02-01&to=2026-01-01"])
 def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, query: str) -> None:
     answer = ask(gateway.port, request_bytes(f"/v1/usage?{query}", method="GET", token=TOKEN))

@@ -3,11 +3,15 @@
 import json
 import re
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
 from raw_http import Answer, Connection, ask, request_bytes
 from running_gateway import TOKEN, RunningGateway
+from serving_process import wait_until
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
@@ -296,6 +300,55 @@ def test_refusal_tells_of_nothing_that_was_not_reached(gateway: RunningGateway) 
 
     assert set(stranger.headers) - {"www-authenticate"} == COMMON
     assert set(unknown.headers) == set(wrong.headers) == COMMON | {"openai-organization"}
+
+
+# --- time in the gateway itself
+
+
+def overhead(gateway: RunningGateway, what: str) -> float:
+    """The metric of the echo model's chats: their `count`, or the `sum` of seconds."""
+    labels = {"endpoint": CHAT, "model": "echo"}
+    return gateway.parts.metrics.registry.get_sample_value(f"aqueduct_overhead_seconds_{what}", labels) or 0.0
+
+
+@contextmanager
+def little_overhead(gateway: RunningGateway) -> Iterator[None]:
+    """One request, whose overhead is below a second."""
+    count, seconds = overhead(gateway, "count"), overhead(gateway, "sum")
+    yield
+    wait_until(lambda: overhead(gateway, "count") == count + 1, 5.0, "the request is counted")
+    assert overhead(gateway, "sum") - seconds < 1.0
+
+
+def test_time_of_a_stream_is_no_overhead(gateway: RunningGateway) -> None:
+    message = {"role": "user", "content": "[echo tokens=10 delay_ms=150] go"}
+
+    with little_overhead(gateway):
+        answer = ask(gateway.port, chat(stream=True, messages=[message]))
+
+    assert answer.body.endswith(DONE)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_time_that_the_client_takes_for_its_body_is_no_overhead(gateway: RunningGateway, stream: bool) -> None:
+    request = chat(stream=stream)
+    with little_overhead(gateway), Connection(gateway.port) as connection:
+        connection.send(request[:-10])
+        time.sleep(1.5)
+        connection.send(request[-10:])
+        answer = connection.answer()
+
+    assert float(answer.headers["x-aqueduct-overhead-ms"]) < 1000
+    assert int(answer.headers["openai-processing-ms"]) >= 1400
+
+
+def test_time_that_the_provider_is_silent_is_no_overhead(gateway: RunningGateway) -> None:
+    message = {"role": "user", "content": "[echo tokens=1 first_ms=2500] go"}
+
+    answer = ask(gateway.port, chat(stream=True, messages=[message]))
+
+    assert answer.body.startswith(b": ping"), "the head came before the first content"
+    assert float(answer.headers["x-aqueduct-overhead-ms"]) < 900
 
 
 def test_request_id_is_the_servers_and_the_clients_own_is_kept_beside_it(gateway: RunningGateway) -> None:

@@ -1,6 +1,7 @@
 """Reads a request's body within bounds on size and time; knows nothing of its content."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,8 +21,8 @@ class ClientGoneError(Exception):
 
 async def read_json_body(
     headers: Iterable[tuple[bytes, bytes]], receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
-) -> tuple[list[bytes], int]:
-    """Return the body in the pieces in which it came, and its size in bytes.
+) -> tuple[list[bytes], int, float]:
+    """Return the body in the pieces in which it came, its size in bytes, and the seconds for which it was waited for.
 
     Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
     """
@@ -35,10 +36,11 @@ async def read_json_body(
         if len(whole) > max_bytes:
             raise _too_large(max_bytes)
         lease.take(len(whole))
-        return [whole], len(whole)
+        return [whole], len(whole), 0.0
     pieces: list[bytes] = []
     size = 0
     more = True
+    begun = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
             while more:
@@ -59,7 +61,7 @@ async def read_json_body(
             f"The request body did not arrive within {timeout_s:g} seconds.",
             kind=ErrorType.CALLER_INVALID_REQUEST,
         ) from None
-    return pieces, size
+    return pieces, size, time.perf_counter() - begun
 
 
 def _declared(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int | None, bytes | None]:

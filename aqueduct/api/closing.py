@@ -34,7 +34,7 @@ def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None
         (context.endpoint, model, context.provider or "", str(context.status), error_label(context.error_kind)),
         duration_s,
         None if first is None else first - context.started,
-        max(0.0, duration_s - context.upstream_s),
+        max(0.0, duration_s - context.waited_s),
     )
     if context.schema_outcome is not None:
         gateway.metrics.schema_check(model, context.schema_outcome)
@@ -79,7 +79,7 @@ def _line(context: RequestContext, duration_s: float, reason: str | None) -> Req
         endpoint=context.endpoint,
         status=context.status,
         duration_ms=_ms(duration_s),
-        overhead_ms=_ms(max(0.0, duration_s - context.upstream_s)),
+        overhead_ms=_ms(max(0.0, duration_s - context.waited_s)),
         ttft_ms=None if first is None else _ms(first - context.started),
         error_type=None if error is None else error.value,
         upstream_status=context.upstream_status,

@@ -1,6 +1,7 @@
 """Begins the answer of a stream whose provider stays silent, so that nobody between takes the silence for an end."""
 
 import asyncio
+import time
 
 from litestar.types import Send
 
@@ -41,7 +42,9 @@ class EarlyHead:
         if not context.begun_early:
             context.begun_early = True
             context.status = 200
-            await self._send(
-                {"type": "http.response.start", "status": 200, "headers": as_headers(stream_head(context))}
-            )
+            waiting_s = time.perf_counter() - (context.attempt_begun or time.perf_counter())
+            context.waited_s += waiting_s  # for the head alone: the attempt adds its time when it ends
+            head = stream_head(context)
+            context.waited_s -= waiting_s
+            await self._send({"type": "http.response.start", "status": 200, "headers": as_headers(head)})
         await self._send({"type": "http.response.body", "body": PING, "more_body": True})

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Generic
@@ -170,6 +171,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
     async def _relay(self) -> ProviderError | None:
         """Send all chunks; returns what broke the stream off, if anything did."""
         stream = self._opened.stream
+        begun = time.perf_counter()
         try:
             if not await self._sent(self._opened.held):
                 return None
@@ -184,6 +186,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
                     break
         except ProviderError as error:
             return error
+        finally:
+            self._context.waited_s += time.perf_counter() - begun
         return None
 
     def _take(self, chunks: Sequence[ChunkT]) -> bool:

@@ -81,7 +81,7 @@ def _common(context: RequestContext) -> bytes:
     head = (
         b"x-request-id: %b\r\nopenai-processing-ms: %d\r\n"
         b"openai-version: 2020-10-01\r\nx-aqueduct-overhead-ms: %.3f\r\n"
-        % (context.request_id.encode(), elapsed_s * 1000, max(0.0, (elapsed_s - context.upstream_s) * 1000))
+        % (context.request_id.encode(), elapsed_s * 1000, max(0.0, (elapsed_s - context.waited_s) * 1000))
     )
     principal, model = context.principal, context.model
     head += _names(

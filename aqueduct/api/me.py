@@ -100,7 +100,7 @@ async def _small_body(request: AnyRequest) -> bytes:
     gateway = gateway_of(request.scope)
     lease = BodyLease(gateway.bodies)
     try:
-        pieces, _ = await read_json_body(
+        pieces, _, _ = await read_json_body(
             request.scope["headers"],
             request.receive,
             lease,

@@ -58,7 +58,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             context.client_request_id = client_request_id(headers)
             context.principal = authenticate(gateway, headers)
             note_wishes(headers, context)
-            body = await self._read(headers, receive, lease)
+            body = await self._read(headers, receive, lease, context)
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
@@ -84,12 +84,12 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             gateway.inflight -= 1
             close_request(gateway, context, reason)
 
-    async def _read(self, headers: Headers, receive: Receive, lease: BodyLease) -> bytes:
+    async def _read(self, headers: Headers, receive: Receive, lease: BodyLease, context: RequestContext) -> bytes:
         gateway = self._gateway
         if gateway.recorder.is_full or gateway.draining:
             raise overloaded()
         settings = gateway.settings
-        pieces, size = await read_json_body(
+        pieces, size, context.waited_s = await read_json_body(
             headers, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
         if len(pieces) == 1:

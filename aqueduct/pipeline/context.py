@@ -42,7 +42,7 @@ class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
     `started` is `time.perf_counter()`; `started_at` is kept by `attempt_log.started_at`, None before it is first asked.
-    `upstream_s` is the time spent waiting for providers, in seconds.
+    `waited_s` is the time spent waiting, for providers and for the client's body, in seconds.
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
@@ -93,9 +93,9 @@ class RequestContext:
         "upstream_id",
         "upstream_model",
         "upstream_request_id",
-        "upstream_s",
         "upstream_status",
         "usage",
+        "waited_s",
     )
 
     def __init__(self, request_id: str, endpoint: str, operation: str) -> None:
@@ -120,7 +120,7 @@ class RequestContext:
         self.upstream_id: str | None = None
         self.upstream_request_id: str | None = None
         self.upstream_status: int | None = None
-        self.upstream_s = 0.0
+        self.waited_s = 0.0
         self.attempts = 0
         self.attempt_begun = 0.0
         self.failures: tuple[Attempt, ...] = ()

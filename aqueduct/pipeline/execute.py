@@ -272,7 +272,7 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
         note_failure(context, error, before)
         raise
     finally:
-        context.upstream_s += time.perf_counter() - begun
+        context.waited_s += time.perf_counter() - begun
         pipeline.count_attempt(context.deployment_id or "", outcome)
     return result
 

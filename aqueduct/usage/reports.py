@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from aqueduct.db.usage_tables import ROLLUP_SUMS
 
@@ -75,18 +75,21 @@ class ReportQuery(Struct, frozen=True, kw_only=True):
     max_rows: int = 100_000
 
 
-class ReportRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Sums of one group; only the dimensions that were asked for are there. `cost` is a decimal text."""
+class ReportRow(Struct, frozen=True, kw_only=True):
+    """Sums of one group; only the dimensions that were asked for are there, null where a group has none.
 
-    day: str | None = None
-    org: str | None = None
-    team: str | None = None
-    cost_center: str | None = None
-    user: str | None = None
-    service_account: str | None = None
-    token: str | None = None
-    model: str | None = None
-    provider: str | None = None
+    `cost` is a decimal text.
+    """
+
+    day: str | UnsetType | None = UNSET
+    org: str | UnsetType | None = UNSET
+    team: str | UnsetType | None = UNSET
+    cost_center: str | UnsetType | None = UNSET
+    user: str | UnsetType | None = UNSET
+    service_account: str | UnsetType | None = UNSET
+    token: str | UnsetType | None = UNSET
+    model: str | UnsetType | None = UNSET
+    provider: str | UnsetType | None = UNSET
     requests: int
     errors: int
     unsettled: int

@@ -22,7 +22,7 @@ async def read(messages: list[Message], *, headers: list[tuple[bytes, bytes]] | 
         return message
 
     lease = BodyLease(BodyBudget())
-    pieces, size = await read_json_body(headers or [], receive, lease, max_bytes=most, timeout_s=0.1)  # type: ignore[arg-type]  # only what is read
+    pieces, size, _ = await read_json_body(headers or [], receive, lease, max_bytes=most, timeout_s=0.1)  # type: ignore[arg-type]  # only what is read
     assert sum(map(len, pieces)) == size
     return b"".join(pieces)
 
