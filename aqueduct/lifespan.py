@@ -137,7 +137,7 @@ def build_gateway(settings: Settings) -> Gateway:
         keep_days=settings.usage_retention_days,
     )
     vault = _vault(settings, secrets, metrics)
-    admission = _admission(settings, settings.database_url, metrics)
+    admission = _admission(settings, settings.database_url, metrics, journal)
     checker = SchemaChecker()
     pipeline = Pipeline(
         snapshot=lambda: catalog.current,
@@ -193,13 +193,17 @@ def _around_chat(settings: Settings) -> Callable[[object], object]:
     return around
 
 
-def _admission(settings: Settings, database_url: str, metrics: Metrics) -> LimitedAdmission:
+def _admission(settings: Settings, database_url: str, metrics: Metrics, journal: Journal) -> LimitedAdmission:
     ttl_ms = int(settings.limits_lease_s * 1000)
     report_s = min(LIMITS_REPORT_S, settings.limits_lease_s / 5)
     ledger = Ledger(lambda: time.monotonic_ns() // 1_000_000, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
-    store = PostgresStore(database_url, uuid4(), ttl_ms=ttl_ms)
+    replica = uuid4()
+    store = PostgresStore(
+        database_url, replica, ttl_ms=ttl_ms, journal=lambda: None if journal.folder is None else journal.folder.name
+    )
     return LimitedAdmission(
         Leases(ledger, store, report_s=report_s),
+        replica,
         fail_open=settings.limits_fail_open,
         count_rejection=metrics.limits.rejected,
     )
@@ -211,8 +215,8 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         await gateway.catalog.start()
-        await gateway.admission.leases.start()
         await gateway.recorder.start()
+        await gateway.admission.leases.start()
         if gateway.vault is not None:
             await gateway.vault.start()
         await gateway.stream_watch.start()

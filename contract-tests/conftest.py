@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from gateway_fixtures import gateway, gateway_cluster, mocks, session_gateway, session_mocks
+from gateway_fixtures import gateway, gateway_cluster, mocks, own_cluster, session_gateway, session_mocks
 from llama_fixtures import llama, llama_client, llama_direct, llama_embedder, llama_gateway
 from matrix.fixtures import matrix_gateway, subject, talk
 from matrix.plugin import matrix
@@ -12,7 +12,7 @@ from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
 
 __all__ = [
     "gateway", "gateway_cluster", "llama", "llama_client", "llama_direct", "llama_embedder", "llama_gateway",
-    "matrix_gateway", "mocks", "pytest_collection_modifyitems", "pytest_terminal_summary",
+    "matrix_gateway", "mocks", "own_cluster", "pytest_collection_modifyitems", "pytest_terminal_summary",
     "session_gateway", "session_mocks", "subject", "talk",
 ]  # fmt: skip
 

@@ -223,3 +223,17 @@ def execute(url: str, statement: str) -> None:
             await connection.close(timeout=5)
 
     asyncio.run(run())
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server that a test may stop; its URL stays the same over a restart."""
+    with tempfile.TemporaryDirectory(prefix="aqueduct-outage-") as folder:
+        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
+        try:
+            cluster.start()
+            cluster.stop()
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()

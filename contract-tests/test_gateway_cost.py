@@ -160,6 +160,7 @@ def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, que
 
 def test_request_is_explained_to_its_owner_alone(priced: RunningGateway, mocks: Mocks) -> None:
     mocks.openai.script(None, fault=Fault(error=500))
+    before = priced.parts.catalog.current.prices
     request_id = ask(priced.port, chat_request("Hi", "two", max_tokens=50)).headers["x-request-id"]
     (row,) = priced.rows(1)
 
@@ -174,6 +175,11 @@ def test_request_is_explained_to_its_owner_alone(priced: RunningGateway, mocks: 
     assert sum(Decimal(line["cost"]) for line in attempts[1]["lines"]) == row["cost"]
     assert Decimal(str(found["cost"])) == row["cost"]
     assert strangers.status == 404
+
+    execute(str(priced.settings.database_url), "UPDATE prices SET amount = amount * 7")
+    wait_until(lambda: priced.parts.catalog.current.prices != before, 10, "the new prices are known")
+    again = ask(priced.port, request_bytes(f"/v1/requests/{request_id}", method="GET", token=TOKEN)).json()
+    assert again["attempts"] == attempts, "the lines say what was charged then"
 
 
 @pytest.mark.parametrize("name", ["x", "00000000-0000-0000-0000-000000000000", "f" * 32])

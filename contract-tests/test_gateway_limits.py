@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -28,6 +29,7 @@ LIMITS = {
     "model": "{metric: requests, window: hour, amount: 1, model: heavy}",
     "second": "{metric: requests, window: second, amount: 2}",
     "total": "{metric: requests, window: total, amount: 1}",
+    "explained": "{metric: total_tokens, window: hour, amount: 400}",
     "failing": "{metric: total_tokens, window: hour, amount: 2000}",
     "free": None,
 }
@@ -59,6 +61,7 @@ models:
 - {{name: broken, deployments: [{{provider: dead}}]}}
 limits:
 {limits}
+- {{subject: 'team:o/explained', metric: requests, window: total, amount: 1}}
 """
 
 
@@ -137,6 +140,29 @@ def test_concurrent_requests_never_use_more_than_the_token_limit(limited) -> Non
         thread.join()
     assert {answer.status for answer in answers} <= {200, 429}
     assert begun <= int(str(standing(limited, "tokens")["used"])) <= 400
+
+
+def test_request_is_explained_with_what_it_reserved_and_used(limited) -> None:
+    answer = chat(limited, "explained", max_tokens=300)
+    refused = chat(limited, "explained", max_tokens=300)
+    assert (answer.status, refused.status) == (200, 429)
+    _rows(limited, "explained")
+    found = [_explained(limited, one.headers["x-request-id"]) for one in (answer, refused)]
+    held = {str(one["metric"]): one for one in found[0]["reservations"]}
+    tokens, requests = held["total_tokens"], held["requests"]
+    assert (tokens["scope"], tokens["subject"], tokens["window"], tokens["mode"]) == (
+        "team", "o/explained", "hour", "enforce",
+    )  # fmt: skip
+    assert tokens["limit"] == 400
+    assert 300 + found[0]["prompt_tokens"] <= tokens["reserved"] <= 330
+    assert tokens["settled"] == found[0]["prompt_tokens"] + found[0]["completion_tokens"]
+    assert (requests["limit"], requests["reserved"], requests["settled"]) == (1, 1, 1)
+    assert (found[1]["reservations"], found[1]["error_kind"]) == ([], "policy_budget")
+
+
+def _explained(gateway: RunningGateway, request_id: str) -> dict[str, Any]:
+    path = f"/v1/requests/{request_id}"
+    return ask(gateway.port, request_bytes(path, method="GET", token=TOKENS["explained"])).json()
 
 
 def test_spent_budget_is_final(limited) -> None:

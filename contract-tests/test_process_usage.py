@@ -3,39 +3,21 @@
 import asyncio
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from gateway_fixtures import CLUSTER_OPTIONS, Mocks, providers_yaml
+from gateway_fixtures import Mocks, providers_yaml
 from raw_http import Connection
 from running_gateway import ORGANISATION, apply_yaml
 from serving_process import chat_request, fetch, prepared_database, serving, wait_until, workers_of
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
-from aqueduct.db.embedded import newest_programs
 from aqueduct.usage.segments import CLOSE, Reordering, read_columns, read_records, segment_paths
 from aqueduct.usage.store import JOURNAL_COLUMNS
 
 ROWS = "SELECT id::text, status, usage_source, model, provider, token_id FROM usage.requests ORDER BY id"
 STREAM = "[echo tokens=400 delay_ms=50] go"
 NEVER = "3600"
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A server that a test may stop; its URL stays the same over a restart."""
-    with tempfile.TemporaryDirectory(prefix="aqueduct-outage-") as folder:
-        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
-        try:
-            cluster.start()
-            cluster.stop()
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
 
 
 def by_id(url: str) -> dict[str, dict[str, object]]:

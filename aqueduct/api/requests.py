@@ -5,18 +5,19 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 from msgspec import Struct
 
+from aqueduct.api import reservations
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
 from aqueduct.auth.principal import Principal
-from aqueduct.catalog.snapshot import Snapshot
 from aqueduct.db.readers import ReadersBusyError
 from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.errors import ErrorType, GatewayError, reports_unavailable
 from aqueduct.pipeline.context import SchemaOutcome
-from aqueduct.usage.pricing import lines, quantities, tier_of, to_text
+from aqueduct.usage.pricing import Meter, lines, quantities, to_text
 from aqueduct.usage.reports import decimal_text
 from schemas.usage import Usage
 
@@ -25,6 +26,9 @@ _REQUEST: Final = "SELECT * FROM usage.requests WHERE id = $1 AND started_at BET
 _ATTEMPTS: Final = (
     "SELECT * FROM usage.attempts WHERE request_id = $1 AND request_started_at BETWEEN $2 AND $3 ORDER BY number"
 )
+
+
+_decode_rates: Final = msgspec.json.Decoder(dict[Meter, int]).decode
 
 
 class PriceLine(Struct, frozen=True, kw_only=True):
@@ -37,7 +41,7 @@ class PriceLine(Struct, frozen=True, kw_only=True):
 
 
 class AttemptExplained(Struct, frozen=True, kw_only=True):
-    """One upstream attempt. `lines` are worked out with today's prices of that time, `cost` is what was booked."""
+    """One upstream attempt. `lines` are by the prices that it was booked with, and add up to `cost`."""
 
     number: int
     provider: str | None
@@ -77,6 +81,7 @@ class RequestExplained(Struct, frozen=True, kw_only=True):
     schema_outcome: SchemaOutcome | None
     currency: str
     cost: str | None
+    reservations: list[reservations.ReservationExplained]
     attempts: list[AttemptExplained]
     object: str = "aqueduct.request"
 
@@ -95,11 +100,14 @@ async def explain_request(request: AnyRequest, request_id: FromPath[str]) -> Res
         arguments = (wanted, near - _NEAR, near + _NEAR)
         found = await gateway.readers.fetch(_REQUEST, *arguments)
         tried = await gateway.readers.fetch(_ATTEMPTS, *arguments)
+        if not found or not _owns(principal, found[0]):
+            raise _unknown()
+        kept = reservations.parsed(found[0])
+        names = await gateway.readers.fetch(reservations.NAMES, [one.limit for one in kept]) if kept else []
     except ReadersBusyError:
         raise reports_unavailable() from None
-    if not found or not _owns(principal, found[0]):
-        raise _unknown()
-    return json_response(request, _explained(found[0], tried, gateway.catalog.current, gateway.settings.currency))
+    held = reservations.explained(kept, {row["id"]: row for row in names})
+    return json_response(request, _explained(found[0], tried, held, gateway.settings.currency))
 
 
 def _owns(principal: Principal, row: asyncpg.Record) -> bool:
@@ -111,7 +119,10 @@ def _owns(principal: Principal, row: asyncpg.Record) -> bool:
 
 
 def _explained(
-    row: asyncpg.Record, tried: "list[asyncpg.Record]", snapshot: Snapshot, currency: str
+    row: asyncpg.Record,
+    tried: "list[asyncpg.Record]",
+    held: list[reservations.ReservationExplained],
+    currency: str,
 ) -> RequestExplained:
     return RequestExplained(
         id=row["id"],
@@ -134,11 +145,12 @@ def _explained(
         schema_outcome=row["schema_outcome"],
         currency=currency,
         cost=None if row["cost"] is None else decimal_text(row["cost"]),
-        attempts=[_attempt(attempt, snapshot) for attempt in tried],
+        reservations=held,
+        attempts=[_attempt(attempt) for attempt in tried],
     )
 
 
-def _attempt(row: asyncpg.Record, snapshot: Snapshot) -> AttemptExplained:
+def _attempt(row: asyncpg.Record) -> AttemptExplained:
     return AttemptExplained(
         number=row["number"],
         provider=row["provider"],
@@ -152,19 +164,17 @@ def _attempt(row: asyncpg.Record, snapshot: Snapshot) -> AttemptExplained:
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
         cost=None if row["cost"] is None else decimal_text(row["cost"]),
-        lines=_lines(row, snapshot),
+        lines=_lines(row),
     )
 
 
-def _lines(row: asyncpg.Record, snapshot: Snapshot) -> list[PriceLine]:
-    prices = snapshot.prices.get(str(row["deployment_id"]))
-    if prices is None or row["usage_source"] is None:
+def _lines(row: asyncpg.Record) -> list[PriceLine]:
+    if row["rates"] is None:
         return []
     usage = Usage(**{name: row[name] for name in COUNTERS})
-    rates = prices.rates(row["request_started_at"], tier_of(row["service_tier"]), usage.prompt_tokens or 0)
     return [
         PriceLine(meter=line.meter, quantity=line.quantity, rate=to_text(line.rate), cost=to_text(line.cost))
-        for line in lines(quantities(usage), rates or {})
+        for line in lines(quantities(usage), _decode_rates(row["rates"]))
     ]
 
 

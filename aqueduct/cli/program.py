@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "token": "aqueduct.cli.token:token",
     "model": "aqueduct.cli.model:model",
     "mcp": "aqueduct.cli.mcp:mcp",
+    "limits": "aqueduct.cli.limits:limits",
     "usage": "aqueduct.cli.usage:usage",
     "prices": "aqueduct.cli.prices:prices",
     "doctor": "aqueduct.cli.doctor:doctor",

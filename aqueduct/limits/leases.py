@@ -29,6 +29,10 @@ class Store(Protocol):
         """Carry out a batch, at most once however often it is sent."""
         ...
 
+    async def leave(self) -> None:
+        """Report no more; everything is settled."""
+        ...
+
     def drop(self) -> None:
         """Give up the connection."""
         ...
@@ -67,7 +71,16 @@ class Leases:
             self.ledger.close()
             for _ in range(2):  # an unanswered batch goes first
                 await self._exchange()
+            if self.is_reachable:
+                await self._leave()
         self._store.drop()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                await self._store.leave()
+        except Exception as error:  # noqa: BLE001 - the boundary of a background task: it is settled as if it were killed
+            logger.warning("limits_not_left error=%s", type(error).__name__)
 
     def hurry(self) -> None:
         """Report soon: others may wait for what was given back."""

@@ -187,7 +187,7 @@ class Ledger:
         of the same counters later on: it is used after what is `held`.
         """
         wanted = False
-        spent = _split(held, actual, further) if further else None
+        spent = used_of(held, actual, further) if further else None
         for index, (account, amount, slot, epoch) in enumerate((*held, *further)):
             if spent is not None:
                 used = spent[index]
@@ -254,8 +254,9 @@ class Ledger:
             spare = max(spare, FIRST_SPARE * least)
         give = slack - target if not total and slack > 2 * target else 0
         deltas = tuple(sorted((slot, amount) for slot, amount in account.pending.items() if amount))
-        is_idle = not (deltas or total or slack or account.in_use) and now - account.last_used > IDLE_MS
-        if not (deltas or need or give or is_idle or (spare and account.is_enforced) or account in self._peeked):
+        is_peeked = account in self._peeked
+        is_idle = not (deltas or total or slack or account.in_use or is_peeked) and now - account.last_used > IDLE_MS
+        if not (deltas or need or give or is_idle or (spare and account.is_enforced) or is_peeked):
             return None
         self._peeked.discard(account)
         item = Item(
@@ -325,7 +326,7 @@ class Ledger:
         return sum(positive(account.pending.values()) for account in self._active)
 
 
-def _split(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
+def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
     """Return what was used of each reservation: of a counter's later ones what its first does not cover."""
     first = {one.account: one.amount for one in held}
     used = {

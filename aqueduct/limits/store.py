@@ -4,6 +4,7 @@ The function does everything in one statement, so a batch is carried out wholly 
 safe to send again when the answer was lost.
 """
 
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from aqueduct.db.engine import DedicatedConnection, connect
 from aqueduct.limits.ledger import Answer, Batch, Item, Line
 
+_ENTER = "SELECT ledger.enter($1, $2, $3)"
+_LEAVE = "SELECT ledger.leave($1)"
 _SYNC = "SELECT * FROM ledger.sync($1, $2, $3, $4::text::jsonb)"
 _items = msgspec.json.Encoder()
 
@@ -23,7 +26,9 @@ def encode_items(items: tuple[Item, ...]) -> str:
 class PostgresStore:
     """One replica's line to the ledger; used by one task at a time."""
 
-    def __init__(self, url: str, replica: UUID, *, ttl_ms: int) -> None:
+    def __init__(self, url: str, replica: UUID, *, ttl_ms: int, journal: Callable[[], str | None]) -> None:
+        """`journal` returns the name of the journal whose replay settles this replica, should it be killed."""
+        self._journal = journal
         self._url = url
         self._replica = replica
         self._ttl_ms = ttl_ms
@@ -36,6 +41,11 @@ class PostgresStore:
         lines = tuple(Line(*list(row.values())[1:]) for row in rows if row[1] is not None)
         return Answer(rows[0][0], lines)
 
+    async def leave(self) -> None:
+        """Say that this replica reports no more; nothing of it remains to be settled."""
+        connection = await self._connected()
+        await connection.execute(_LEAVE, self._replica)
+
     def drop(self) -> None:
         """Give up the connection."""
         connection, self._connection = self._connection, None
@@ -45,4 +55,5 @@ class PostgresStore:
     async def _connected(self) -> DedicatedConnection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url, application_name="aqueduct limits")
+            await self._connection.execute(_ENTER, self._replica, self._ttl_ms, self._journal())
         return self._connection

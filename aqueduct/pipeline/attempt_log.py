@@ -37,6 +37,7 @@ def note_failure(context: RequestContext, error: ProviderError, before: Usage | 
             upstream_request_id=error.upstream_request_id,
             usage=usage,
             cost=_cost(context, usage, None),
+            rates=_rates(context, usage, None),
         ),
     )
 
@@ -71,6 +72,7 @@ def _answered(context: RequestContext, ended: float) -> Attempt:
         service_tier=context.service_tier,
         usage=context.answered,
         cost=_cost(context, context.answered, context.service_tier),
+        rates=_rates(context, context.answered, context.service_tier),
     )
 
 
@@ -90,3 +92,11 @@ def _cost(context: RequestContext, usage: Usage | None, service_tier: str | None
     if prices is None or usage is None:
         return None
     return cost(usage, prices, started_at(context), tier_of(service_tier))
+
+
+def _rates(context: RequestContext, usage: Usage | None, service_tier: str | None) -> str | None:
+    """Return what an attempt is priced by, in JSON."""
+    prices = context.price_lists.get(context.deployment_id or "") if context.price_lists else None
+    if prices is None or usage is None:
+        return None
+    return prices.rates_json(started_at(context), tier_of(service_tier), usage.prompt_tokens or 0)

@@ -16,7 +16,10 @@ SchemaOutcome = Literal["valid", "invalid", "repaired", "unknown"]
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """One attempt. `begun` and `ended` are `time.perf_counter()`; `cost` is in pico-units of the currency."""
+    """One attempt. `begun` and `ended` are `time.perf_counter()`; `cost` is in pico-units of the currency.
+
+    `rates` are what it was priced by, in JSON.
+    """
 
     number: int
     begun: float
@@ -32,6 +35,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     usage: Usage | None = None
     cost: int | None = None
+    rates: str | None = None
 
 
 MAX_PROVIDER_HEADERS: Final = 30
@@ -47,6 +51,7 @@ class RequestContext:
     `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
     `limit_headers` gives the headers about the limits of a request that stands under some.
+    `reservations` gives what it holds, or held, of its limits, in JSON, for its usage row.
     `journaled` once the journal knows of the request, which must then hear of its end.
     `failures` are the attempts that have failed so far, `price_lists` the prices of the request's snapshot by
     deployment, `cost` in pico-units of the currency what all attempts cost (None: not priced).
@@ -81,6 +86,7 @@ class RequestContext:
         "provider_headers",
         "request_id",
         "requested_model",
+        "reservations",
         "schema_outcome",
         "schema_valid",
         "service_tier",
@@ -141,6 +147,7 @@ class RequestContext:
         self.schema_outcome: SchemaOutcome | None = None
         self.status = 0
         self.limit_headers: Callable[[], list[tuple[bytes, bytes]]] | None = None
+        self.reservations: Callable[[], str] | None = None
         self.error_kind: ErrorType | None = None
 
     def with_spent(self, usage: Usage) -> Usage:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
+from uuid import UUID
 
 from adapters.base import Deployment
 from aqueduct.limits.account import Account
@@ -26,12 +27,14 @@ class LimitedAdmission:
     def __init__(
         self,
         leases: Leases,
+        replica: UUID,
         *,
         fail_open: FailOpen,
         count_rejection: Callable[[str, str], None],
     ) -> None:
         """`count_rejection` is called with scope and kind (`shadow`: would have been; `unavailable`, `open`)."""
         self.leases = leases
+        self.replica = replica
         self._fail_open = fail_open
         self._count = count_rejection
         self.lengths = OutputLengths()

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
+from uuid import UUID
 
 from adapters.base import Deployment
 from aqueduct.errors import GatewayError
+from aqueduct.limits import reserved
 from aqueduct.limits.account import Account
 from aqueduct.limits.estimate import OutputLengths, input_tokens
-from aqueduct.limits.ledger import Held, Take
+from aqueduct.limits.ledger import Held, Take, used_of
 from aqueduct.limits.price import micros
+from aqueduct.limits.reserved import Reserved, ReservedOf
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.worst_case import MAX_OUTPUT, Size, affordable, worst_cost
@@ -22,6 +25,7 @@ SLICE_SHARE: Final = 4
 class Holder(Protocol):
     """Where a reservation comes from."""
 
+    replica: UUID
     lengths: OutputLengths
 
     async def more(self, takes: Sequence[Take], *, cuts: bool) -> tuple[Held, ...]:
@@ -37,6 +41,7 @@ class LimitReservation:
     """What one request holds. `max_output` is what it may write where the client set no bound."""
 
     __slots__ = (
+        "_actual",
         "_ceiling",
         "_context",
         "_deployment",
@@ -60,7 +65,9 @@ class LimitReservation:
         self._ceiling = size.output
         self._deployment = deployment
         self._context = context
+        self._actual: Mapping[str, int] | None = None
         self._is_settled = False
+        context.reservations = self.as_json
         self.max_output: int | None = self._allowed() if size.is_open else None
 
     async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
@@ -100,9 +107,22 @@ class LimitReservation:
         if any(one.account.limit.metric == "cost" for one in self._held):
             note_cost(self._context)
             actual["cost"] = micros(self._context.cost or 0)
+        self._actual = actual
         self._holder.settle(self._held, actual, self._further)
         if self._size.is_open and output:
             self._holder.lengths.learn(self._context.catalog_model or "", output)
+
+    def as_json(self) -> str:
+        """Return what the usage row keeps of it: see `aqueduct.limits.reserved`."""
+        every = (*self._held, *self._further)
+        used: list[int | None] = [None] * len(every)
+        if self._actual is not None:
+            used[:] = used_of(self._held, self._actual, self._further)
+        limits = tuple(
+            ReservedOf(one.account.limit.id, one.account.member, one.slot, one.account.limit.amount, one.amount, spent)
+            for one, spent in zip(every, used, strict=True)
+        )
+        return reserved.encode(Reserved(self._holder.replica, limits)).decode()
 
     async def _reserve(self, output: int, least_output: int, *, cuts: bool) -> None:
         """Reserve what is missing for so much output of the present attempt, or at least for `least_output`."""

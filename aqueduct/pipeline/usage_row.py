@@ -83,6 +83,7 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         tier,
         _cost(context.cost, violations),
         context.schema_outcome,
+        None if context.reservations is None else context.reservations(),
     )
 
 
@@ -113,6 +114,7 @@ def _attempt_row(context: RequestContext, attempt: Attempt) -> Row:
         tier,
         *(_NOTHING[2:] if usage is None else _counters(usage, [])),
         _cost(attempt.cost, []),
+        attempt.rates,
     )
 
 
@@ -155,6 +157,7 @@ def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
         None,
         None,
         None,
+        None if context.reservations is None else context.reservations(),
     )
 
 

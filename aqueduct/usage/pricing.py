@@ -16,6 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from schemas.usage import Usage
@@ -82,6 +83,8 @@ class _Period(Struct, frozen=True):
     """The rates of one period by tier: the bands' lower bounds in order, and their rates."""
 
     bands: Mapping[Tier, tuple[tuple[int, ...], tuple[Rates, ...]]]
+    texts: Mapping[Tier, tuple[str, ...]]
+    """The rates in JSON, as an attempt's row keeps them."""
 
 
 class PriceList:
@@ -99,6 +102,14 @@ class PriceList:
             return None
         bounds, rates = self._periods[place].bands[tier]
         return rates[max(0, bisect_left(bounds, prompt_tokens) - 1)]
+
+    def rates_json(self, at: datetime, tier: Tier, prompt_tokens: int) -> str | None:
+        """Return the rates of a request in JSON: the same text each time."""
+        place = bisect_right(self._since, at) - 1
+        if place < 0:
+            return None
+        period = self._periods[place]
+        return period.texts[tier][max(0, bisect_left(period.bands[tier][0], prompt_tokens) - 1)]
 
 
 def unit_pico(amount: Decimal, per: int) -> int:
@@ -180,7 +191,10 @@ def _period(rows: list[Price]) -> _Period:
     for tier in TIERS:
         bounds = tuple(sorted({0} | {above for its_tier, above, _ in latest if its_tier in {tier, "standard"}}))
         bands[tier] = (bounds, tuple(_rates(latest, tier, bound) for bound in bounds))
-    return _Period(bands)
+    texts: dict[Tier, tuple[str, ...]] = {
+        tier: tuple(msgspec.json.encode(one).decode() for one in rates) for tier, (_, rates) in bands.items()
+    }
+    return _Period(bands, texts)
 
 
 def _rates(latest: Mapping[tuple[Tier, int, Meter], int], tier: Tier, bound: int) -> Rates:

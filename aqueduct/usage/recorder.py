@@ -21,7 +21,7 @@ from aqueduct.observability.metrics import Metrics
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
 from aqueduct.usage.segments import Cell, Entry, Row
-from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, prepare
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, SETTLE_JOURNAL, prepare
 from aqueduct.usage.store import write as _write
 
 __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
@@ -29,6 +29,8 @@ __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row
 BATCH_ROWS: Final = 1000
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
+SETTLE_TIMEOUT_S: Final = 300.0
+"""Settling reads the rows of a whole process's life."""
 ADOPT_EVERY_S: Final = 10.0
 PARTITIONS_EVERY_S: Final = 86_400.0
 PARTITIONS_AGAIN_S: Final = 600.0
@@ -184,6 +186,8 @@ class Recorder:
                     rows += len(batch)
                     await self._store(batch, result)
                     await self._drain()
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                await (await self._connected()).execute(SETTLE_JOURNAL, orphan.folder.name)
             logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
             orphan.remove()
 

@@ -21,11 +21,12 @@ _READ: Final = (
     " FROM usage.attempts WHERE request_started_at >= $1 AND request_started_at < $2 AND usage_source IS NOT NULL"
 )
 _TEMPORARY: Final = (
-    "CREATE TEMP TABLE rerated (request_id uuid, number smallint, request_started_at timestamptz, cost numeric)"
+    "CREATE TEMP TABLE rerated (request_id uuid, number smallint, request_started_at timestamptz, cost numeric,"
+    " rates jsonb)"
     " ON COMMIT DROP"
 )
 _ATTEMPTS: Final = (
-    "UPDATE usage.attempts a SET cost = r.cost FROM rerated r WHERE a.request_id = r.request_id"
+    "UPDATE usage.attempts a SET cost = r.cost, rates = r.rates FROM rerated r WHERE a.request_id = r.request_id"
     " AND a.number = r.number AND a.request_started_at = r.request_started_at"
 )
 _REQUESTS: Final = f"""
@@ -103,10 +104,12 @@ def _changed(record: asyncpg.Record, prices: Mapping[str, PriceList]) -> tuple[o
     """Return the row of an attempt whose cost is another one now."""
     listed = prices.get(str(record["deployment_id"]))
     usage = Usage(**{name: record[name] for name in COUNTERS})
-    pico = None
+    pico = rates = None
     if listed is not None:
-        pico = cost(usage, listed, record["request_started_at"], tier_of(record["service_tier"]))
+        at, tier = record["request_started_at"], tier_of(record["service_tier"])
+        pico = cost(usage, listed, at, tier)
+        rates = listed.rates_json(at, tier, usage.prompt_tokens or 0)
     now = None if pico is None else to_decimal(pico)
     if now == record["cost"]:
         return None
-    return record["request_id"], record["number"], record["request_started_at"], now
+    return record["request_id"], record["number"], record["request_started_at"], now, rates

@@ -16,6 +16,8 @@ COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
 ATTEMPT_COLUMNS: Final = tuple(str(column.name) for column in attempts.columns)
 """The cells of an attempt's row, in order."""
 JOURNAL_COLUMNS: Final = Columns(COLUMNS, ATTEMPT_COLUMNS)
+SETTLE_JOURNAL: Final = "SELECT ledger.settle_journal($1)"
+"""Books the limits of the process whose journal it was by its rows, which must all be there; once."""
 LOCK_ROLLUPS: Final = "SELECT pg_advisory_xact_lock(hashtext('usage.rollups'))"
 _KEYS: Final = ", ".join(ROLLUP_KEYS)
 _GROUPED: Final = ("day", "org_id", "team_id", "user_id", "model")

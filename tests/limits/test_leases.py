@@ -38,6 +38,9 @@ class Flaky:
         self.carried += 1
         return await self.store.sync(batch)
 
+    async def leave(self) -> None:
+        await self.store.leave()
+
     def drop(self) -> None:
         self.store.drop()
 
@@ -45,7 +48,7 @@ class Flaky:
 @asynccontextmanager
 async def replica(url: str, *, report_s: float = 0.2, ttl_ms: int = TTL_MS) -> AsyncIterator[tuple[Leases, Flaky]]:
     ledger = Ledger(_now_ms, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
-    store = Flaky(PostgresStore(url, uuid4(), ttl_ms=ttl_ms))
+    store = Flaky(PostgresStore(url, uuid4(), ttl_ms=ttl_ms, journal=lambda: None))
     leases = Leases(ledger, store, report_s=report_s)
     await leases.start()
     try:
@@ -183,6 +186,17 @@ async def test_warm_admission_over_six_limits_costs_less_than_50_us(database_url
                 leases.ledger.settle(held, {"requests": 1})
             best = min(best, (time.process_time() - begun) / 200)
         assert best < 50e-6
+
+
+async def test_replica_that_has_served_nobody_tells_what_others_counted(database_url, make_limit):
+    applied = await make_limit("requests", 100, "hour")
+    async with replica(database_url) as (leases, _), replica(database_url) as (other, _):
+        for _ in range(7):
+            assert isinstance(await _try(leases, applied), tuple)
+        await leases.refresh([leases.ledger.account(applied)])
+        account = other.ledger.account(applied)
+        assert await other.refresh([account])
+        assert account.spent == 7
 
 
 async def test_requests_that_would_do_with_less_share_what_there_is(database_url, make_limit):

@@ -5,7 +5,7 @@ Traps 9, 10, 11 and 12. What was consumed is kept by the test itself, at the tru
 
 import asyncio
 import os
-from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,14 +15,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from aqueduct.db.cluster import Cluster
-from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Line, Take
+from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Line, Take, used_of
+from aqueduct.limits.reserved import Reserved, ReservedOf, encode
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.store import encode_items
 from aqueduct.limits.windows import SLICES, slots_of
 
 TTL_MS = 10_000
 BEGIN_MS = 1_800_000_000_000
-AMOUNTS = {"requests": 3, "total_tokens": 100, "cost": 40, "concurrency": 2}
+AMOUNTS = {"requests": 3, "total_tokens": 100, "cost": 40, "input_tokens": 300, "concurrency": 2}
+SETTLED = ("total_tokens", "cost", "input_tokens")
+ROW = """
+INSERT INTO usage.requests
+    (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts, violations, dropped_params,
+     reservations)
+VALUES ($1, to_timestamp($2::bigint / 1000.0), 1, '/', 'chat', false, 200, 1, '{}', '{}', $3::text::jsonb)
+"""
 SYNC_AT = "SELECT * FROM ledger.sync_at($1, $2, $3, $4, $5::text::jsonb)"
 
 
@@ -32,7 +40,18 @@ class Replica:
     def __init__(self, world: "Machine", skew_ms: int) -> None:
         self.id = uuid4()
         self.ledger = Ledger(lambda: world.now + skew_ms, ttl_ms=TTL_MS, report_ms=1000)
-        self.open: list[tuple[tuple[Held, ...], dict[str, int], int]] = []
+        self.open: list[tuple[tuple[Held, ...], dict[str, list[int]], int]] = []
+        self.began = world.now
+        self.rows: list[tuple[int, tuple[Held, ...], dict[str, int]]] = []
+
+    def row(self, at: int, held: tuple[Held, ...], actual: dict[str, int] | None) -> tuple[UUID, int, str]:
+        """Return a request's row as the gateway keeps it; `actual` None: it never ended."""
+        used = [None] * len(held) if actual is None else used_of(held, actual, ())
+        limits = tuple(
+            ReservedOf(one.account.limit.id, one.account.member, one.slot, one.account.limit.amount, one.amount, spent)
+            for one, spent in zip(held, used, strict=True)
+        )
+        return uuid4(), at, encode(Reserved(self.id, limits)).decode()
 
 
 class Machine(RuleBasedStateMachine):
@@ -53,12 +72,14 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.sql("DELETE FROM limits")
         self.sql("TRUNCATE ledger.replicas CASCADE")
+        self.sql("TRUNCATE usage.requests")
         org = self.sql("SELECT id FROM orgs")[0][0]
         self.limits: list[Limit] = []
         for metric, period, calendar in (
             ("requests", "minute", False),
             ("total_tokens", "minute", False),
             ("cost", "day", True),
+            ("input_tokens", "total", False),
             ("concurrency", None, False),
         ):
             row = self.sql(
@@ -71,19 +92,36 @@ class Machine(RuleBasedStateMachine):
             )  # fmt: skip
             self.limits.append(limit)
         self.member: UUID = org
+        self.dead: list[tuple[UUID, list[tuple[UUID, int, str]]]] = []
         self.replicas = [Replica(self, skew) for skew in (0, -3_000, 70_000)]
+        for replica in self.replicas:
+            self.enter(replica)
         self.taken = {metric: [] for metric in AMOUNTS}
 
     def carried_out(self, replica: Replica, batch: Batch) -> Answer:
         rows = self.sql(SYNC_AT, self.now, replica.id, batch.number, TTL_MS, encode_items(batch.items))
         return Answer(self.now, tuple(Line(*row.values()) for row in rows))
 
+    def enter(self, replica: Replica) -> None:
+        self.sql(
+            "INSERT INTO ledger.replicas (id, number, started_at, expires_at) VALUES ($1, 0, $2, $3)",
+            replica.id, self.now, self.now + TTL_MS,
+        )  # fmt: skip
+
+    def settled_dead(self, which: int) -> None:
+        """Write the rows that a crashed replica's journal holds, and settle it by them."""
+        gone, rows = self.dead.pop(which)
+        for row in rows:
+            self.sql(ROW, *row)
+        assert self.sql("SELECT * FROM ledger.settle_at($1, $2)", self.now, gone) is not None
+        assert self.sql("SELECT * FROM ledger.settle_at($1, $2)", self.now, gone) == [], "it is settled once"
+
     def sync(self, replica: Replica) -> None:
         batch = replica.ledger.prepare()
         replica.ledger.take_up(batch, self.carried_out(replica, batch))
 
     def takes(self, replica: Replica, tokens: int, cost: int) -> list[Take]:
-        amounts = {"requests": 1, "total_tokens": tokens, "cost": cost, "concurrency": 1}
+        amounts = {"requests": 1, "total_tokens": tokens, "cost": cost, "input_tokens": tokens, "concurrency": 1}
         return [
             Take(replica.ledger.account(Applied(limit, self.member)), amounts[limit.metric]) for limit in self.limits
         ]
@@ -106,16 +144,17 @@ class Machine(RuleBasedStateMachine):
         for metric, entry in entries.items():
             self.taken[metric].append(entry)
         self.slots_in_use += 1
-        replica.open.append((held, entries, 0))
+        replica.open.append((held, entries, self.now))
 
     @rule(which=st.integers(0, 2), part=st.integers(0, 100), index=st.integers(0, 5))
     def settle(self, which: int, part: int, index: int) -> None:
         replica = self.replicas[which]
         if not replica.open:
             return
-        held, entries, _ = replica.open.pop(index % len(replica.open))
-        actual = {metric: entries[metric][1] * part // 100 for metric in ("total_tokens", "cost")}
+        held, entries, at = replica.open.pop(index % len(replica.open))
+        actual = {metric: entries[metric][1] * part // 100 for metric in SETTLED}
         replica.ledger.settle(held, actual)
+        replica.rows.append((at, held, dict(actual)))
         for metric, amount in actual.items():
             entries[metric][1] = amount
         entries["concurrency"][1] = 0
@@ -140,7 +179,17 @@ class Machine(RuleBasedStateMachine):
         for _, entries, _ in replica.open:
             entries["concurrency"][1] = 0  # its requests end with it
             self.slots_in_use -= 1
+        rows = [replica.row(*one) for one in replica.rows] + [
+            replica.row(at, held, None) for held, _, at in replica.open
+        ]
+        self.dead.append((replica.id, rows))
         self.replicas[which] = Replica(self, 0)
+        self.enter(self.replicas[which])
+
+    @rule(index=st.integers(0, 5))
+    def replay(self, index: int) -> None:
+        if self.dead:
+            self.settled_dead(index % len(self.dead))
 
     @rule(passed=st.sampled_from([1, 900, 1_200, 5_000, 11_000, 30_000, 61_200, 90_000_000]))
     def wait(self, passed: int) -> None:
@@ -157,6 +206,7 @@ class Machine(RuleBasedStateMachine):
         for at, amount in self.taken.get("cost", []):
             days[at // 86_400_000] = days.get(at // 86_400_000, 0) + amount
         assert max(days.values(), default=0) <= AMOUNTS["cost"]
+        assert sum(amount for _, amount in self.taken.get("input_tokens", [])) <= AMOUNTS["input_tokens"]
 
     @invariant()
     def database_holds_the_sum(self) -> None:
@@ -165,26 +215,39 @@ class Machine(RuleBasedStateMachine):
         for row in self.sql(
             """SELECT l.metric, l.amount, coalesce((SELECT sum(held) FROM ledger.leases x WHERE x.limit_id = l.id), 0)
                  + coalesce((SELECT sum(used) FROM ledger.slots x WHERE x.limit_id = l.id
-                              AND (l.metric <> 'cost' AND x.slot >= $1 OR x.slot >= $2)), 0) AS sum FROM limits l""",
+                              AND (l.period = 'total' OR l.metric <> 'cost' AND x.slot >= $1 OR x.slot >= $2)), 0)
+                 AS sum FROM limits l""",
             self.now // 1_200 - SLICES, self.now // 86_400_000 * 86_400_000,
         ):  # fmt: skip
             if row["metric"] != "concurrency":
                 assert row["sum"] <= row["amount"], row
 
     def teardown(self) -> None:
-        """No credit leaks: once all is settled, lapsed and past, the whole limit can be had again."""
+        """No credit leaks: once all is settled, lapsed and past, the whole limit can be had again.
+
+        In the window `total` that is what no request has used, to the unit, whatever has crashed.
+        """
         if not hasattr(self, "limits"):
             return
         for replica in self.replicas:
-            for held, _, _ in replica.open:
-                replica.ledger.settle(held, {"total_tokens": 0, "cost": 0})
-            with suppress(IndexError):
-                self.sync(replica)
+            for held, entries, _ in replica.open:
+                replica.ledger.settle(held, dict.fromkeys(SETTLED, 0))
+                entries["input_tokens"][1] = 0
+                replica.rows.append((self.now, held, dict.fromkeys(SETTLED, 0)))
+            replica.open.clear()
+            self.crash(self.replicas.index(replica))
+        while self.dead:
+            self.settled_dead(0)
         self.now += 2 * 86_400_000
         last = Replica(self, 0)
         self.sync(last)
         for limit in self.limits:
-            take = Take(last.ledger.account(Applied(limit, self.member)), limit.amount)
+            amount = limit.amount
+            if limit.window == "total":
+                amount -= sum(used for _, used in self.taken["input_tokens"])
+            if not amount:
+                continue
+            take = Take(last.ledger.account(Applied(limit, self.member)), amount)
             last.ledger.ask([take])
             self.sync(last)
             assert last.ledger.reserve([take]) is not None, f"{limit.metric} leaks: {take.account.spent}"
@@ -194,6 +257,8 @@ class Machine(RuleBasedStateMachine):
 def machine(postgres: Cluster, database_url: str) -> type[RuleBasedStateMachine]:
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(database_url))
+        begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (BEGIN_MS, BEGIN_MS + 400 * 86_400_000))
+        runner.run(connection.execute("SELECT usage.ensure_partitions($1, $2)", begin, end))
         runner.run(connection.execute("INSERT INTO orgs (slug, name) VALUES ('a', 'A')"))
         Machine.connection, Machine.runner = connection, runner
         yield Machine

@@ -38,6 +38,7 @@ class World:
 
     def __init__(self, amount: int, metrics: Sequence[str] = METRICS) -> None:
         self.lengths = OutputLengths()
+        self.replica = uuid4()
         self.ledger = Ledger(lambda: 0, ttl_ms=60_000, report_ms=1_000)
         self.ledger.take_up(self.ledger.prepare(), Answer(0, ()))
         self.accounts = {}
