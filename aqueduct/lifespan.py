@@ -48,6 +48,8 @@ from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
 from aqueduct.vault.vault import Vault
 
 SEND_TIMEOUT_S: Final = 60.0
+GC_THRESHOLDS: Final = (10_000, 20, 20)
+"""Requests leave no cycles behind: looking for them after each 700 objects was 1.5 % of the CPU."""
 LAST_REQUESTS_S: Final = 5.0
 LAST_ROWS_S: Final = 20.0
 LAST_STATES_S: Final = 5.0
@@ -224,6 +226,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
         await upkeep.start()
         gc.collect()
         gc.freeze()  # what the start has made lives as long as the process: no collection walks it again
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """The short way of the hot paths (`api/hot_protocol.py`) keeps HTTP as the server's own way does."""
 
 import json
+import re
 import time
 
 import pytest
@@ -20,6 +21,10 @@ def content(body: bytes) -> str:
     return text
 
 
+def same_everywhere(stream: bytes) -> bytes:
+    return re.sub(rb'"(id|created)":("[^"]*"|[0-9]+)', rb'"\1":0', stream)
+
+
 def lasting(answer: Answer) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in CHANGING}
 
@@ -36,6 +41,20 @@ def test_hot_path_answers_as_the_router_does(gateway: RunningGateway, other: str
     assert list(hot.headers) == list(routed.headers)
     assert lasting(hot) == lasting(routed)
     assert content(hot.body) == content(routed.body)
+
+
+def test_hot_stream_is_the_routers_stream(gateway: RunningGateway) -> None:
+    body = BODY[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
+    with Connection(gateway.port) as connection:
+        connection.send(request_bytes(CHAT, body, token=TOKEN))
+        hot = connection.answer()
+        connection.send(request_bytes(f"{CHAT}/", body, token=TOKEN))
+        routed = connection.answer()
+
+    assert (hot.status, routed.status) == (200, 200)
+    assert set(hot.headers) == set(routed.headers)
+    assert lasting(hot) == lasting(routed)
+    assert same_everywhere(hot.body) == same_everywhere(routed.body)
 
 
 def test_pipelined_hot_requests_are_answered_in_order(gateway: RunningGateway) -> None:

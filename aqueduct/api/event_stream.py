@@ -12,7 +12,7 @@ import msgspec
 from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
-from aqueduct.api.direct_write import DirectWrite, direct_write
+from aqueduct.api.direct_write import DirectWrite, begin_stream, direct_write
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.gateway import Gateway
@@ -54,6 +54,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         "_context",
         "_direct",
         "_finished",
+        "_first",
         "_gateway",
         "_include_usage",
         "_last_chunk",
@@ -94,6 +95,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._beyond: list[bytes] = []
         self._within_chars = 0
         self._last_chunk: ChunkT | None = None
+        self._first = b""
         self._send: Send | None = None
         self._direct: DirectWrite | None = None
         self._settled = False
@@ -116,8 +118,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         try:
             if context.begun_early:
                 context.begun_early = False  # from here on the stream tells its failures itself
-            else:
-                await send({"type": "http.response.start", "status": 200, "headers": as_headers(stream_head(context))})
+            elif not begin_stream(send, head := stream_head(context)):
+                await send({"type": "http.response.start", "status": 200, "headers": as_headers(head)})
             self._begun = True
             self._direct = direct_write(send)
             self._gateway.stream_watch.add(self)
@@ -128,7 +130,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             last = self._settle(failure)
             self._gateway.stream_watch.discard(self)
             self._complete = True
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+            await send({"type": "http.response.body", "body": self._first + last, "more_body": False})
             watch.stop()  # to the server, a complete answer looks like a client that has left
         except asyncio.CancelledError:
             if not (watch.gone or self._abandoned):
@@ -163,7 +165,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         if self._complete or not self._begun:
             return
         self._complete = True
-        last = last_events(wire)
+        last = self._first + last_events(wire)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": last, "more_body": False})
@@ -200,10 +202,13 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         events = self._events(chunks)
         if self._output_chars > self._allowed_chars and self._is_open:
             fitting = self._within(chunks, events, before)
-            if fitting:
-                direct(fitting)
+            if fitting or self._first:
+                direct(self._first + fitting)
+                self._first = b""
             return False
-        return direct(b"".join(events))
+        data = self._first + b"".join(events)
+        self._first = b""
+        return direct(data) if data else True
 
     async def _sent(self, chunks: Sequence[ChunkT]) -> bool:
         """Send chunks; False where the answer ends here by its limits."""
@@ -212,7 +217,11 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         if self._output_chars > self._allowed_chars and self._is_open:
             await self._write(self._within(chunks, events, before))
             return await self._may_go_on()
-        await self._write(b"".join(events))
+        data = b"".join(events)
+        if self._opened.stream.finished and self._direct is not None and self._opened.form is None:
+            self._first += data  # all of it has arrived at once: it leaves in one write, when it is settled
+        else:
+            await self._write(data)
         return True
 
     def _bound(self) -> int:
@@ -260,6 +269,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
     async def _write(self, data: bytes) -> None:
         if self._send is None:
             return
+        data, self._first = self._first + data, b""
         self.sending_since = self.last_sent = self._loop.time()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.sending_since = 0.0

@@ -12,6 +12,7 @@ from typing import cast
 import httptools
 from litestar.types import ASGIApp, HTTPScope, Receive
 from typing_extensions import override
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -33,6 +34,8 @@ class HotCycle(RequestResponseCycle):
     expected_content_length: int = 0
     on_disconnect: Callable[[], None] | None = None
     """Called when the client leaves before its answer is complete."""
+    held_back: bytes = b""
+    """The head of an answer in chunks, which leaves together with the first of them."""
 
     def __init__(self, protocol: HttpToolsProtocol, scope: HTTPScope, *, keep_alive: bool) -> None:  # pyright: ignore[reportMissingSuperCall] - sets the same
         self.scope = scope  # type: ignore[assignment]  # Litestar's type of the same dictionary
@@ -45,6 +48,43 @@ class HotCycle(RequestResponseCycle):
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = protocol.expect_100_continue
         self.body = bytearray()
+
+    def begin(self, head: bytes, own: bytes = b"") -> bytes:
+        """Note that an answer with status 200 begins; returns its head, `own` lines behind the server's and `head`."""
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.default_headers])
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        return b"HTTP/1.1 200 OK\r\n%b%b%b%b\r\n" % (lines, head, own, close)
+
+    def end(self) -> None:
+        """Note that the answer is out, as `send` does."""
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+    @override
+    async def send(self, message: ASGISendEvent) -> None:
+        """As the server, but for a head that was held back."""
+        if not self.held_back or self.flow.write_paused or message["type"] != "http.response.body":
+            self._let_go()
+            await super().send(message)
+            return
+        head, self.held_back = self.held_back, b""
+        if self.disconnected:
+            return
+        body, more = message.get("body", b""), message.get("more_body", False)
+        piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        self.transport.write(head + piece if more else b"%b%b0\r\n\r\n" % (head, piece))
+        if not more:
+            self.end()
+
+    def _let_go(self) -> None:
+        if self.held_back and not self.disconnected:
+            self.transport.write(self.held_back)
+        self.held_back = b""
 
 
 class HotHttpProtocol(BoundedHttpProtocol):

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 TOKEN_PREFIX = "aq_"  # noqa: S105 - a public prefix
 RANDOM_BYTES = 30
+_EMPTY = hashlib.sha256()
 SHOWN_CHARS = 10
 """How much of a token is kept readable, so that its owner recognises it: the prefix and 42 of 240 bits."""
 
@@ -42,4 +43,6 @@ def token_from_text(text: str) -> NewToken:
 
 def hash_token(token: bytes) -> str:
     """Return the SHA-256 of a token as 64 lower-case hexadecimal digits."""
-    return hashlib.sha256(token).hexdigest()
+    digest = _EMPTY.copy()  # a new one is looked up among the system's algorithms each time
+    digest.update(token)
+    return digest.hexdigest()
