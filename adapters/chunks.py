@@ -21,12 +21,13 @@ from schemas.chat_response import (
 
 
 class ChunkBuilder:
-    """Chunks of one stream. `created` is in Unix seconds."""
+    """Chunks of one stream. `created` is in Unix seconds; `service_tier`, once known, is that of the chunks to come."""
 
     def __init__(self, *, chunk_id: str, model: str, created: int) -> None:
         self.chunk_id = chunk_id
         self.model = model
         self.created = created
+        self.service_tier: str | None = None
         self._started: set[int] = set()
         self._finished: set[int] = set()
         self._tool_calls: dict[int, int] = {}
@@ -117,9 +118,12 @@ class ChunkBuilder:
         return chunks
 
     def _chunk(self, choice: int, delta: ChoiceDelta) -> ChatCompletionChunk:
-        return ChatCompletionChunk(
+        chunk = ChatCompletionChunk(
             id=self.chunk_id,
             choices=[ChunkChoice(index=choice, delta=delta)],
             created=self.created,
             model=self.model,
         )
+        if self.service_tier is not None:
+            chunk.service_tier = self.service_tier
+        return chunk

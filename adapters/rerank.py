@@ -26,11 +26,10 @@ class Scored(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What an answer says beside its scores; `search_units` is what Cohere charges for."""
+    """What an answer says beside its scores."""
 
     answer_id: str
     usage: Usage
-    search_units: int | None = None
 
 
 def to_texts(request: RerankRequest, losses: Losses) -> list[str]:
@@ -48,15 +47,13 @@ def to_rerank_response(scores: Sequence[Scored], request: RerankRequest, facts: 
     if len({one.place for one in scores}) < len(scores) or not scores:
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
     best = sorted(scores, key=lambda one: -one.score)[: request.top_n]
-    tokens = facts.usage.prompt_tokens
+    tokens, units = facts.usage.prompt_tokens, facts.usage.queries
     return RerankResponse(
         id=facts.answer_id,
         model=request.model,
         results=[_result(one, request) for one in best],
         usage=UNSET if tokens is None else RerankUsage(prompt_tokens=tokens, total_tokens=tokens),
-        meta=UNSET
-        if facts.search_units is None
-        else RerankMeta(billed_units=BilledUnits(search_units=facts.search_units)),
+        meta=UNSET if units is None else RerankMeta(billed_units=BilledUnits(search_units=units)),
     )
 
 

@@ -70,8 +70,9 @@ def test_recorded_ranking_means_the_same_through_the_gateway(gateway: RunningGat
     row = gateway.rows(1)[0]
     total = said.get("usage", {}).get("total_tokens")
     if total is None:
-        assert told["meta"] == {"billed_units": {"search_units": said["meta"]["billed_units"]["search_units"]}}
-        assert row["usage_source"] == "estimated"
+        units = said["meta"]["billed_units"]["search_units"]
+        assert told["meta"] == {"billed_units": {"search_units": units}}
+        assert (row["queries"], row["usage_source"]) == (units, "provider_partial")
     else:
         assert told["usage"] == {"prompt_tokens": total, "total_tokens": total}
         assert (row["prompt_tokens"], row["usage_source"]) == (total, "provider")

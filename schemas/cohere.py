@@ -198,6 +198,8 @@ class ReceivedTokens(CohereResponseStruct, frozen=True, kw_only=True):
     output_tokens: float | None = None
     reasoning_tokens: float | None = None
     image_tokens: float | None = None
+    images: float | None = None
+    search_units: float | None = None
 
 
 class ReceivedUsage(CohereResponseStruct, frozen=True, kw_only=True):
@@ -361,18 +363,6 @@ class ReceivedScore(CohereResponseStruct, frozen=True, kw_only=True):
 
     index: int
     relevance_score: float
-
-
-class BilledUnits(CohereResponseStruct, frozen=True, kw_only=True):
-    """What is charged for."""
-
-    search_units: float | None = None
-
-
-class ReceivedMeta(CohereResponseStruct, frozen=True, kw_only=True):
-    """What a reranking answer says beside its results."""
-
-    billed_units: BilledUnits | None = None
 
 
 class RerankResponse(CohereResponseStruct, frozen=True, kw_only=True):

@@ -164,6 +164,17 @@ class WireUsage(WireStruct, kw_only=True):
     prompt_cache_hit_tokens: Number = None
     cache_read_input_tokens: Number = None
     cache_creation_input_tokens: Number = None
+    prompt_audio_seconds: Optional = UNSET
+    num_search_queries: Optional = UNSET
+    num_sources_used: Optional = UNSET
+    server_tool_use: Optional = UNSET
+    server_tool_use_details: Optional = UNSET
+
+
+class WireServerTools(WireStruct, kw_only=True):
+    """How often the provider used tools of its own."""
+
+    web_search_requests: Number = None
 
 
 class WireErrorDetail(WireStruct, kw_only=True):

@@ -16,7 +16,11 @@ UsageSource = Literal["provider", "provider_partial", "estimated"]
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Token counters of one upstream call, with the provider's own usage object kept as `raw`."""
+    """Counters of one upstream call, with the provider's own usage object kept as `raw`.
+
+    `images`, `seconds` (of audio) and `queries` (searches) are charged beside tokens, or in their place. `service_tier`
+    is the tier that the provider said it served, where it says so beside the counters and not in the answer alone.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -31,6 +35,10 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     completion_text_tokens: int | None = None
     accepted_prediction_tokens: int | None = None
     rejected_prediction_tokens: int | None = None
+    images: int | None = None
+    seconds: int | None = None
+    queries: int | None = None
+    service_tier: str | None = None
     source: UsageSource = "provider"
     raw: Raw | UnsetType = UNSET
 
@@ -44,7 +52,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if _details(self) == _NO_DETAILS and (self.prompt_tokens or 0) >= 0 and (self.completion_tokens or 0) >= 0:
             return ()
         found: list[str] = []
-        for name in (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, "prompt_tokens", "completion_tokens"):
+        for name in _COUNTERS:
             value: int | None = getattr(self, name)
             if value is not None and value < 0:
                 found.append(f"{name} < 0")
@@ -112,9 +120,11 @@ _COMPLETION_DETAILS = (
     "rejected_prediction_tokens",
 )
 
-_details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS)
-_NO_DETAILS = (None,) * 11
 _NONE_REPORTED = (None,) * 5
+UNITS = ("images", "seconds", "queries")
+_COUNTERS = (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS, "prompt_tokens", "completion_tokens")
+_details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS)
+_NO_DETAILS = (None,) * 14
 
 
 def summed(usages: Sequence[Usage]) -> Usage:
@@ -122,6 +132,8 @@ def summed(usages: Sequence[Usage]) -> Usage:
 
     A counter that one call reported and another did not is the sum of what was reported, as `provider_partial`.
     """
+    if len(usages) == 1:
+        return usages[0]
     counters: dict[str, int] = {}
     is_partial = len({usage.source for usage in usages}) > 1
     for name in _COUNTERS:
@@ -133,6 +145,7 @@ def summed(usages: Sequence[Usage]) -> Usage:
     raws = [bytes(usage.raw) for usage in usages if not isinstance(usage.raw, UnsetType)]
     return Usage(
         **counters,
+        service_tier=usages[0].service_tier,
         source="provider_partial" if is_partial else usages[0].source,
         raw=Raw(b"[%b]" % b",".join(raws)) if raws else UNSET,
     )
@@ -143,9 +156,6 @@ def _check_details(usage: Usage, total: int | None, names: tuple[str, ...], foun
         value: int | None = getattr(usage, name)
         if value is not None and value > (total or 0):
             found.append(f"{name} > total")
-
-
-_COUNTERS = ("prompt_tokens", "completion_tokens", *_PROMPT_DETAILS, *_COMPLETION_DETAILS)
 
 
 def _or_unset(value: int | None) -> int | UnsetType:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from adapters.anthropic.blocks import (
     DECODE_ERRORS,
@@ -47,6 +47,7 @@ class Answer:
         self._translation = translation
         self._last = MessageResponse()
         self._usage: Usage | None = None
+        self._service_tier: str | None = None
         self._held = Held()
         self._text: list[str] = []
         self._length = 0
@@ -74,6 +75,7 @@ class Answer:
         reported = Reported()
         reported.add(message.usage)
         self._usage = add(self._usage, reported.usage(final=True))
+        self._service_tier = reported.service_tier
         self._last = message
         for raw in message.content:
             block = decode_block(raw)
@@ -94,7 +96,12 @@ class Answer:
             choice.stop_reason = Raw(_ENCODER.encode(last.stop_sequence))
         return Result(
             body=ChatCompletion(
-                id=answer_id, choices=[choice], created=created, model=model, usage=usage.to_completion_usage()
+                id=answer_id,
+                choices=[choice],
+                created=created,
+                model=model,
+                service_tier=self._service_tier or UNSET,
+                usage=usage.to_completion_usage(),
             ),
             usage=usage,
             upstream_id=last.id,

@@ -302,6 +302,7 @@ class MessagesToChunks:
     def _report(self, raw: Raw | UnsetType, *, final: bool) -> None:
         self._reported.add(raw)
         self.usage = add(self._earlier, self._reported.usage(final=final))
+        self._builder.service_tier = self._reported.service_tier
 
 
 def _as_function_call(chunks: Chunks) -> Chunks:

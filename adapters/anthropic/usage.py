@@ -8,7 +8,8 @@
 | cache_write_1h_tokens  | cache_creation.ephemeral_1h_input_tokens; what the split leaves unnamed is 5m            |
 | completion_tokens      | output_tokens                                                                            |
 | reasoning_tokens       | output_tokens_details.thinking_tokens, None where not reported                           |
-| all but the last       | summed over `iterations` where present: the top level leaves some rounds out             |
+| queries                | server_tool_use.web_search_requests, of the whole turn                                   |
+| token counters         | summed over `iterations` where present: the top level leaves some rounds out             |
 | source                 | provider; provider_partial until a stream's message_delta                                |
 
 Source: https://platform.claude.com/docs/en/api/messages/create#response.usage, checked 2026-11-24.
@@ -34,13 +35,19 @@ _COUNTERS: Final = (
     "cache_write_tokens",
     "cache_write_1h_tokens",
     "reasoning_tokens",
+    "queries",
 )
+_TIERS: Final = {"standard": "default"}
 
 
 class Reported:
-    """The usage of one turn as it is reported: once, or in a stream piece by piece, the last value of each field."""
+    """The usage of one turn as it is reported: once, or in a stream piece by piece, the last value of each field.
+
+    `service_tier` is the tier that served, in OpenAI's words, once `usage` was asked for.
+    """
 
     def __init__(self) -> None:
+        self.service_tier: str | None = None
         self._fields: dict[str, Raw] = {}
 
     def add(self, raw: Raw | UnsetType) -> None:
@@ -63,10 +70,13 @@ class Reported:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _bad_usage() from None
         total = _sum([_of(part) for part in wire.iterations or (wire,)])
-        details = wire.output_tokens_details
+        details, tools = wire.output_tokens_details, wire.server_tool_use
+        if wire.service_tier is not None:
+            self.service_tier = _TIERS.get(wire.service_tier, wire.service_tier)
         return replace(
             total,
             reasoning_tokens=details.thinking_tokens if details is not None else None,
+            queries=tools.web_search_requests if tools is not None else None,
             source="provider" if final else "provider_partial",
             raw=raw,
         )
@@ -119,6 +129,7 @@ def _sum(parts: list[Usage]) -> Usage:
         cache_write_tokens=total["cache_write_tokens"],
         cache_write_1h_tokens=total["cache_write_1h_tokens"],
         reasoning_tokens=total["reasoning_tokens"],
+        queries=total["queries"],
     )
 
 

@@ -18,7 +18,7 @@ from adapters.cohere.names import ToolNames
 from adapters.cohere.request import to_chat_request
 from adapters.cohere.response import Expected, to_chat_completion
 from adapters.cohere.stream import ChunkTranslator
-from adapters.cohere.usage import counts_billed_units, sum_usage
+from adapters.cohere.usage import counts_billed_units
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
 from adapters.media import WebAddress
@@ -28,7 +28,7 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.rerank import RerankRequest, RerankResponse
-from schemas.usage import Usage
+from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://api.cohere.com"
 MAX_PAGES: Final = 50
@@ -78,7 +78,7 @@ class CohereAdapter:
             found, usage = embeddings.read_vectors(await _read(response), body.texts)
             vectors += found
             usages.append(usage)
-        total = sum_usage(usages)
+        total = summed(usages)
         return Result(
             body=embeddings.to_embedding_response(vectors, total, request),
             usage=total,

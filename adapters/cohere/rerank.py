@@ -7,10 +7,10 @@ search units.
 from typing import Final
 
 import msgspec
-from msgspec import Raw, UnsetType
 
 from adapters.base import Call, Losses, Result
 from adapters.cohere.errors import error_message, to_error_inside
+from adapters.cohere.usage import to_usage
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.rerank import BAD, Facts, Scored, to_rerank_response, to_texts
@@ -19,7 +19,6 @@ from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(wire.RerankResponse)
-_META: Final = msgspec.json.Decoder(wire.ReceivedMeta)
 
 
 def to_rerank_request(request: RerankRequest, call: Call, losses: Losses) -> wire.RerankRequest:
@@ -37,21 +36,13 @@ def to_result(body: bytes, request: RerankRequest, call: Call, dropped: tuple[st
     """Return the scores; raises `ProviderError` for an error in their place or what is no answer."""
     try:
         answer = _DECODER.decode(body)
-        units = _units(answer.meta)
+        usage = to_usage(answer.meta) or Usage()
     except UNREADABLE:
         if (message := error_message(body)) is not None:
             raise to_error_inside(message) from None
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
-    usage = Usage() if isinstance(answer.meta, UnsetType) else Usage(raw=answer.meta.copy())
-    facts = Facts(answer.id or f"rerank-{call.request_id}", usage, units)
+    facts = Facts(answer.id or f"rerank-{call.request_id}", usage)
     scores = [Scored(one.index, one.relevance_score) for one in answer.results]
     return Result(
         body=to_rerank_response(scores, request, facts), usage=usage, upstream_id=answer.id, dropped_params=dropped
     )
-
-
-def _units(meta: Raw | UnsetType) -> int | None:
-    if isinstance(meta, UnsetType) or bytes(meta) == b"null":
-        return None
-    billed = _META.decode(meta).billed_units
-    return None if billed is None or billed.search_units is None else int(billed.search_units)

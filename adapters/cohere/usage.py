@@ -8,6 +8,8 @@
 | prompt_image_tokens| tokens.image_tokens                                                                   |
 | completion_tokens  | tokens.output_tokens (includes the reasoning)                                         |
 | reasoning_tokens   | tokens.reasoning_tokens                                                               |
+| images             | billed_units.images (embeddings of images are charged by the image)                    |
+| queries            | billed_units.search_units (reranking is charged by the search unit, not by tokens)     |
 | raw                | usage as it came, with billed_units                                                   |
 
 `tokens` is what the model read and wrote, with Cohere's own instructions of up to some 1,500 tokens; only they make the
@@ -23,11 +25,12 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters.errors import ErrorKind, ProviderError
-from schemas.cohere import ReceivedUsage
+from schemas.cohere import ReceivedTokens, ReceivedUsage
 from schemas.usage import Usage
 
 BYTES_PER_TOKEN: Final = 4
 _DECODER: Final = msgspec.json.Decoder(ReceivedUsage)
+_NOTHING: Final = ReceivedTokens()
 
 
 def counts_billed_units(options: Mapping[str, str]) -> bool:
@@ -46,14 +49,15 @@ def to_usage(raw: Raw | UnsetType, *, billed: bool = False) -> Usage | None:
     tokens, cached = counted.tokens, counted.cached_tokens
     if billed or tokens is None:
         tokens, cached = counted.billed_units, None
-    if tokens is None:
-        return None
+    units = counted.billed_units or _NOTHING
+    images, queries = _count(units.images), _count(units.search_units)
+    tokens = tokens or _NOTHING
     image = _count(tokens.image_tokens)
     prompt = _count(tokens.input_tokens)
     if image is not None and not billed:
         prompt = (prompt or 0) + image
     completion = _count(tokens.output_tokens)
-    if prompt is None and completion is None:
+    if prompt is None and completion is None and images is None and queries is None:
         return None
     return Usage(
         prompt_tokens=prompt,
@@ -61,6 +65,8 @@ def to_usage(raw: Raw | UnsetType, *, billed: bool = False) -> Usage | None:
         cached_tokens=_count(cached),
         prompt_image_tokens=image,
         reasoning_tokens=_count(tokens.reasoning_tokens),
+        images=images,
+        queries=queries,
         raw=raw.copy(),
     )
 
@@ -69,18 +75,6 @@ def estimated_usage(texts: Iterable[str]) -> Usage:
     """Return an estimate of the prompt tokens of embedded texts: one for four bytes."""
     total = sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
     return Usage(prompt_tokens=total, source="estimated")
-
-
-def sum_usage(usages: Iterable[Usage]) -> Usage:
-    """Return the usage of several answers as one."""
-    found = list(usages)
-    if len(found) == 1:
-        return found[0]
-    is_estimated = any(usage.source == "estimated" for usage in found)
-    return Usage(
-        prompt_tokens=sum(usage.prompt_tokens or 0 for usage in found),
-        source="estimated" if is_estimated else "provider",
-    )
 
 
 def _count(value: float | None) -> int | None:

@@ -30,7 +30,7 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.embeddings import BatchEmbedContentsRequest, ListModelsResponse
-from schemas.usage import Usage
+from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://generativelanguage.googleapis.com/v1beta"
 MAX_PAGES: Final = 50
@@ -99,7 +99,7 @@ class GoogleAdapter:
             found, usage = embeddings.read_vectors(await read_body(response), texts[start : start + len(batch)])
             vectors += found
             usages.append(usage)
-        usage = embeddings.sum_usage(usages)
+        usage = summed(usages)
         return Result(
             body=embeddings.to_embedding_response(vectors, usage, request),
             usage=usage,
@@ -166,7 +166,14 @@ def with_extra(body: bytes, call: Call, losses: Losses) -> bytes:
 
 
 def _expected(request: ChatRequest, call: Call, translated: Translated) -> Expected:
-    return Expected(model=request.model, request_id=call.request_id, created=int(time.time()), names=translated.names)
+    deployment = call.deployment
+    return Expected(
+        model=request.model,
+        request_id=call.request_id,
+        created=int(time.time()),
+        names=translated.names,
+        searches_charged_each=facts_of(deployment.upstream_model, deployment.options).generation >= 3,
+    )
 
 
 def _headers(call: Call) -> list[Header]:

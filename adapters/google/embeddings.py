@@ -82,17 +82,6 @@ def to_embedding_response(vectors: Sequence[Vector], usage: Usage, request: Embe
     )
 
 
-def sum_usage(usages: Sequence[Usage]) -> Usage:
-    """Return the usage of several answers as one."""
-    if len(usages) == 1:
-        return usages[0]
-    is_estimated = any(usage.source == "estimated" for usage in usages)
-    return Usage(
-        prompt_tokens=sum(usage.prompt_tokens or 0 for usage in usages),
-        source="estimated" if is_estimated else "provider",
-    )
-
-
 def _base64(vector: Vector) -> str:
     try:
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")

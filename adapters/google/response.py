@@ -10,7 +10,7 @@ from adapters.google.answer import CandidateReader, Piece, extra_content, to_log
 from adapters.google.errors import holds_error, to_error_inside
 from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.names import ToolNames
-from adapters.google.usage import to_usage
+from adapters.google.usage import Searches, read_usage
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
     AssistantResponse,
@@ -28,12 +28,16 @@ from schemas.usage import Usage
 
 
 class Expected(Struct, frozen=True, kw_only=True):
-    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for."""
+    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for.
+
+    `searches_charged_each`: whether the model's searches are charged one by one.
+    """
 
     model: str
     request_id: str
     created: int
     names: ToolNames
+    searches_charged_each: bool = True
 
     @property
     def answer_id(self) -> str:
@@ -43,13 +47,17 @@ class Expected(Struct, frozen=True, kw_only=True):
 
 def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:
     """Return the answer; raises `ProviderError` for an error inside it and for anything but Google's JSON."""
-    response, usage = decode(body)
+    response, usage, tier = decode(body)
+    searches = Searches(charged_each=expected.searches_charged_each)
+    searches.add(response.candidates or ())
+    usage = searches.counted_in(usage)
     choices, native = _choices(response, expected)
     completion = ChatCompletion(
         id=expected.answer_id,
         choices=choices,
         created=expected.created,
         model=expected.model,
+        service_tier=tier or UNSET,
         usage=usage.to_completion_usage() if usage is not None else UNSET,
     )
     return Result(
@@ -62,11 +70,11 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
     )
 
 
-def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None]:
-    """Return an answer or event with its usage; raises `ProviderError`."""
+def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None, str | None]:
+    """Return an answer or event with its usage and the tier that served it; raises `ProviderError`."""
     try:
         response = answer.DECODER.decode(body)
-        usage = to_usage(response.usage_metadata)
+        usage, tier = read_usage(response.usage_metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         if holds_error(body):
             raise to_error_inside(body) from None
@@ -74,7 +82,7 @@ def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None]:
         raise ProviderError(ErrorKind.BAD_RESPONSE, message) from None
     if response.error:
         raise to_error_inside(bytes(response.error))
-    return response, usage
+    return response, usage, tier
 
 
 def _choices(response: GenerateContentResponse, expected: Expected) -> tuple[list[Choice], str | None]:

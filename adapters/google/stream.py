@@ -14,6 +14,7 @@ from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
 from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.response import Expected, decode
+from adapters.google.usage import Searches
 from adapters.sse import Event
 from schemas.chat_response import AudioDelta, ChatCompletionChunk
 from schemas.google.response import Candidate, PromptFeedback
@@ -33,14 +34,19 @@ class ChunkTranslator:
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
         self._readers: dict[int, CandidateReader] = {}
         self._images: dict[int, int] = {}
+        self._counted: Usage | None = None
+        self._searches = Searches(charged_each=expected.searches_charged_each)
         self._is_blocked = False
         self._has_events = False
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """See `Translator`."""
-        response, usage = decode(event.data)
+        response, usage, tier = decode(event.data)
         self._has_events = True
-        self.usage = usage or self.usage
+        self._counted = usage or self._counted
+        self._searches.add(response.candidates or ())
+        self.usage = self._searches.counted_in(self._counted)
+        self._builder.service_tier = tier or self._builder.service_tier
         self.upstream_id = response.response_id or self.upstream_id
         self.upstream_model = response.model_version or self.upstream_model
         chunks: list[ChatCompletionChunk] = []

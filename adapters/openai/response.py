@@ -94,7 +94,7 @@ def created_of(wire: WireCompletion, fallback: int) -> int:
 def usage_of(wire: WireCompletion) -> Usage | None:
     """Return the counters, None where the server reports none."""
     for raw in (wire.usage, wire.x_groq.usage if wire.x_groq is not None else UNSET):
-        if not isinstance(raw, UnsetType) and (usage := to_usage(raw)) is not None:
+        if not isinstance(raw, UnsetType) and (usage := to_usage(raw, wire.service_tier)) is not None:
             return usage
     return None
 

@@ -136,7 +136,7 @@ class ChunkTranslator:
         reports = (wire.x_groq.usage if wire.x_groq is not None else UNSET, wire.usage)
         for raw in reports:
             if not isinstance(raw, UnsetType):
-                self.usage = usage.merge(self.usage, usage.to_usage(raw))
+                self.usage = usage.merge(self.usage, usage.to_usage(raw, wire.service_tier))
 
     def _attach(self, chunk: ChatCompletionChunk, wire: WireCompletion) -> None:
         """Add citations that have not been sent yet; some servers repeat all of them in every item."""

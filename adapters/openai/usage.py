@@ -12,6 +12,10 @@
 | reasoning_tokens             | `completion_tokens_details.reasoning_tokens`, else `reasoning_tokens`              |
 | completion_{audio,text}      | `completion_tokens_details.{audio,text}_tokens`                                    |
 | {accepted,rejected}_prediction_tokens | the same in `completion_tokens_details`                                   |
+| seconds                      | `prompt_audio_seconds` (Mistral)                                                   |
+| queries                      | `num_search_queries` (Perplexity), else `num_sources_used` (xAI), else             |
+|                              | `server_tool_use.web_search_requests` or the same in `server_tool_use_details`     |
+|                              | (OpenRouter); OpenAI's own search models report nothing                            |
 
 Every counter is optional; in a stream the last report of each counter wins, and reports are never summed.
 """
@@ -19,21 +23,27 @@ Every counter is optional; in a stream the last report of each counter wins, and
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
-from schemas.openai import Number, WireCompletionDetails, WirePromptDetails, WireUsage
+from adapters.exchange import UNREADABLE
+from schemas.openai import Number, WireCompletionDetails, WirePromptDetails, WireServerTools, WireUsage
 from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(WireUsage)
 _NO_PROMPT_DETAILS: Final = WirePromptDetails()
 _NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
 MAX_COUNT: Final = 1 << 53
+_UNIT: Final = msgspec.json.Decoder(int | float)
+_SERVER_TOOLS: Final = msgspec.json.Decoder(WireServerTools)
 _NULL: Final = Raw(b"null")
-_COUNTERS: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
+_REPORTED: Final = tuple(name for name in Usage.__struct_fields__ if name not in {"source", "raw"})
 
 
-def to_usage(raw: Raw) -> Usage | None:
-    """Return the counters of a usage object, None where it is `null`, empty or no usage object at all."""
+def to_usage(raw: Raw, service_tier: str | UnsetType | None = None) -> Usage | None:
+    """Return the counters of a usage object, None where it is `null`, empty or no usage object at all.
+
+    `service_tier` is what the answer or the item of a stream says that stands around it.
+    """
     if raw == _NULL:
         return None
     try:
@@ -64,6 +74,9 @@ def to_usage(raw: Raw) -> Usage | None:
         completion_text_tokens=_count(completion.text_tokens),
         accepted_prediction_tokens=_count(completion.accepted_prediction_tokens),
         rejected_prediction_tokens=_count(completion.rejected_prediction_tokens),
+        seconds=_unit(wire.prompt_audio_seconds),
+        queries=_queries(wire),
+        service_tier=service_tier or None,
         raw=raw.copy(),
     )
     return None if usage.prompt_tokens is None and usage.completion_tokens is None else usage
@@ -75,7 +88,7 @@ def merge(before: Usage | None, after: Usage | None) -> Usage | None:
         return after or before
     missing = {
         name: value
-        for name in _COUNTERS
+        for name in _REPORTED
         if getattr(after, name) is None and (value := getattr(before, name)) is not None
     }
     return msgspec.structs.replace(after, **missing) if missing else after
@@ -94,6 +107,39 @@ def _count(value: Number) -> int | None:
     if isinstance(value, int | float) and abs(value) < MAX_COUNT and value == int(value):
         return int(value)
     return None
+
+
+def _queries(wire: WireUsage) -> int | None:
+    if (
+        wire.num_search_queries
+        is wire.num_sources_used
+        is wire.server_tool_use
+        is wire.server_tool_use_details
+        is UNSET
+    ):
+        return None
+    for given in (wire.num_search_queries, wire.num_sources_used):
+        if (found := _unit(given)) is not None:
+            return found
+    for tools in (wire.server_tool_use, wire.server_tool_use_details):
+        if not isinstance(tools, UnsetType):
+            try:
+                found = _count(_SERVER_TOOLS.decode(tools).web_search_requests)
+            except UNREADABLE:
+                continue
+            if found is not None:
+                return found
+    return None
+
+
+def _unit(given: Raw | UnsetType) -> int | None:
+    """Return a count of units, None where it is none: what stands beside the tokens must not spoil them."""
+    if isinstance(given, UnsetType):
+        return None
+    try:
+        return _count(_UNIT.decode(given))
+    except UNREADABLE:
+        return None
 
 
 def _with_reasoning(wire: WireUsage, reasoning: int | None) -> int | None:

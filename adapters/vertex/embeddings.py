@@ -25,7 +25,7 @@ from adapters.google.usage import estimated_usage
 from adapters.vertex.sender import Sender
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.request import Content, Part
-from schemas.usage import Usage
+from schemas.usage import Usage, summed
 from schemas.vertex import EmbedContentRequest, Instance, PredictParameters, PredictRequest, PredictResponse
 
 MAX_BATCH: Final = 100
@@ -51,7 +51,7 @@ async def embed(request: EmbeddingRequest, call: Call, sender: Sender) -> Result
         found, usage = (google.read_vectors if method == "embedContent" else read_predictions)(answer, texts)
         vectors += found
         usages.append(usage)
-    usage = google.sum_usage(usages)
+    usage = summed(usages)
     body = google.to_embedding_response(vectors, usage, request)
     return Result(body=body, usage=usage, dropped_params=losses.dropped)
 

@@ -315,7 +315,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         )
         context.answered = answered
         context.usage = context.with_spent(answered)
-        context.service_tier = getattr(self._last_chunk, "service_tier", None) or None
+        context.service_tier = getattr(self._last_chunk, "service_tier", None) or answered.service_tier
         note_cost(context)
         if self._opened.reservation is not None:
             self._opened.reservation.settle(context.usage)

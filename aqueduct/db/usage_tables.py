@@ -39,6 +39,9 @@ COUNTERS = (
     "completion_text_tokens",
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",
+    "images",
+    "seconds",
+    "queries",
 )
 """Columns that hold the counters of `schemas.usage.Usage`, under the same names."""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.usage import Usage
+from schemas.usage import UNITS, Usage
 
 CHARS_PER_TOKEN: Final = 3.2
 
@@ -54,7 +54,8 @@ def settled_usage(reported: Usage | None, *, finished: bool, prompt_chars: int, 
 
 
 def _has_details(usage: Usage) -> bool:
-    return any(getattr(usage, name) for group in (*_PROMPT_PARTS, *_COMPLETION_PARTS) for name in group)
+    groups = (*_PROMPT_PARTS, *_COMPLETION_PARTS, UNITS)
+    return any(getattr(usage, name) for group in groups for name in group)
 
 
 def _at_least(usage: Usage | None, parts: tuple[tuple[str, ...], ...], chars: int) -> int:

@@ -157,6 +157,13 @@ def quantities(usage: Usage) -> dict[Meter, int]:
     rest = _take(found, "reasoning", usage.reasoning_tokens, rest)
     rest = _take(found, "audio_output", usage.completion_audio_tokens, rest)
     found["output"] = rest
+    if usage.queries or usage.images or usage.seconds:
+        units: tuple[tuple[Meter, int | None], ...] = (
+            ("image", usage.images),
+            ("second", usage.seconds),
+            ("query", usage.queries),
+        )
+        found |= {meter: value for meter, value in units if value and value > 0}
     found["request"] = 1
     return found
 

@@ -35,8 +35,17 @@ class IterationUsage(WireStruct, kw_only=True):
     cache_creation: CacheCreation | None = None
 
 
+class ServerToolUse(WireStruct, kw_only=True):
+    """How often the provider's own tools were used."""
+
+    web_search_requests: int | None = None
+
+
 class WireUsage(IterationUsage, kw_only=True):
     """Tokens of a turn; `input_tokens` excludes what the cache gave and took."""
+
+    server_tool_use: ServerToolUse | None = None
+    service_tier: str | None = None
 
     output_tokens_details: OutputTokensDetails | None = None
     iterations: list[IterationUsage] | None = None

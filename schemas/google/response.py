@@ -80,6 +80,7 @@ class GroundingMetadata(GoogleResponseStruct, frozen=True, kw_only=True):
 
     grounding_chunks: list[GroundingChunk] | None = None
     grounding_supports: list[GroundingSupport] | None = None
+    web_search_queries: list[str | None] | None = None
 
 
 class Citation(GoogleResponseStruct, frozen=True, kw_only=True):
@@ -155,6 +156,8 @@ class UsageMetadata(GoogleResponseStruct, frozen=True, kw_only=True):
     prompt_tokens_details: list[ModalityCount] | None = None
     tool_use_prompt_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
+    service_tier: Enum | None = None
+    traffic_type: Enum | None = None
 
 
 class GenerateContentResponse(GoogleResponseStruct, frozen=True, kw_only=True):

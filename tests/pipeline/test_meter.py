@@ -88,3 +88,9 @@ def test_settled_usage_loses_nothing_and_contradicts_itself_nowhere(
         assert usage.violations() == ()
     if usage.source == "provider":
         assert usage is reported
+
+
+def test_settled_usage_of_what_is_charged_by_units_keeps_them_and_estimates_the_tokens() -> None:
+    found = settled_usage(Usage(queries=2), finished=True, prompt_chars=32, output_chars=0)
+    assert (found.queries, found.prompt_tokens, found.source) == (2, 10, "provider_partial")
+    assert Usage(queries=-1, prompt_tokens=1).violations() == ("queries < 0",)

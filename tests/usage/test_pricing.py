@@ -34,7 +34,11 @@ usages = st.builds(
     prompt_image_tokens=counter,
     reasoning_tokens=counter,
     completion_audio_tokens=counter,
+    images=counter,
+    seconds=counter,
+    queries=counter,
 )
+UNITS = {"image": "images", "second": "seconds", "query": "queries"}
 price_rows = st.lists(
     st.builds(
         Price,
@@ -59,9 +63,12 @@ def test_parts_sum_to_the_totals_whatever_details_say(usage: Usage) -> None:
     output = ("output", "reasoning", "audio_output")
 
     assert sum(parts.get(meter, 0) for meter in output) == (usage.completion_tokens or 0)
-    inputs = {meter: amount for meter, amount in parts.items() if meter not in {*output, "request"}}
+    inputs = {meter: amount for meter, amount in parts.items() if meter not in {*output, *UNITS, "request"}}
     assert sum(inputs.values()) == (usage.prompt_tokens or 0)
     assert all(amount >= 0 for amount in parts.values())
+    assert {meter: parts.get(meter, 0) for meter in UNITS} == {
+        meter: getattr(usage, name) or 0 for meter, name in UNITS.items()
+    }
 
 
 @given(usage=usages, rows=price_rows, tier=st.sampled_from(TIERS))

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from adapters.base import Call
 from adapters.cohere import CohereAdapter
+from adapters.cohere.usage import to_usage
 from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
 from schemas.embeddings import EmbeddingRequest
@@ -322,3 +323,12 @@ async def test_models_list_without_end_is_a_bad_response() -> None:
     assert raised.value.kind == ErrorKind.BAD_RESPONSE
     assert transport.requests[1].url.endswith("&page_token=a%2Fb")
     assert len(transport.requests) == 50
+
+
+def test_usage_has_the_units_that_are_billed_beside_or_instead_of_tokens() -> None:
+    searched = to_usage(Raw(b'{"billed_units": {"search_units": 2}}'))
+    assert searched is not None
+    assert (searched.queries, searched.prompt_tokens) == (2, None)
+    pictured = to_usage(Raw(b'{"billed_units": {"images": 3, "input_tokens": 1}, "tokens": {"input_tokens": 9}}'))
+    assert pictured is not None
+    assert (pictured.images, pictured.prompt_tokens) == (3, 9)

@@ -4,14 +4,20 @@ import json
 
 import msgspec
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
 from adapters.google.errors import to_error
+from adapters.google.response import to_chat_completion
+from adapters.google.stream import ChunkTranslator
 from adapters.google.usage import to_usage
+from adapters.sse import Event
+from schemas.usage import Usage
 from tests.adapters.google import exchanges
 from tests.adapters.google.exchanges import SIGNATURE, call, text
-from tests.adapters.google.translate import answered
+from tests.adapters.google.translate import EXPECTED, answered
 
 
 def message_of(*parts: dict, **end) -> dict:
@@ -201,3 +207,44 @@ def test_error_long_prompt_is_told_apart() -> None:
 def test_error_retry_delay_is_read(delay: object, seconds: float | None) -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
     assert to_error(failure(429, "RESOURCE_EXHAUSTED", {}, info)).retry_after_s == seconds
+
+
+GROUNDED = {"webSearchQueries": ["", "one", "two", "two", None]}
+
+
+@pytest.mark.parametrize(("each", "queries"), [(True, 2), (False, 1)])
+def test_usage_counts_searches_as_the_generation_is_charged(each: bool, queries: int) -> None:
+    candidate = {"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP", "groundingMetadata": GROUNDED}
+    body = json.dumps({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1}}).encode()
+    expected = replace(EXPECTED, searches_charged_each=each)
+    assert to_chat_completion(body, expected).usage.queries == queries
+
+    stream = ChunkTranslator(expected)
+    first = {"candidates": [{"content": {"parts": [{"text": "x"}]}, "groundingMetadata": GROUNDED}]}
+    stream.feed(Event(b"", json.dumps(first).encode()))
+    assert stream.usage == Usage(queries=queries)
+    stream.feed(Event(b"", body))
+    stream.finish()
+    assert stream.usage is not None
+    assert (stream.usage.prompt_tokens, stream.usage.queries) == (1, queries)
+
+
+@pytest.mark.parametrize(
+    ("told", "tier"),
+    [
+        ({"serviceTier": "priority"}, "priority"),
+        ({"serviceTier": "flex"}, "flex"),
+        ({"trafficType": "ON_DEMAND_FLEX"}, "flex"),
+        ({"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
+        ({"trafficType": 1}, "default"),
+        ({"serviceTier": "unspecified"}, UNSET),
+        ({}, UNSET),
+    ],
+)
+def test_tier_that_served_is_told_whole_and_streamed(told: dict, tier: object) -> None:
+    candidate = {"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}
+    body = json.dumps({"candidates": [candidate], "usageMetadata": told}).encode()
+    assert to_chat_completion(body, EXPECTED).body.service_tier == tier
+    stream = ChunkTranslator(EXPECTED)
+    chunks = [*stream.feed(Event(b"", body)), *stream.finish()]
+    assert {chunk.service_tier for chunk in chunks} == {tier}

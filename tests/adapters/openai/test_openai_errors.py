@@ -1,5 +1,7 @@
 """Failures and usage of OpenAI-format servers, in the spellings seen."""
 
+import json
+
 import msgspec
 import pytest
 from msgspec import Raw
@@ -159,7 +161,7 @@ def test_usage_of_other_servers_is_read_in_their_spelling(fields: dict, expected
     usage = usage_of({"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18, **fields})
     expected = {"prompt_tokens": 10, "completion_tokens": 8, **expected}
     assert {name: getattr(usage, name) for name in expected} == expected
-    unreported = set(Usage.__struct_fields__) - set(expected) - {"raw", "source"}
+    unreported = set(Usage.__struct_fields__) - set(expected) - {"raw", "service_tier", "source"}
     assert all(getattr(usage, name) is None for name in unreported)
 
 
@@ -181,3 +183,24 @@ def test_usage_reports_are_merged_and_never_summed() -> None:
     assert merge(first, second) == Usage(prompt_tokens=3, cached_tokens=2, completion_tokens=5)
     assert merge(first, None) is first
     assert merge(None, second) is second
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"num_search_queries": 3}, {"queries": 3}),
+        ({"num_sources_used": 0}, {"queries": 0}),
+        ({"server_tool_use": {"web_search_requests": 2}}, {"queries": 2}),
+        ({"server_tool_use": {}, "server_tool_use_details": {"web_search_requests": 2}}, {"queries": 2}),
+        ({"prompt_audio_seconds": 12}, {"seconds": 12}),
+        ({"prompt_audio_seconds": {}, "num_search_queries": "many", "server_tool_use": [1]}, {}),
+        ({"prompt_audio_seconds": None, "num_search_queries": None, "server_tool_use": None}, {}),
+    ],
+)
+def test_usage_units_beside_tokens_are_counted_and_never_spoil_them(given: dict, expected: dict) -> None:
+    usage = to_usage(Raw(json.dumps({"prompt_tokens": 1, "completion_tokens": 2, **given}).encode()))
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens) == (1, 2)
+    assert {
+        name: getattr(usage, name) for name in ("queries", "seconds") if getattr(usage, name) is not None
+    } == expected

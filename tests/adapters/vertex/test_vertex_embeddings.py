@@ -57,7 +57,7 @@ async def test_predict_of_gemini_takes_one_text_at_a_time() -> None:
     transport = Scripted(predicted([0.5]), predicted([1.5], tokens=None))
     result = await embedded("gemini-embedding-001", transport, input=["a", "b"])
     assert [len(json.loads(sent.body)["instances"]) for sent in transport.requests] == [1, 1]
-    assert (result.usage.source, result.usage.prompt_tokens) == ("estimated", 4)
+    assert (result.usage.source, result.usage.prompt_tokens) == ("provider_partial", 4)
 
 
 async def test_predict_splits_by_count_and_by_length() -> None:
