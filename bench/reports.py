@@ -23,6 +23,7 @@ from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
 from aqueduct.usage.reports import Dimension, ReportQuery, report_statement
 from bench.history import Size, fill
+from bench.processes import cpu_s
 
 RUNS: Final = 20
 OPTIONS: Final = (
@@ -73,8 +74,9 @@ def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
 
 
 async def measure(url: str, today: date) -> None:
-    """Print the median and the 95th percentile of every report, and its rows."""
+    """Print the median and the 95th percentile of every report, PostgreSQL's CPU for one, and its rows."""
     connection = await asyncpg.connect(url)
+    server = connection.get_server_pid()
     ids = dict(
         await connection.fetchrow(
             "SELECT org_id, team_id, user_id FROM usage_daily WHERE user_id IS NOT NULL"
@@ -83,13 +85,15 @@ async def measure(url: str, today: date) -> None:
     )
     for one in asked(today, ids):
         statement, arguments = report_statement(one.query, today)
-        waits = []
+        rows, waits = await connection.fetch(statement, *arguments), list[float]()
+        before = cpu_s(server)
         for _ in range(RUNS):
             begun = time.perf_counter()
             rows = await connection.fetch(statement, *arguments)
             waits.append((time.perf_counter() - begun) * 1e3)
         parts = quantiles(waits, n=20)
-        print(f"{one.name:60} {parts[9]:8.1f} {parts[18]:8.1f} ms {len(rows):7} rows", flush=True)  # noqa: T201
+        cpu_ms = (cpu_s(server) - before) / RUNS * 1e3
+        print(f"{one.name:50} {parts[9]:8.1f} {parts[18]:8.1f} {cpu_ms:8.1f} ms {len(rows):7} rows", flush=True)  # noqa: T201
     await connection.close()
 
 

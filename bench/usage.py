@@ -34,12 +34,13 @@ from aqueduct.usage.segments import Cell, Row
 from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, JOURNAL_COLUMNS
 from bench.processes import cpu_s, free_port, process
 
-ROWS: Final = 400_000
+ROWS: Final = 200_000
 WORKERS: Final = 2
 TOKENS: Final = 2_000
 MODELS: Final = 20
 SERVED_PER_S: Final = 100
 ALONE_S: Final = 5.0
+WARM: Final = 500
 PATIENCE_S: Final = 600.0
 COUNT: Final = "SELECT coalesce(sum(requests), 0)::bigint FROM usage_totals WHERE kind = 'org_day'"
 TOKEN: Final = "aq_a-token-for-the-benchmark-0123456789"  # noqa: S105 - of a gateway that lives for a minute
@@ -130,6 +131,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self._port = port
         self.waits: list[float] = []
+        self.warm = asyncio.Event()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -148,6 +150,8 @@ class Client:
                 raise RuntimeError(f"not served: {head[:40]!r}")
             await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
             self.waits.append(time.perf_counter() - begun)
+            if len(self.waits) == WARM:
+                self.warm.set()
             await asyncio.sleep(max(0.0, 10 / SERVED_PER_S - (time.perf_counter() - begun)))
 
     def taken(self) -> tuple[float, float]:
@@ -162,7 +166,7 @@ async def measure(url: str, gateway: int, postgres: int, port: int, journals: tu
     connection = await asyncpg.connect(url)
     client = Client(port)
     serving = asyncio.create_task(client.run())
-    await asyncio.sleep(ALONE_S)
+    await client.warm.wait()
     client.taken()
     before, begun = (cpu_s(gateway), cpu_s(postgres)), time.perf_counter()
     await asyncio.sleep(ALONE_S)

@@ -17,12 +17,14 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
 from msgspec import Struct
+from typing_extensions import override
 
 from aqueduct.usage.segments import (
     CLOSE,
@@ -78,10 +80,34 @@ class _Segment:
         self.path.unlink(missing_ok=True)
 
 
+class Entries(Sequence[Entry]):
+    """Rows as they stand in the journal, each decoded when it is asked for."""
+
+    def __init__(self, payloads: list[bytes], reordering: Reordering) -> None:
+        self._payloads = payloads
+        self._reordering = reordering
+
+    @override
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "list[Entry]": ...
+
+    @override
+    def __getitem__(self, index: int | slice) -> "Entry | list[Entry]":
+        if isinstance(index, slice):
+            return [self._reordering.entry(payload) for payload in self._payloads[index]]
+        return self._reordering.entry(self._payloads[index])
+
+
 class Batch(Struct, frozen=True):
     """Rows that are not committed yet, the oldest first. `end` is the place behind them, None where only in memory."""
 
-    entries: list[Entry]
+    entries: Entries
     end: int | None
 
 
@@ -177,20 +203,19 @@ class Journal:
         """Return up to `limit` rows that wait, the oldest first; the same again until they are committed."""
         while True:
             segment = self._segments[0]
-            entries: list[Entry] = []
+            payloads: list[bytes] = []
             end = segment.read
             for record in read_records(segment.fd, segment.read, segment.end):
                 end = record.end
                 if record.kind == CLOSE:
-                    entries.append(self._reordering.entry(record.payload))
-                    if len(entries) >= limit:
+                    payloads.append(record.payload)
+                    if len(payloads) >= limit:
                         break
-            if entries:
-                return Batch(entries, end)
+            if payloads:
+                return Batch(Entries(payloads, self._reordering), end)
             segment.read = segment.end
             if len(self._segments) == 1:
-                waiting = list(self._unwritten)[:limit]
-                return Batch([self._reordering.entry(payload) for payload in waiting], None)
+                return Batch(Entries(list(islice(self._unwritten, limit)), self._reordering), None)
             self._drop_oldest()
 
     def commit(self, batch: Batch) -> None:

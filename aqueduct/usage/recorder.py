@@ -9,7 +9,7 @@ over at the start and every `ADOPT_EVERY_S`.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, Protocol
@@ -21,12 +21,13 @@ from aqueduct.observability.metrics import Metrics
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
 from aqueduct.usage.segments import Cell, Entry, Row
-from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, SETTLE_JOURNAL, prepare
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, SETTLE_JOURNAL, SLICE_ROWS, prepare
 from aqueduct.usage.store import write as _write
 
 __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
 
-BATCH_ROWS: Final = 1000
+BATCH_ROWS: Final = 4000
+"""At most so many rows in a transaction: where many wait, a rollup's row is then added to for several at once."""
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
 SETTLE_TIMEOUT_S: Final = 300.0
@@ -182,7 +183,7 @@ class Recorder:
                 ("written", orphan.entries(JOURNAL_COLUMNS)),
                 ("unsettled", orphan.unsettled(JOURNAL_COLUMNS)),
             ):
-                for batch in _batches(entries):
+                async for batch in _batches(entries):
                     rows += len(batch)
                     await self._store(batch, result)
                     await self._drain()
@@ -191,7 +192,7 @@ class Recorder:
             logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
             orphan.remove()
 
-    async def _store(self, entries: list[Entry], result: str) -> None:
+    async def _store(self, entries: Sequence[Entry], result: str) -> None:
         """Write entries; where PostgreSQL does not take one, halve them until it stands alone, and reject that one."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
@@ -256,6 +257,14 @@ class Recorder:
             connection.terminate()
 
 
-def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while batch := list(islice(entries, BATCH_ROWS)):
+async def _batches(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
+    """Gather entries, with the event loop free every `SLICE_ROWS`."""
+    batch: list[Entry] = []
+    while part := list(islice(entries, SLICE_ROWS)):
+        batch += part
+        if len(batch) >= BATCH_ROWS:
+            yield batch
+            batch = []
+        await asyncio.sleep(0)
+    if batch:
         yield batch

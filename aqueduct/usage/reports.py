@@ -133,7 +133,7 @@ def report_statement(query: ReportQuery, today: date | None = None) -> tuple[str
         _select(part, list(dict.fromkeys(stored)), owners, arguments)
         for part in _parts(query, today or datetime.now(UTC).date())
     ]
-    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in ROLLUP_SUMS)
+    sums = ", ".join(f"usage.total({name}) AS {name}" for name in ROLLUP_SUMS)
     centers = _CENTERS if "cost_center" in query.by else ""
     grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
     inner = (

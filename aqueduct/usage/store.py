@@ -5,6 +5,7 @@ added to the rollups, whose keys are sorted and whose writers take turns, so tha
 increment.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from aqueduct.db.engine import DedicatedConnection
@@ -46,11 +47,13 @@ _SUMS: Final = {
     "duration_ms": "sum(duration_ms)",
     **{name: f"coalesce(sum({name}), 0)" for name in _COUNTED},
 }
+SLICE_ROWS: Final = 250
+"""So many rows are read and encoded at a time: some milliseconds, in which nobody else is served."""
 HOUR: Final = "date_trunc('hour', started_at, 'UTC')"
 """The hour of a request, from its start."""
 _DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
 _ADDED: Final = (*ROLLUP_SUMS, "cost")
-_SUMMED: Final = ", ".join(f"sum({name})::{'numeric' if name == 'cost' else 'bigint'} AS {name}" for name in _ADDED)
+_SUMMED: Final = ", ".join(f"{'sum' if name == 'cost' else 'usage.total'}({name}) AS {name}" for name in _ADDED)
 
 
 def hours_of(source: str) -> str:
@@ -111,15 +114,21 @@ async def prepare(connection: DedicatedConnection) -> None:
         await connection.execute(statement)
 
 
-async def write(connection: DedicatedConnection, batch: list[Entry]) -> int:
-    """Write rows in one transaction; returns how many requests were new."""
+async def write(connection: DedicatedConnection, batch: Sequence[Entry]) -> int:
+    """Write rows in one transaction; returns how many requests were new. The event loop is free every `SLICE_ROWS`."""
     async with connection.transaction():
-        await connection.copy_records_to_table(
-            "usage_stage", records=[entry.request for entry in batch], columns=COLUMNS
-        )
-        tried = [row for entry in batch for row in entry.attempts]
+        tried = False
+        for place in range(0, len(batch), SLICE_ROWS):
+            entries = batch[place : place + SLICE_ROWS]
+            records = [entry.request for entry in entries]
+            await connection.copy_records_to_table("usage_stage", records=records, columns=COLUMNS)
+            attempted = [row for entry in entries for row in entry.attempts]
+            if attempted:
+                tried = True
+                await connection.copy_records_to_table(
+                    "usage_stage_attempts", records=attempted, columns=ATTEMPT_COLUMNS
+                )
         if tried:
-            await connection.copy_records_to_table("usage_stage_attempts", records=tried, columns=ATTEMPT_COLUMNS)
             await connection.execute(_INSERT_ATTEMPTS)
         written = int((await connection.execute(_INSERT)).rsplit(" ", 1)[1])
         if written:

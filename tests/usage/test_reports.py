@@ -153,7 +153,7 @@ async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.C
         statement, arguments = report_statement(query, today=date(2027, 1, 1))
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
         assert re.search(r"ix_usage_(daily|totals)_", plan), plan
-        assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage\.|usage_hourly", plan), plan
+        assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
 
 
 @pytest.mark.usefixtures("a_year")

@@ -12,7 +12,7 @@ import pytest
 from aqueduct.db.engine import connect
 from aqueduct.ids import RequestIds
 from aqueduct.usage.segments import Cell, Entry
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
+from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, SLICE_ROWS, prepare, write
 
 new_id = RequestIds()
 ORG, TEAM = UUID(int=1), UUID(int=2)
@@ -95,6 +95,28 @@ async def test_rows_written_again_are_not_counted_again(connection: asyncpg.Conn
     assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 11
     assert await connection.fetchval("SELECT count(*) FROM usage.attempts") == 11
     assert await connection.fetchval("SELECT sum(requests)::int FROM usage_hourly") == 11
+
+
+async def test_many_rows_are_written_in_slices_so_that_others_are_served_meanwhile(
+    connection: asyncpg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    copy, sizes = asyncpg.Connection.copy_records_to_table, list[int]()
+
+    async def copied(
+        to: asyncpg.Connection, table: str, *, records: list[tuple[Cell, ...]], columns: tuple[str, ...]
+    ) -> str:
+        sizes.append(len(records))
+        return await copy(to, table, records=records, columns=columns)
+
+    monkeypatch.setattr(asyncpg.Connection, "copy_records_to_table", copied)
+    batch = [entry() for _ in range(2 * SLICE_ROWS + 1)]
+    assert await write(writer, batch) == len(batch)
+    await writer.close()
+
+    assert sizes == [SLICE_ROWS, SLICE_ROWS, SLICE_ROWS, SLICE_ROWS, 1, 1], "requests and attempts"
+    assert await connection.fetchval("SELECT sum(requests)::int FROM usage_daily") == len(batch)
 
 
 async def test_replicas_write_the_same_rollups_without_deadlock_or_loss(
