@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from upstreams import Anthropic, Bedrock, Cohere, Dialect, Google, Ollama, OpenAI
+from upstreams import Anthropic, Bedrock, Cohere, Dialect, Google, Mistral, Ollama, OpenAI, OpenRouter
 from upstreams.dialects.base import Call, RefusedError
 from upstreams.wire import Request
 
@@ -21,6 +21,8 @@ PROVIDERS: dict[str, tuple[Dialect, str, str]] = {
     "bedrock": (Bedrock(), "converse", "/model/m/converse"),
     "bedrock_nova": (Bedrock(), "converse", "/model/m/converse"),
     "cohere": (Cohere(), "cohere.v2.chat", "/v2/chat"),
+    "mistral": (Mistral(), "chat.completions", "/v1/chat/completions"),
+    "openrouter": (OpenRouter(), "chat.completions", "/api/v1/chat/completions"),
     "ollama": (Ollama(), "ollama.chat", "/api/chat"),
 }
 
@@ -28,6 +30,8 @@ PROVIDERS: dict[str, tuple[Dialect, str, str]] = {
 REFUSED = {
     "openai": {"tools_odd_names"},  # OpenAI refuses such a name itself, whoever asks
     "vllm": {"tools_odd_names", "media_video"},  # vLLM takes both; the mock is OpenAI's
+    "mistral": {"tools_odd_names", "media_image_that_an_answer_made"},  # refuses the name too; its types take the image
+    "openrouter": {"tools_odd_names", "media_video"},  # what it takes depends on the model; the mock is OpenAI's
 }
 
 

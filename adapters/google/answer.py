@@ -21,6 +21,7 @@ from schemas.chat_request import ExtraContent, GoogleExtra, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, TokenLogprob, TopLogprob
 from schemas.google.response import (
     Candidate,
+    Citation,
     CitationMetadata,
     GenerateContentResponse,
     GroundingMetadata,
@@ -110,7 +111,7 @@ class CandidateReader:
         self._held = Held()
         self._texts: list[str] = []
         self._grounding: GroundingMetadata | None = None
-        self._citations: CitationMetadata | None = None
+        self._citations: dict[Citation, None] = {}
 
     def read(self, candidate: Candidate) -> Iterator[Piece]:
         """Yield the pieces in order; raises `ProviderError` for a reason that is a failure, or beyond the bound."""
@@ -119,7 +120,7 @@ class CandidateReader:
         if has_sources(candidate.grounding_metadata):
             self._grounding = candidate.grounding_metadata
         if candidate.citation_metadata is not None:
-            self._citations = candidate.citation_metadata
+            self._cite(candidate.citation_metadata)
         if candidate.finish_reason is not None:
             name = finish_name(candidate.finish_reason)
             if name != UNSPECIFIED:
@@ -128,9 +129,16 @@ class CandidateReader:
 
     def annotations(self) -> list[Annotation]:
         """Return the citations of everything read."""
-        if self._grounding is None and self._citations is None:
+        if self._grounding is None and not self._citations:
             return []
         return to_annotations(self._grounding, self._citations, "".join(self._texts))
+
+    def _cite(self, metadata: CitationMetadata) -> None:
+        """Keep what this event adds: some tell their own citations, others all so far."""
+        for citation in (*(metadata.citations or ()), *(metadata.citation_sources or ())):
+            if citation.uri and citation not in self._citations:
+                self._held.add(len(citation.uri) + len(citation.title or ""))
+                self._citations[citation] = None
 
     def _read_part(self, part: ReceivedPart) -> Iterator[Piece]:
         if part.function_call is not None:

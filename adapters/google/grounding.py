@@ -4,10 +4,10 @@ Google counts UTF-8 bytes of the part's text, OpenAI characters of the message. 
 not the quoted text (several parts, server-side tools between them), the quotation is searched for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from schemas.chat_response import Annotation, URLCitation
-from schemas.google.response import Citation, CitationMetadata, GroundingMetadata, Segment, Source
+from schemas.google.response import Citation, GroundingMetadata, Segment, Source
 
 
 def has_sources(metadata: GroundingMetadata | None) -> bool:
@@ -15,14 +15,10 @@ def has_sources(metadata: GroundingMetadata | None) -> bool:
     return metadata is not None and bool(metadata.grounding_chunks)
 
 
-def to_annotations(
-    grounding: GroundingMetadata | None, citations: CitationMetadata | None, text: str
-) -> list[Annotation]:
+def to_annotations(grounding: GroundingMetadata | None, citations: Collection[Citation], text: str) -> list[Annotation]:
     """Return one annotation per stretch and source; sources without a stretch stand for the whole text."""
     found = list(_grounded(grounding, text)) if grounding is not None else []
-    if citations is not None:
-        found += _cited([*(citations.citations or ()), *(citations.citation_sources or ())], text)
-    return found
+    return found + list(_cited(citations, text)) if citations else found
 
 
 def _grounded(metadata: GroundingMetadata, text: str) -> Iterator[Annotation]:
@@ -39,7 +35,7 @@ def _grounded(metadata: GroundingMetadata, text: str) -> Iterator[Annotation]:
                 yield from _annotation(sources[index], place)
 
 
-def _cited(citations: list[Citation], text: str) -> Iterator[Annotation]:
+def _cited(citations: Collection[Citation], text: str) -> Iterator[Annotation]:
     data = text.encode()
     for citation in citations:
         place = _place(Segment(start_index=citation.start_index, end_index=citation.end_index), text, data)

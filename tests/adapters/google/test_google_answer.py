@@ -7,8 +7,11 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from adapters.base import Call
+from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
+from adapters.google import GoogleAdapter
 from adapters.google.errors import to_error
 from adapters.google.response import to_chat_completion
 from adapters.google.stream import ChunkTranslator
@@ -17,7 +20,7 @@ from adapters.sse import Event
 from schemas.usage import Usage
 from tests.adapters.google import exchanges
 from tests.adapters.google.exchanges import SIGNATURE, call, text
-from tests.adapters.google.translate import EXPECTED, answered
+from tests.adapters.google.translate import EXPECTED, answered, deployment, request
 
 
 def message_of(*parts: dict, **end) -> dict:
@@ -70,6 +73,48 @@ def test_answer_sources_are_cited_in_characters_not_bytes() -> None:
         (5, 12, "https://m.example", "https://m.example"),
         (0, 5, "https://a.example", "A"),
     ]
+
+
+REPEATED = {"endIndex": 6, "uri": "https://a.example/poem", "license": "mit"}
+SECOND = {"startIndex": 10, "endIndex": 16, "uri": "https://b.example", "title": "B"}
+WITHOUT_ADDRESS = {"startIndex": 0, "endIndex": 5, "license": "mit"}
+CITED = [(0, 4, "https://a.example/poem", "https://a.example/poem"), (8, 14, "https://b.example", "B")]
+
+
+def stretches(annotations: list[dict]) -> list[tuple[int, int, str, str]]:
+    cited = [annotation["url_citation"] for annotation in annotations]
+    return [(one["start_index"], one["end_index"], one["url"], one["title"]) for one in cited]
+
+
+@pytest.mark.parametrize("spelling", ["citationSources", "citations"])
+def test_answer_that_repeats_a_source_cites_it(spelling: str) -> None:
+    metadata = {spelling: [REPEATED, WITHOUT_ADDRESS, SECOND]}
+    message = message_of(text("Grüß "), text("di Sonne."), citationMetadata=metadata)
+    assert stretches(message["annotations"]) == CITED
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [[REPEATED, SECOND], None],
+        [[REPEATED], [SECOND]],  # each event tells its own
+        [[REPEATED], [REPEATED, SECOND]],  # each event tells all so far
+        [[REPEATED, SECOND], []],
+    ],
+)
+async def test_stream_cites_every_source_that_any_event_names_once(told: list) -> None:
+    events = [
+        {"content": {"role": "model", "parts": [text(said)]}}
+        | ({} if sources is None else {"citationMetadata": {"citationSources": sources}})
+        for said, sources in zip(["Grüß di", " Sonne."], told, strict=True)
+    ]
+    events[-1]["finishReason"] = "STOP"
+    body = b"".join(exchanges.event({"candidates": [one], **exchanges.HEAD}) for one in events)
+    adapter = GoogleAdapter(PlayedTransport(Played([body], headers={"content-type": "text/event-stream"})))
+    stream = await adapter.chat_stream(request(), Call(deployment=deployment(), request_id="r", deadline=1e12))
+    deltas = [chunk.choices[0].delta async for chunks in stream for chunk in chunks if chunk.choices]
+    found = [json.loads(msgspec.json.encode(item)) for delta in deltas for item in delta.annotations or ()]
+    assert stretches(found) == CITED
 
 
 def test_answer_image_stands_beside_the_text() -> None:
