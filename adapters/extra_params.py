@@ -2,7 +2,8 @@
 
 Some fields choose another model, another address or another credential at the servers that know them (routers, proxies,
 SDKs behind an HTTP face). Models, addresses and credentials are the operator's to choose, and what the gateway allows,
-counts and charges rests on that choice, so these fields are never forwarded, whatever the model's policy. Names are
+counts and charges rests on that choice; others bound the answer in another way than the field that limits rest on. So
+these fields are never forwarded, whatever the model's policy. Names are
 compared without case, `_` and `-`: some servers read JSON that way.
 """
 
@@ -37,6 +38,14 @@ NEVER_FORWARDED: Final = frozenset(
         "extraheaders",
         "extraquery",
         "headers",
+        # how much is answered: limits rest on the fields that the gateway knows
+        "bestof",
+        "maxlength",
+        "maxnewtokens",
+        "maxoutputtokens",
+        "ncmpl",
+        "npredict",
+        "numpredict",
         # an answer of the client's own making
         "mockresponse",
         # how the answer is framed, which the gateway decides

@@ -267,6 +267,21 @@ def test_value_that_the_server_refuses_is_a_bad_request_that_names_the_parameter
     assert llama_gateway.rows(1)[0]["attempts"] == 1
 
 
+def test_bound_that_would_be_none_to_the_server_is_refused(llama_client: openai.OpenAI) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        with pytest.raises(openai.BadRequestError) as caught:
+            llama_client.chat.completions.create(model="local", messages=QUESTION, **{name: -1})
+        assert (caught.value.param, caught.value.code) == (name, "integer_below_min_value")
+
+
+def test_bound_by_a_name_of_the_servers_own_is_left_out(llama_client: openai.OpenAI) -> None:
+    fields: dict[str, Any] = {"extra_body": {"n_predict": 30, "ignore_eos": True}, "max_tokens": 3}
+    raw = llama_client.chat.completions.with_raw_response.create(model="local", messages=QUESTION, **fields)
+
+    assert raw.headers["x-aqueduct-dropped-params"] == "n_predict"
+    assert counts(raw.parse())[1] == 3
+
+
 def test_schema_that_the_server_cannot_read_is_a_bad_request(llama_client: openai.OpenAI) -> None:
     broken = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"$ref": "#/$defs/nowhere"}}}
     with pytest.raises(openai.BadRequestError) as caught:

@@ -13,9 +13,9 @@ tensorzero_extra_content}`,
 `modalities` with `image`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from schemas.chat_content import (
     AudioPart,
@@ -292,6 +292,9 @@ class LegacyFunctionName(RequestStruct, frozen=True, kw_only=True):
     name: str
 
 
+AtLeastOne = Annotated[int, Meta(ge=1)]
+
+
 class ChatRequest(RequestStruct, frozen=True, kw_only=True):
     """One chat completion request in the hub's form."""
 
@@ -303,12 +306,12 @@ class ChatRequest(RequestStruct, frozen=True, kw_only=True):
     functions: list[FunctionDefinition] | None = None
     logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
-    max_completion_tokens: int | None = None
-    max_tokens: int | None = None
+    max_completion_tokens: AtLeastOne | None = None
+    max_tokens: AtLeastOne | None = None
     metadata: dict[str, str] | None = None
     modalities: list[Modality] | None = None
     moderation: Raw | UnsetType = UNSET
-    n: int | None = None
+    n: AtLeastOne | None = None
     parallel_tool_calls: bool | None = None
     prediction: Prediction | None = None
     presence_penalty: float | None = None

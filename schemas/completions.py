@@ -3,11 +3,11 @@
 Source: https://platform.openai.com/docs/api-reference/completions. As to conventions, see `chat_request`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
-from schemas.chat_request import RequestStruct, StreamOptions
+from schemas.chat_request import AtLeastOne, RequestStruct, StreamOptions
 from schemas.chat_response import CompletionUsage, ResponseStruct
 
 
@@ -16,13 +16,13 @@ class CompletionRequest(RequestStruct, frozen=True, kw_only=True):
 
     model: str
     prompt: str | list[str | int | list[int]] | None
-    best_of: int | None = None
+    best_of: AtLeastOne | None = None
     echo: bool | None = None
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     logprobs: int | None = None
-    max_tokens: int | None = None
-    n: int | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    n: AtLeastOne | None = None
     presence_penalty: float | None = None
     seed: int | None = None
     stop: str | list[str] | None = None

@@ -148,10 +148,6 @@ def _refuse(request: hub.ChatRequest) -> None:
     if request.audio is not None:
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param="audio")
     refuse_modalities(request, "audio", "image")
-    for name in ("max_completion_tokens", "max_tokens"):
-        value: int | None = getattr(request, name)
-        if value is not None and value < 1:
-            raise ProviderError(ErrorKind.INVALID_REQUEST, f"'{name}' must be at least 1.", param=name)
 
 
 def _thinking(

@@ -110,7 +110,7 @@ def _asked(request: ChatRequest) -> tuple[str, str, bool]:
 
 
 def _choices(n: int | None) -> int:
-    if n is not None and not 1 <= n <= MAX_CHOICES:
+    if n is not None and n > MAX_CHOICES:
         raise ProviderError(ErrorKind.INVALID_REQUEST, f"'n' must be between 1 and {MAX_CHOICES}.", param="n")
     return n or 1
 
@@ -124,8 +124,6 @@ def _check_logprobs(request: ChatRequest) -> None:
 
 def _budget(request: ChatRequest, deployment: Deployment) -> int:
     asked = request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens
-    if asked is not None and asked < 1:
-        raise ProviderError(ErrorKind.INVALID_REQUEST, "The output limit must be at least 1.", param="max_tokens")
     # What the answer costs to build, not what it says, is what all choices share.
     per_token = (request.n or 1) * (LOGPROB_COST * (1 + (request.top_logprobs or 0)) if request.logprobs else 1)
     return max(1, min(asked or MAX_TOKENS, deployment.max_output_tokens or MAX_TOKENS, MAX_TOKENS // per_token))

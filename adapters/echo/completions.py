@@ -111,7 +111,7 @@ def _choice(prompt: str, request: CompletionRequest, directives: Directives, dep
     for mark in [request.stop] if isinstance(request.stop, str) else request.stop or ():
         if mark:
             said = said.partition(mark)[0]
-    asked = MAX_TOKENS if request.max_tokens is None else max(0, request.max_tokens)
+    asked = MAX_TOKENS if request.max_tokens is None else request.max_tokens
     per_token = (request.n or 1) * (LOGPROB_COST if request.logprobs is not None else 1)
     budget = min(asked, deployment.max_output_tokens or MAX_TOKENS, MAX_TOKENS // per_token)
     shown = tokens.cut(said, budget)

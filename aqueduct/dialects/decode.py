@@ -16,6 +16,7 @@ RequestT = TypeVar("RequestT")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _INVALID_VALUE = re.compile(r"^(?:Invalid (?:enum )?value|Number out of range)")
+_BELOW = re.compile(r"^Expected `int` >= (\d+)$")
 _AT = re.compile(r" - at `(.*)`$", re.DOTALL)
 _NO_EXTRA: Final[Mapping[str, Raw]] = {}
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -83,6 +84,10 @@ def worded(error: msgspec.ValidationError) -> GatewayError:
     if unknown:
         param = f"{path}.{unknown[1]}" if path else unknown[1]
         return invalid_request("unsupported_parameter", f"Unknown parameter: '{shown(param)}'.", shown(param))
+    below = _BELOW.match(text)
+    if below:
+        message = f"Invalid '{path}': integer below minimum value. Expected a value >= {below[1]}."
+        return invalid_request("integer_below_min_value", message, path or None)
     where = f"'{path}'" if path else "the request body"
     code = "invalid_value" if _INVALID_VALUE.match(text) else "invalid_type"
     return invalid_request(code, f"Invalid value for {where}: {text[:MAX_SHOWN_CHARS]}.", path or None)

@@ -132,3 +132,28 @@ def test_decode_wrong_field_is_named_by_its_path(change: dict[str, object], code
         CHAT.decoder.decode(json.dumps({**HELLO, **change}).encode())
 
     assert (caught.value.code, caught.value.param) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "least"),
+    [
+        (CHAT, "max_tokens", 1),
+        (CHAT, "max_completion_tokens", 1),
+        (CHAT, "n", 1),
+        (COMPLETIONS, "max_tokens", 0),
+        (COMPLETIONS, "n", 1),
+        (COMPLETIONS, "best_of", 1),
+    ],
+)
+def test_decode_number_below_its_least_is_refused(spec: object, field: str, least: int) -> None:
+    """Some servers take -1 for no bound at all: an answer without end would be held to limits as one without text."""
+    assert isinstance(spec, type(CHAT))
+    body = {**HELLO, "prompt": "x"}
+    request, _ = spec.decoder.decode(json.dumps({**body, field: least}).encode())
+    assert getattr(request, field) == least
+    for value in (least - 1, -(2**40)):
+        with pytest.raises(GatewayError) as caught:
+            spec.decoder.decode(json.dumps({**body, field: value}).encode())
+        assert (caught.value.status, caught.value.param) == (400, field)
+        assert caught.value.code == "integer_below_min_value"
+        assert str(least) in caught.value.message

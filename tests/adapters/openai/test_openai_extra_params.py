@@ -1,4 +1,4 @@
-"""Unknown fields that would choose models, addresses or credentials never reach an OpenAI-format server."""
+"""Unknown fields that would choose models, addresses, credentials or an answer's length never reach a server."""
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ STEERING = (
     "api_key", "api_version", "api_type", "extra_headers", "extra_body", "extra_query", "headers", "mock_response",
     "model_list", "deployment_id", "custom_llm_provider", "litellm_metadata", "litellm_params", "user_api_key_hash",
     "azure_ad_token", "aws_session_token", "aws_region_name", "vertex_project", "vertex_credentials",
-    "Model", "apiBase", "API-KEY",
+    "Model", "apiBase", "API-KEY", "n_predict", "max_new_tokens", "max_output_tokens", "n_cmpl",
 )  # fmt: skip
 HARMLESS = ("min_p", "repetition_penalty", "guided_json", "chat_template_kwargs")
 
