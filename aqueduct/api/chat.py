@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from schemas.chat_request import (
     ChatRequest,
     Content,
     FunctionTool,
+    JsonObjectFormat,
     JsonSchemaFormat,
     RefusalPart,
     TextPart,
@@ -26,6 +28,12 @@ from schemas.chat_request import (
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
 
+_encode = msgspec.json.Encoder().encode
+# What chat templates add, seen in recorded traffic: instructions for tools and forms, and frames around each.
+MESSAGE_TOKENS: Final = 8
+TOOLS_TOKENS: Final = 350
+TOOL_TOKENS: Final = 32
+FORM_TOKENS: Final = 200
 MEDIA_PART_CHARS: Final = 3000
 """What an image, file or recording counts for in an estimate: about 1,000 tokens."""
 
@@ -143,20 +151,54 @@ def _finish_reason(body: ChatCompletion) -> str | None:
 
 
 def _prompt_chars(request: ChatRequest) -> int:
-    chars = sum(_content_chars(message.content) for message in request.messages)
+    chars = 0
     for message in request.messages:
-        if isinstance(message, AssistantMessage) and message.tool_calls:
-            chars += sum(
-                _call_chars(getattr(c, "function", None), getattr(c, "custom", None)) for c in message.tool_calls
-            )
+        chars += _content_chars(message.content)
+        if isinstance(message, AssistantMessage):
+            chars += _answer_chars(message)
     for tool in request.tools or ():
         if isinstance(tool, FunctionTool):
             chars += len(tool.function.name) + text_chars(tool.function.description or "")
-            chars += 0 if tool.function.parameters is UNSET else len(bytes(tool.function.parameters))
+            chars += 0 if tool.function.parameters is UNSET else _raw_chars(tool.function.parameters)
+        else:
+            chars += _json_chars(tool)
+    for function in request.functions or ():
+        chars += _json_chars(function)
     if isinstance(request.response_format, JsonSchemaFormat):
         schema = request.response_format.json_schema.schema
-        chars += 0 if schema is UNSET else len(bytes(schema))
+        chars += 0 if schema is UNSET else _raw_chars(schema)
     return chars
+
+
+def _template_tokens(request: ChatRequest) -> int:
+    tools = len(request.tools or ()) + len(request.functions or ())
+    tokens = MESSAGE_TOKENS * (len(request.messages) - 1)
+    tokens += TOOLS_TOKENS + TOOL_TOKENS * tools if tools else 0
+    return tokens + (FORM_TOKENS if isinstance(request.response_format, JsonSchemaFormat | JsonObjectFormat) else 0)
+
+
+def _answer_chars(message: AssistantMessage) -> int:
+    """Return what an earlier answer holds beside its content; of several forms of its reasoning, one goes back."""
+    chars = text_chars(message.refusal or "")
+    for call in message.tool_calls or ():
+        chars += _call_chars(getattr(call, "function", None), getattr(call, "custom", None))
+    if message.function_call is not None:
+        chars += _json_chars(message.function_call)
+    forms = (message.reasoning_details, message.thinking_blocks, message.tensorzero_extra_content, message.reasoning)
+    written = max((_json_chars(form) for form in forms if form), default=0)
+    chars += max(written, text_chars(message.reasoning_content or ""))
+    chars += MEDIA_PART_CHARS * (len(message.images or ()) + (message.audio is not None))
+    return chars
+
+
+def _json_chars(value: object) -> int:
+    return _raw_chars(_encode(value))
+
+
+def _raw_chars(data: Raw | bytes) -> int:
+    """Return the characters of JSON, weighed like text; bytes beyond ASCII are two a token."""
+    text = bytes(data)
+    return len(text) if text.isascii() else text_chars(text.decode("utf-8", "replace"))
 
 
 def _content_chars(content: Content | list[TextPart] | None) -> int:
@@ -204,6 +246,7 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     call=_call,
     finish_reason=_finish_reason,
     prompt_chars=_prompt_chars,
+    template_tokens=_template_tokens,
     output_chars=_output_chars,
     validate=_validate,
     bounded=_bounded,

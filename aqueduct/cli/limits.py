@@ -12,7 +12,7 @@ from aqueduct.db.engine import DedicatedConnection
 _RECOUNT: Final = """
 SELECT r.id AS replica, s.* FROM ledger.replicas r,
        LATERAL ledger.settle_at(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, r.id) s
- WHERE NOT r.settled AND r.expires_at < floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+ WHERE NOT r.settled AND r.started_at > 0 AND r.expires_at < floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
 """
 _COLUMNS: Final = ("replica", "limit_id", "member_id", "booked", "used")
 

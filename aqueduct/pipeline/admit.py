@@ -18,10 +18,12 @@ from schemas.usage import Usage
 class Demand(Struct, frozen=True):
     """What a request asks for. `max_output` is the client's bound in tokens, all choices together; None: it set none.
 
-    `prompt_chars` counts the prompt, which only limits on tokens or cost need. `plan` is not empty.
+    `answers` to a request for several may be as many calls, each with the whole prompt. `prompt_chars` counts the
+    prompt, which only limits on tokens or cost need. `plan` is not empty.
     """
 
     model: ResolvedModel
+    answers: int
     plan: tuple[Deployment, ...]
     prompt_chars: Callable[[], int]
     max_output: int | None

@@ -20,9 +20,9 @@ from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.form import Checker, StreamedForm, form_check
 from aqueduct.pipeline.meter import settled_usage
-from aqueduct.pipeline.recall import KeptStream, StateVault, recall_for
+from aqueduct.pipeline.recall import KeptStream, Recall, StateVault, recall_for
 from aqueduct.pipeline.resolve import no_deployment, resolve
-from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationSpec, RequestT, max_output
+from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationSpec, RequestT, answers, max_output
 from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.routing.plan import plan
 from schemas.usage import Usage
@@ -97,10 +97,10 @@ async def execute(
         nonlocal pending
         pending = asked
         if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment, partial(spec.prompt_chars, asked))
+            await admitted.reservation.attempt(deployment, partial(spec.reserved_chars, asked))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        asked = asked if recall is None else await recall.asked(asked, adapter, call)
+        asked = asked if recall is None else await _recalled(recall, asked, adapter, call, admitted.reservation, spec)
         made = _within(spec, admitted.reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
         result = await _observed(pipeline, context, made)
         context.answered = _usage(spec, asked, result)
@@ -156,11 +156,11 @@ async def execute_stream(
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
         if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment, partial(spec.prompt_chars, request))
+            await admitted.reservation.attempt(deployment, partial(spec.reserved_chars, request))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
-        asked = request if recall is None else await recall.asked(request, adapter, call)
         reservation = admitted.reservation
+        asked = request if recall is None else await _recalled(recall, request, adapter, call, reservation, spec)
         made = _within(spec, reservation, asked, lambda bounded: _open(spec, adapter, bounded, call, context))
         return await _observed(pipeline, context, made)
 
@@ -184,6 +184,21 @@ async def execute_stream(
     kept = None if recall is None else recall.kept_stream(request)
     form = form_check(pipeline.checker, spec, admitted.model, request, context)
     return OpenStream(held, stream, admitted.reservation, kept, None if form is None else form.streamed())
+
+
+async def _recalled(
+    recall: Recall[RequestT, BodyT, ChunkT],
+    request: RequestT,
+    adapter: object,
+    call: Call,
+    reservation: Reservation | None,
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+) -> RequestT:
+    """Return the request with what its client dropped of earlier answers, which counts as input like the rest."""
+    asked = await recall.asked(request, adapter, call)
+    if asked is not request and reservation is not None:
+        await reservation.attempt(call.deployment, partial(spec.reserved_chars, asked))
+    return asked
 
 
 def _within(
@@ -244,7 +259,7 @@ async def _admit(
         message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
         raise invalid_request("unsupported_parameter", message, name)
     candidates = plan(_capable(pipeline, spec, model), pipeline.random)
-    demand = Demand(model, candidates, partial(spec.prompt_chars, request), max_output(request))
+    demand = Demand(model, answers(request), candidates, partial(spec.reserved_chars, request), max_output(request))
     reservation = await pipeline.admission.admit(context, demand)
     try:
         await pipeline.usage.begin(context, candidates[0])

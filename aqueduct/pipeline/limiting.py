@@ -78,10 +78,11 @@ class LimitedAdmission:
         model, weight = demand.model, demand.model.request_weight
         if not _has(applied, _MEASURED):
             return Size(weight)
-        prompt = input_tokens(demand.prompt_chars())
+        several = demand.answers
+        prompt = min(input_tokens(demand.prompt_chars()) * several, MAX_OUTPUT)
         if demand.max_output is not None:
             output = min(demand.max_output, MAX_OUTPUT)
-            return Size(weight, prompt, output, output)
+            return Size(weight, prompt, output, output, answers=several)
         cap = model.max_output_tokens
         if model.context_window is not None:
             cap = min(cap or MAX_OUTPUT, max(LEAST_OUTPUT, model.context_window - prompt))
@@ -89,9 +90,10 @@ class LimitedAdmission:
         smallest = _smallest(applied, prompt, context, demand.plan[0])
         if smallest is None:  # nothing is enforced that the output counts against
             output = usual if cap is None else min(usual, cap)
-            return Size(weight, prompt, output, output)
+            return Size(weight, prompt, output, output, answers=several)
         output, least = open_output(usual, cap, smallest)
-        return Size(weight, prompt, min(output, max(1, smallest)), min(least, max(1, smallest)), is_open=True)
+        output, least = (min(tokens, max(1, smallest)) for tokens in (output, least))
+        return Size(weight, prompt, output, least, is_open=True, answers=several)
 
     def _takes(
         self, applied: Sequence[Applied], size: Size, context: RequestContext, deployment: Deployment

@@ -75,7 +75,7 @@ class LimitReservation:
         if not self._size.prompt:
             return
         self._deployment = deployment
-        self._prompt = max(self._size.prompt, input_tokens(prompt_chars()))
+        self._prompt = max(self._size.prompt, input_tokens(prompt_chars()) * self._size.answers)
         await self._reserve(self._ceiling, self._size.least_output, cuts=False)
 
     async def extend(self, output: int) -> bool:

@@ -1,11 +1,13 @@
 """An endpoint family as a value: what the one pipeline must know of chat, completions or embeddings."""
 
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
 
 from adapters.base import Call, ChunkStream, ReasoningBack, Result
+from aqueduct.pipeline.meter import CHARS_PER_TOKEN
 from schemas.chat_request import StreamOptions
 from schemas.usage import Usage
 
@@ -168,6 +170,8 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     finish_reason: Callable[[BodyT], str | None]
     prompt_chars: Callable[[RequestT], int]
     """Characters of text in a request, for estimates."""
+    template_tokens: Callable[[RequestT], int] | None = None
+    """Tokens that providers add to a request's text, as a rule: for what is reserved, never for what is booked."""
     output_chars: Callable[[BodyT], int]
     """Characters of text in an answer, for estimates."""
     validate: Callable[[RequestT], None]
@@ -179,3 +183,8 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     """For operations whose answers can be asked for in a form."""
     states: StateSpec[RequestT, BodyT, ChunkT] | None = None
     """For operations whose answers carry opaque state that clients may drop."""
+
+    def reserved_chars(self, request: RequestT) -> int:
+        """Return the characters of input to reserve for."""
+        added = 0 if self.template_tokens is None else self.template_tokens(request)
+        return self.prompt_chars(request) + math.ceil(added * CHARS_PER_TOKEN)

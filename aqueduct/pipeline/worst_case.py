@@ -35,6 +35,7 @@ class Size(Struct, frozen=True):
     output: int = 0
     least_output: int = 0
     is_open: bool = False
+    answers: int = 1
 
 
 def amount_of(metric: Metric, size: Size, output: int, cost: int) -> int:
