@@ -148,6 +148,18 @@ def reports_unavailable() -> GatewayError:
     )
 
 
+def terms_unavailable() -> GatewayError:
+    """Return the 503 for an acceptance of terms while the database is out of reach or busy."""
+    return GatewayError(
+        503,
+        "terms_unavailable",
+        "Your acceptance cannot be noted right now. Try again later.",
+        kind=ErrorType.GATEWAY_OVERLOADED,
+        error_type="server_error",
+        retry_after_s=5.0,
+    )
+
+
 def overloaded() -> GatewayError:
     """Return the 503 for a request that is not even begun."""
     return GatewayError(

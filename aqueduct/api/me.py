@@ -9,18 +9,17 @@ from msgspec import Struct
 
 from aqueduct.api.body import ClientGoneError, read_json_body
 from aqueduct.api.body_budget import BodyLease
+from aqueduct.api.gateway import Gateway
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
-from aqueduct.db.engine import connect
+from aqueduct.db.readers import ReadersBusyError
 from aqueduct.dialects.decode import RequestDecoder
-from aqueduct.errors import invalid_request
+from aqueduct.errors import invalid_request, terms_unavailable
 from aqueduct.limits.telling import Standing
-from aqueduct.settings import Settings
 
 ACCEPT: Final = """
 UPDATE users SET accepted_terms = $2 FROM orgs
  WHERE users.id = $1 AND orgs.id = users.org_id AND orgs.terms_version = $2 RETURNING users.id
 """
-CLOSE_TIMEOUT_S: Final = 5.0
 MAX_ACCEPTANCE_BYTES: Final = 16 * 1024
 
 
@@ -91,7 +90,7 @@ async def accept_terms(request: AnyRequest) -> Response[bytes]:
     if principal.user_id is None:
         raise invalid_request("invalid_value", "Only a user's token can accept terms of service.")
     acceptance, _ = _decode(await _small_body(request))
-    if not await _accept(gateway_of(request.scope).settings, principal.user_id, acceptance.version):
+    if not await _accept(gateway_of(request.scope), principal.user_id, acceptance.version):
         raise invalid_request("invalid_value", "These are not the present terms: see GET /v1/me.", "version")
     return json_response(request, acceptance)
 
@@ -114,16 +113,14 @@ async def _small_body(request: AnyRequest) -> bytes:
     return b"".join(pieces)
 
 
-async def _accept(settings: Settings, user_id: UUID, version: str) -> bool:
-    """Note what a user accepts; False where it is not the present version."""
-    if settings.database_url is None or "\0" in version:
+async def _accept(gateway: Gateway, user_id: UUID, version: str) -> bool:
+    """Note what a user accepts; False where it is not the present version. Raises `GatewayError` 503."""
+    if "\0" in version:
         return False
-    connection = await connect(settings.database_url, application_name="aqueduct terms")
     try:
-        found: UUID | None = await connection.fetchval(ACCEPT, user_id, version)
-    finally:
-        await connection.close(timeout=CLOSE_TIMEOUT_S)
-    return found is not None
+        return bool(await gateway.readers.fetch(ACCEPT, user_id, version))
+    except ReadersBusyError:
+        raise terms_unavailable() from None
 
 
 @route(

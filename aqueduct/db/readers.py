@@ -16,7 +16,7 @@ class ReadersBusyError(Exception):
 
 
 class Readers:
-    """Runs queries of ordinary handlers, at most `READERS` at a time, so that none can starve the hot path."""
+    """Runs the queries of ordinary handlers, at most `READERS` at a time, so that none can starve the hot path."""
 
     def __init__(self, url: str) -> None:
         self._url = url
