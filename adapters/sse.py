@@ -6,14 +6,16 @@ one JSON document in the place of the stream, most often an error under status 2
 """
 
 from codecs import BOM_UTF8
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from adapters.errors import ErrorKind, ProviderError
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
 
-class Event(NamedTuple):
+class Event(Struct, frozen=True, gc=False):
     """One event: its name (`b""` where none is given) and its data lines joined with LF."""
 
     name: bytes

@@ -18,8 +18,8 @@ from schemas.chat_request import ExtraContent, ReasoningDetail
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
-class ResponseStruct(Struct, kw_only=True):
-    """Base of everything that the gateway answers: mutable, owned by one stage at a time."""
+class ResponseStruct(Struct, kw_only=True, gc=False):
+    """Base of everything that the gateway answers: mutable, owned by one stage at a time, and never part of a cycle."""
 
 
 # --- usage ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Sources: https://platform.openai.com/docs/api-reference/chat and what servers th
 what the translation reads is named, nothing is required, and what is rare stays `Raw` until somebody asks for it.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -13,8 +13,8 @@ Number = int | float | str | None
 Optional = Raw | UnsetType
 
 
-class WireStruct(Struct, kw_only=True):
-    """Base of everything that a provider sends: nothing is required."""
+class WireStruct(Struct, kw_only=True, gc=False):
+    """Base of everything that a provider sends: nothing is required. What is decoded holds no cycles."""
 
 
 class WirePart(WireStruct, kw_only=True):
@@ -128,6 +128,47 @@ class WireCompletion(WireStruct, kw_only=True):
     citations: Optional = UNSET
     search_results: Optional = UNSET
     prompt_filter_results: Optional = UNSET
+
+
+class PlainStruct(WireStruct, kw_only=True, forbid_unknown_fields=True):
+    """Base of a stream item that adds text and nothing else, as nearly all do: what does not fit is something else."""
+
+
+class PlainDelta(PlainStruct, kw_only=True):
+    """The text."""
+
+    content: str
+    role: str | None = None
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class PlainChoice(PlainStruct, kw_only=True):
+    """The choice that it is added to."""
+
+    delta: PlainDelta
+    index: Index | None = None
+    finish_reason: None = None
+    native_finish_reason: None = None
+    logprobs: None = None
+    stop_reason: None = None
+
+
+class PlainItem(PlainStruct, kw_only=True):
+    """The item."""
+
+    choices: tuple[PlainChoice]
+    object: Literal["chat.completion.chunk"]
+    id: str | int | None = None
+    created: Number = None
+    model: str | None = None
+    usage: None = None
+    obfuscation: str | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
 
 
 class WirePromptDetails(WireStruct, kw_only=True):

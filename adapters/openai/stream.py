@@ -25,11 +25,13 @@ from schemas.chat_response import (
     FinishReason,
     FunctionDelta,
 )
-from schemas.openai import Optional, WireChoice, WireCompletion, WireMessage
+from schemas.openai import Optional, PlainItem, WireChoice, WireCompletion, WireMessage
 from schemas.usage import Usage
 
 DONE: Final = b"[DONE]"
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
+_PLAIN: Final = msgspec.json.Decoder(PlainItem)
+MAX_MISFITS: Final = 3
 _AUDIO: Final = msgspec.json.Decoder(AudioDelta)
 _ABSENT: Final = (UNSET, parts.NULL)
 _NO_MESSAGE: Final = WireMessage()
@@ -66,25 +68,22 @@ class ChunkTranslator:
         self._choices: dict[int, _Choice] = {}
         self._annex: dict[str, bytes] = {}
         self._held: WireCompletion | None = None
+        self._may_be_plain = False
+        self._misfits = 0
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """Return the chunks of one event; raises `ProviderError` for an error or for what is no stream item."""
-        data = event.data
-        if data[:6] == DONE:
+        if self._may_be_plain and (quick := self._quick(event)) is not None:
+            return (quick,)
+        if event.data[:6] == DONE:
             return self._end()
-        try:
-            wire = _DECODER.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
-        if wire.usage not in _ABSENT or wire.x_groq is not None:
-            self._take_usage(wire)
-        if wire.error is not UNSET or wire.object == "error" or event.name == b"error" or wire.x_groq is not None:
-            self._check_error(event, wire)
+        wire = self._read(event)
         if not wire.choices:
             self._hold(wire)
             return ()
         plain = self._plain(wire, wire.choices)
         if plain is not None:
+            self._may_be_plain = self._misfits < MAX_MISFITS
             return (plain,)
         if not self._choices:
             self._begin(wire)
@@ -110,6 +109,17 @@ class ChunkTranslator:
         self.upstream_model = wire.model or None
         self._id = self.upstream_id or self._id
         self._created = created_of(wire, self._created)
+
+    def _read(self, event: Event) -> WireCompletion:
+        try:
+            wire = _DECODER.decode(event.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
+        if wire.usage not in _ABSENT or wire.x_groq is not None:
+            self._take_usage(wire)
+        if wire.error is not UNSET or wire.object == "error" or event.name == b"error" or wire.x_groq is not None:
+            self._check_error(event, wire)
+        return wire
 
     def _hold(self, wire: WireCompletion) -> None:
         """Keep prompt annotations that come before the first choice for the role chunk."""
@@ -144,6 +154,32 @@ class ChunkTranslator:
             if not isinstance(raw, UnsetType) and self._annex.get(name) != (text := bytes(raw)):
                 self._annex[name] = text
                 setattr(chunk, name, parts.given(raw))
+
+    def _quick(self, event: Event) -> ChatCompletionChunk | None:
+        """Return what `_plain` would, at half the cost: the decoder itself finds out whether the item is plain.
+
+        Tried after a plain item, and no more once a server has sent `MAX_MISFITS` plain ones that do not fit.
+        """
+        try:
+            item = _PLAIN.decode(event.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._may_be_plain = False
+            self._misfits += 1
+            return None
+        choice = item.choices[0]
+        index, content = choice.index or 0, choice.delta.content
+        state = self._choices.get(index)
+        if state is None or state.finished or not content or event.name:
+            return None
+        return ChatCompletionChunk(
+            id=self._id,
+            choices=[ChunkChoice(index=index, delta=ChoiceDelta(content=content))],
+            created=self._created,
+            model=self._model,
+            obfuscation=item.obfuscation or UNSET,
+            service_tier=item.service_tier,
+            system_fingerprint=item.system_fingerprint,
+        )
 
     def _plain(self, wire: WireCompletion, choices: list[WireChoice]) -> ChatCompletionChunk | None:
         """Return the chunk of an item that only adds text to a choice, as nearly all do; None for any other."""

@@ -279,21 +279,24 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         if stream_spec is None:
             raise TypeError
         events: list[bytes] = []
+        model, kept, form = self._model, self._opened.kept, self._opened.form
+        mask_usage = stream_spec.mask_usage if self._include_usage else None
+        content_chars, finish_reason = stream_spec.content_chars, stream_spec.finish_reason
         for chunk in chunks:
-            chunk.model = self._model
-            if self._include_usage:
-                stream_spec.mask_usage(chunk)
-            self._output_chars += stream_spec.content_chars(chunk)
-            reason = stream_spec.finish_reason(chunk)
-            if self._opened.kept is not None:
-                self._opened.kept.feed(chunk)
-            if self._opened.form is not None:
-                self._opened.form.collector.feed(chunk)
+            chunk.model = model
+            if mask_usage is not None:
+                mask_usage(chunk)
+            self._output_chars += content_chars(chunk)
+            reason = finish_reason(chunk)
+            if kept is not None:
+                kept.feed(chunk)
+            if form is not None:
+                form.collector.feed(chunk)
             if reason is not None:
                 self._context.finish_reason = reason
                 self._finished.update(stream_spec.choices(chunk))
-                if self._opened.kept is not None:
-                    self._opened.kept.keep()  # before the client can come back with the calls
+                if kept is not None:
+                    kept.keep()  # before the client can come back with the calls
             events.append(b"data: %b\n\n" % _encode(chunk))
             self._last_chunk = chunk
         return events

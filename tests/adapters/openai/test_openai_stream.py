@@ -434,3 +434,52 @@ def test_stream_audio_is_kept() -> None:
 def test_stream_legacy_function_call_is_kept() -> None:
     chunks = run(piece({"function_call": {"name": "f", "arguments": "{}"}}), piece({}, "function_call"))
     assert deltas(chunks)[1:] == [{"function_call": {"name": "f", "arguments": "{}"}}, ({}, "function_call")]
+
+
+KIND = {"object": "chat.completion.chunk"}
+SECOND_ITEMS = [
+    piece({"content": "b"}, **KIND),
+    piece({"role": "assistant", "content": "b"}, **KIND, usage=None, system_fingerprint="fp", service_tier="default"),
+    piece({"content": "b", "refusal": None, "tool_calls": None}, **KIND, obfuscation="xyz"),
+    piece({"content": "b"}, **KIND, usage=USAGE),
+    piece({"content": ""}, **KIND),
+    piece({"content": None}, **KIND),
+    piece({"content": "b", "reasoning_content": "r"}, **KIND),
+    piece({"content": "b"}, "stop", **KIND),
+    piece({"content": "b"}, "", **KIND),
+    piece({"content": "b"}, index=1, **KIND),
+    piece({"content": "b"}, **KIND, citations=["https://example.org"]),
+    piece({"content": "b"}),
+    item(**KIND, choices=[{"index": i, "delta": {"content": "b"}, "finish_reason": None} for i in (0, 1)]),
+    item(**KIND, choices=[{"delta": {"content": "b"}, "token_ids": [1]}]),
+    item(**KIND, choices=[{"delta": {"content": "b"}, "logprobs": {"content": []}}]),
+    item(**KIND, choices=[]),
+]
+
+
+@pytest.mark.parametrize("second", SECOND_ITEMS)
+def test_stream_item_means_the_same_by_the_quick_way(second: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = (piece(ROLE, **KIND), piece({"content": "a"}, **KIND))
+    last = (piece({"content": "c"}, **KIND), piece({}, "stop", **KIND))
+    quick = run(*first, second, *last)
+    monkeypatch.setattr("adapters.openai.stream.MAX_MISFITS", 0)
+
+    assert quick == run(*first, second, *last)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (b"", item(error={"message": "no"})),
+        (b"", b'{"object":"error","message":"no"}'),
+        (b"", b"no json"),
+        (b"", piece({"content": "b"}, **KIND)[:-1] + b"\xff"),
+        (b"error", piece({"content": "b"}, **KIND)),
+    ],
+)
+def test_stream_error_after_a_plain_item_is_an_error(name: bytes, data: bytes) -> None:
+    translator = new_translator()
+    for before in (piece(ROLE, **KIND), piece({"content": "a"}, **KIND)):
+        translator.feed(Event(b"", before))
+    with pytest.raises(ProviderError):
+        translator.feed(Event(name, data))
