@@ -39,6 +39,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     signatures: bool = False
     media_in_results: bool = False
     mixed_tools: bool = False
+    json_beside_tools: bool = False
     system_instruction: bool = True
     fetches_urls: bool = False
     service_tiers: bool = True
@@ -69,6 +70,7 @@ def facts_of(upstream_model: str, options: Mapping[str, str]) -> ModelFacts:
         signatures=generation >= 3,
         media_in_results=generation >= 3,
         mixed_tools=generation >= 3,
+        json_beside_tools=generation >= 3,
         system_instruction=not name.startswith(("gemma-1", "gemma-2", "gemma-3", "gemma3")),
         fetches_urls=options.get("fetch_urls") == "true",
     )

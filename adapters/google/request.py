@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
@@ -18,7 +19,7 @@ from adapters.google.names import ToolNames
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import to_tool_config, to_tools
 from adapters.modalities import refuse_modalities
-from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier
+from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier, SystemMessage
 from schemas.google.request import (
     GenerateContentRequest,
     GenerationConfig,
@@ -29,6 +30,9 @@ from schemas.google.request import (
 
 Tier = Literal["standard", "flex", "priority"]
 _JSON: Final = "application/json"
+_JSON_OBJECT: Final = (
+    "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it."
+)
 _INT32: Final = 2**31
 _NO_EQUIVALENT: Final = (
     "logit_bias",
@@ -61,6 +65,8 @@ def to_generate_content(
     facts = facts or facts_of(deployment.upstream_model, deployment.options)
     names = ToolNames()
     _note_losses(request, losses)
+    if not facts.json_beside_tools:
+        request = _without_json_beside_tools(request, losses)
     tools = to_tools(request, names, losses)
     writer = ContentsWriter(facts, names, losses)
     writer.write(request.messages)
@@ -75,6 +81,31 @@ def to_generate_content(
         service_tier=_service_tier(request.service_tier, facts, losses),
     )
     return Translated(body=body, names=names)
+
+
+def _without_json_beside_tools(request: ChatRequest, losses: Losses) -> ChatRequest:
+    """Return the request for models before Gemini 3, which take JSON mode or tools.
+
+    Tools that must not be called are left out; else the answer's form is told in words, after the client's own.
+    """
+    search = request.web_search_options
+    searches = not isinstance(search, UnsetType) and bytes(search) != b"null"
+    match request.response_format:
+        case JsonObjectFormat():
+            told = _JSON_OBJECT
+        case JsonSchemaFormat(json_schema=wanted):
+            schema = b"{}" if isinstance(wanted.schema, UnsetType) else bytes(wanted.schema)
+            told = f"{_JSON_OBJECT} It must follow this JSON schema: {schema.decode()}"
+        case _:
+            return request
+    if not (request.tools or request.functions or searches):
+        return request
+    choice = request.tool_choice if request.tool_choice is not None else request.function_call
+    if choice == "none" and not searches:
+        return replace(request, tools=None, functions=None, tool_choice=None, function_call=None)
+    if isinstance(request.response_format, JsonSchemaFormat):
+        losses.drop("response_format")
+    return replace(request, response_format=None, messages=[*request.messages, SystemMessage(content=told)])
 
 
 def _note_losses(request: ChatRequest, losses: Losses) -> None:

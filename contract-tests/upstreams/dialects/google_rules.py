@@ -52,12 +52,22 @@ def problem(call: Call) -> str | None:
             rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (turns, declarations, config)
             if call.model.startswith("gemini-3"):
                 rules = (*rules, signatures)
+            elif call.model.startswith(("gemini-1", "gemini-2")):
+                rules = (*rules, json_beside_tools)
             return found or next((text for rule in rules for text in rule(call.body)), None)
         case "embedContent":
             requests = call.body.get("requests", [call.body])
             return next((text for request in requests for text in embedding(request)), None)
         case _:
             return None
+
+
+def json_beside_tools(body: JsonObject) -> Iterator[str]:
+    """Models before Gemini 3 take a form of the answer or tools."""
+    wanted = (body.get("generationConfig") or {}).get("responseMimeType", "text/plain")
+    if wanted != "text/plain" and body.get("tools"):
+        calling = any("functionDeclarations" in tool for tool in body["tools"])
+        yield f"{'Function calling' if calling else 'Tool use'} with a response mime type: '{wanted}' is unsupported"
 
 
 def camel(name: str) -> str:

@@ -1,11 +1,13 @@
 """Parameters, tools, structured output and thinking."""
 
+import json
+
 import pytest
 
 from adapters.base import Losses
 from adapters.errors import ProviderError
 from adapters.google.request import to_generate_content
-from tests.adapters.google.translate import deployment, request, sent, sent_and_dropped
+from tests.adapters.google.translate import ASKED, deployment, request, sent, sent_and_dropped
 
 
 def function(name: str = "f", parameters: dict | None = None, **fields) -> dict:
@@ -320,3 +322,54 @@ def test_request_options_overrule_the_table() -> None:
         sent(options={"generation": "new"})
     with pytest.raises(ProviderError, match="thinking"):
         sent(options={"thinking": "much"})
+
+
+# --- structured output beside tools, which models before Gemini 3 refuse
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+ANSWER = {"type": "object", "properties": {"sunny": {"type": "boolean"}}, "required": ["sunny"]}
+IN_SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": ANSWER}}
+
+
+def instructions(body: dict) -> str:
+    return "".join(part["text"] for part in body["systemInstruction"]["parts"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "lost"),
+    [
+        (IN_SCHEMA, json.dumps(ANSWER), ("response_format",)),
+        ({"type": "json_object"}, "JSON object", ()),
+    ],
+)
+@pytest.mark.parametrize("choice", ["auto", "required", None])
+def test_format_beside_tools_becomes_an_instruction_before_gemini_3(
+    wanted: dict, said: str, lost: tuple[str, ...], choice: str | None
+) -> None:
+    fields = {"tools": [FUNCTION], "response_format": wanted} | ({"tool_choice": choice} if choice else {})
+    body, dropped = sent_and_dropped(
+        "gemini-2.5-flash", **fields, messages=[{"role": "system", "content": "Be brief."}, *ASKED]
+    )
+    assert "generationConfig" not in body
+    assert body["tools"][0]["functionDeclarations"][0]["name"] == "f"
+    assert instructions(body).startswith("Be brief.")
+    assert said in instructions(body)
+    assert dropped == lost
+    native = sent("gemini-3.5-flash", **fields)
+    assert native["generationConfig"]["responseMimeType"] == "application/json"
+    assert "systemInstruction" not in native
+
+
+def test_format_beside_tools_that_must_not_be_called_is_native_and_leaves_them_out() -> None:
+    body, dropped = sent_and_dropped(
+        "gemini-2.5-flash", tools=[FUNCTION], tool_choice="none", response_format=IN_SCHEMA
+    )
+    assert body["generationConfig"]["responseJsonSchema"] == ANSWER
+    assert not {"tools", "toolConfig", "systemInstruction"} & set(body)
+    assert dropped == ()
+
+
+def test_format_beside_googles_own_search_becomes_an_instruction_before_gemini_3() -> None:
+    body = sent("gemini-2.5-flash", web_search_options={}, response_format=IN_SCHEMA)
+    assert "generationConfig" not in body
+    assert "sunny" in instructions(body)
