@@ -17,10 +17,12 @@ class Account:
     `pending` is consumption by slot since the last report; a negative amount gives back what was reported. `epoch`
     grows when the lease was lost: what was reserved before is never given back then, because the database has booked
     the whole lease as consumed. `sent` is what was reported and not answered yet.
+    `as_json` names it in what requests keep of their reservations (`aqueduct.limits.reserved`).
     `used` and `others` (held by other replicas) are as the last answer told.
     """
 
     __slots__ = (
+        "as_json",
         "demand",
         "epoch",
         "free_at",
@@ -49,6 +51,7 @@ class Account:
         self.member: UUID = applied.member
         self.is_concurrency = applied.limit.metric == "concurrency"
         self.is_enforced = applied.limit.mode == "enforce"
+        self.as_json = f'"{applied.limit.id}","{applied.member}"'
         self.slack = 0
         self.pending: dict[int, int] = {}
         self.sent = 0

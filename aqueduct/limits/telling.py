@@ -115,26 +115,27 @@ def kind_of(limit: Limit) -> str:
 
 def headers(accounts: Iterable[Account], now_ms: int) -> Headers:
     """Return the headers of an answer: the tightest limit on requests, on tokens, and the tightest budget."""
-    tightest: dict[str, Account] = {}
+    tightest: dict[str, tuple[int, Account]] = {}
     for account in accounts:
         limit = account.limit
         if not account.is_enforced or limit.metric == "concurrency":
             continue
         kind = kind_of(limit)
-        if kind not in tightest or account.remaining < tightest[kind].remaining:
-            tightest[kind] = account
+        remaining = account.remaining
+        if kind not in tightest or remaining < tightest[kind][0]:
+            tightest[kind] = remaining, account
     found: Headers = []
     for kind in ("requests", "tokens"):
         if kind in tightest:
-            account, name = tightest[kind], kind.encode()
+            (remaining, account), name = tightest[kind], kind.encode()
             resets = _resets_ms(account, now_ms)
             found.append((b"x-ratelimit-limit-%b" % name, b"%d" % account.limit.amount))
-            found.append((b"x-ratelimit-remaining-%b" % name, b"%d" % account.remaining))
+            found.append((b"x-ratelimit-remaining-%b" % name, b"%d" % remaining))
             if resets is not None:
                 left = duration(max(0, resets - now_ms) / 1000).encode()
                 found.append((b"x-ratelimit-reset-%b" % name, left))
     if "cost" in tightest:
-        found.append((b"x-aqueduct-budget-remaining", _money(tightest["cost"].remaining).encode()))
+        found.append((b"x-aqueduct-budget-remaining", _money(tightest["cost"][0]).encode()))
     return found
 
 

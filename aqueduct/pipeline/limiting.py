@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 from uuid import UUID
 
-from adapters.base import Deployment
 from aqueduct.limits.account import Account
 from aqueduct.limits.estimate import LEAST_OUTPUT, OutputLengths, input_tokens, open_output
 from aqueduct.limits.leases import Leases
@@ -14,7 +13,7 @@ from aqueduct.limits.telling import Standing, headers, kind_of, never_fits, refu
 from aqueduct.pipeline.admit import Demand, Reservation
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
-from aqueduct.pipeline.worst_case import MAX_OUTPUT, Size, affordable, amount_of, worst_cost
+from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size, amount_of
 
 FailOpen = Literal["none", "rates", "all"]
 _MEASURED: Final = TOKEN_METRICS | {"cost"}
@@ -48,14 +47,14 @@ class LimitedAdmission:
         if not applied:
             return None
         ledger = self.leases.ledger
-        size = self._size(applied, demand, context)
-        takes = self._takes(applied, size, context, demand.plan[0])
+        size, rating = self._size(applied, demand, context)
+        takes = self._takes(applied, size, rating)
         accounts = tuple(take.account for take in takes)
         context.limit_headers = lambda: headers(accounts, ledger.now_ms)
         held = ledger.reserve(takes)
         if held is None:
             held = await self._acquire(takes)
-        return LimitReservation(self, held, size, demand.plan[0], context)
+        return LimitReservation(self, held, size, rating, context)
 
     async def standings(self, limits: LimitSet) -> tuple[Standing, ...]:
         """Return where a caller stands, asked anew; as last known where the store is out of reach."""
@@ -74,36 +73,33 @@ class LimitedAdmission:
         if self.leases.ledger.settle(held, actual, further):
             self.leases.hurry()
 
-    def _size(self, applied: Sequence[Applied], demand: Demand, context: RequestContext) -> Size:
-        model, weight = demand.model, demand.model.request_weight
+    def _size(self, applied: Sequence[Applied], demand: Demand, context: RequestContext) -> tuple[Size, Rating]:
+        model, weight, several = demand.model, demand.model.request_weight, demand.answers
         if not _has(applied, _MEASURED):
-            return Size(weight)
-        several = demand.answers
+            return Size(weight), Rating(context, demand.plan[0], 0)
         prompt = min(input_tokens(demand.prompt_chars()) * several, MAX_OUTPUT)
+        rating = Rating(context, demand.plan[0], prompt)
         if demand.max_output is not None:
             output = min(demand.max_output, MAX_OUTPUT)
-            return Size(weight, prompt, output, output, answers=several)
+            return Size(weight, prompt, output, output, answers=several), rating
         cap = model.max_output_tokens
         if model.context_window is not None:
             cap = min(cap or MAX_OUTPUT, max(LEAST_OUTPUT, model.context_window - prompt))
         usual = self.lengths.usual(model.catalog_name)
-        smallest = _smallest(applied, prompt, context, demand.plan[0])
+        smallest = _smallest(applied, prompt, rating)
         if smallest is None:  # nothing is enforced that the output counts against
             output = usual if cap is None else min(usual, cap)
-            return Size(weight, prompt, output, output, answers=several)
-        output, least = open_output(usual, cap, smallest)
-        output, least = (min(tokens, max(1, smallest)) for tokens in (output, least))
-        return Size(weight, prompt, output, least, is_open=True, answers=several)
+            return Size(weight, prompt, output, output, answers=several), rating
+        output, least = (min(tokens, max(1, smallest)) for tokens in open_output(usual, cap, smallest))
+        return Size(weight, prompt, output, least, is_open=True, answers=several), rating
 
-    def _takes(
-        self, applied: Sequence[Applied], size: Size, context: RequestContext, deployment: Deployment
-    ) -> list[Take]:
+    def _takes(self, applied: Sequence[Applied], size: Size, rating: Rating) -> list[Take]:
         """Return what to reserve; refuses what never fits."""
         cost = least_cost = 0
         if _has(applied, ("cost",)):
-            cost = least_cost = worst_cost(context, deployment, size.prompt, size.output)
+            cost = least_cost = rating.cost(size.output)
             if size.is_open:
-                least_cost = worst_cost(context, deployment, size.prompt, size.least_output)
+                least_cost = rating.cost(size.least_output)
         takes: list[Take] = []
         for one in applied:
             account = self.leases.ledger.account(one)
@@ -136,7 +132,7 @@ class LimitedAdmission:
         return ledger.take(takes)
 
 
-def _smallest(applied: Sequence[Applied], prompt: int, context: RequestContext, deployment: Deployment) -> int | None:
+def _smallest(applied: Sequence[Applied], prompt: int, rating: Rating) -> int | None:
     """Return how many tokens of output the limits allow at most, were all of each still there; None: any number."""
     found: int | None = None
     for limit, _ in applied:
@@ -148,7 +144,7 @@ def _smallest(applied: Sequence[Applied], prompt: int, context: RequestContext, 
             case "total_tokens":
                 most = limit.amount - prompt
             case "cost":
-                most = affordable(context, deployment, prompt, limit.amount)
+                most = rating.affordable(limit.amount)
             case _:
                 continue
         if most < MAX_OUTPUT:

@@ -6,15 +6,13 @@ from uuid import UUID
 
 from adapters.base import Deployment
 from aqueduct.errors import GatewayError
-from aqueduct.limits import reserved
 from aqueduct.limits.account import Account
 from aqueduct.limits.estimate import OutputLengths, input_tokens
 from aqueduct.limits.ledger import Held, Take, used_of
 from aqueduct.limits.price import micros
-from aqueduct.limits.reserved import Reserved, ReservedOf
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.pipeline.worst_case import MAX_OUTPUT, Size, affordable, worst_cost
+from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size
 from schemas.usage import Usage
 
 LEAST_SLICE: Final = 256
@@ -44,18 +42,18 @@ class LimitReservation:
         "_actual",
         "_ceiling",
         "_context",
-        "_deployment",
         "_further",
         "_held",
         "_holder",
         "_is_settled",
         "_prompt",
+        "_rating",
         "_size",
         "max_output",
     )
 
     def __init__(
-        self, holder: Holder, held: tuple[Held, ...], size: Size, deployment: Deployment, context: RequestContext
+        self, holder: Holder, held: tuple[Held, ...], size: Size, rating: Rating, context: RequestContext
     ) -> None:
         self._holder = holder
         self._held = held
@@ -63,7 +61,7 @@ class LimitReservation:
         self._size = size
         self._prompt = size.prompt
         self._ceiling = size.output
-        self._deployment = deployment
+        self._rating = rating
         self._context = context
         self._actual: Mapping[str, int] | None = None
         self._is_settled = False
@@ -74,8 +72,8 @@ class LimitReservation:
         """Check tokens and cost for one more attempt: others may have consumed some, and its price may be higher."""
         if not self._size.prompt:
             return
-        self._deployment = deployment
         self._prompt = max(self._size.prompt, input_tokens(prompt_chars()) * self._size.answers)
+        self._rating = Rating(self._context, deployment, self._prompt)
         await self._reserve(self._ceiling, self._size.least_output, cuts=False)
 
     async def extend(self, output: int) -> bool:
@@ -114,15 +112,16 @@ class LimitReservation:
 
     def as_json(self) -> str:
         """Return what the usage row keeps of it: see `aqueduct.limits.reserved`."""
-        every = (*self._held, *self._further)
-        used: list[int | None] = [None] * len(every)
-        if self._actual is not None:
-            used[:] = used_of(self._held, self._actual, self._further)
-        limits = tuple(
-            ReservedOf(one.account.limit.id, one.account.member, one.slot, one.account.limit.amount, one.amount, spent)
-            for one, spent in zip(every, used, strict=True)
-        )
-        return reserved.encode(Reserved(self._holder.replica, limits)).decode()
+        every = (*self._held, *self._further) if self._further else self._held
+        if self._actual is None:
+            used: Sequence[int | str] = ("null",) * len(every)
+        else:
+            used = used_of(self._held, self._actual, self._further)
+        limits = [
+            f"[{account.as_json},{slot},{account.limit.amount},{amount},{spent}]"
+            for (account, amount, slot, _), spent in zip(every, used, strict=True)
+        ]
+        return f'{{"replica":"{self._holder.replica}","limits":[{",".join(limits)}]}}'
 
     async def _reserve(self, output: int, least_output: int, *, cuts: bool) -> None:
         """Reserve what is missing for so much output of the present attempt, or at least for `least_output`."""
@@ -155,7 +154,7 @@ class LimitReservation:
             case "total_tokens":
                 return prompt_spent + self._prompt + output_spent + output
             case "cost":
-                return self._cost_spent() + worst_cost(self._context, self._deployment, self._prompt, output)
+                return self._cost_spent() + self._rating.cost(output)
             case _:
                 return 0
 
@@ -172,8 +171,7 @@ class LimitReservation:
                 case "total_tokens":
                     found = min(found, amount - prompt_spent - self._prompt - output_spent)
                 case "cost":
-                    left = amount - self._cost_spent()
-                    found = min(found, affordable(self._context, self._deployment, self._prompt, left))
+                    found = min(found, self._rating.affordable(amount - self._cost_spent()))
                 case _:
                     pass
         return min(max(1, found), MAX_OUTPUT)

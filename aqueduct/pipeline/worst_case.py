@@ -1,5 +1,6 @@
 """What a request may consume of each metric at worst, and how much output an amount allows; knows no counter."""
 
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from aqueduct.limits.price import PICO_PER_MICRO, micros
 from aqueduct.limits.rules import Metric
 from aqueduct.pipeline.attempt_log import started_at
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.usage.pricing import Meter, Tier
+from aqueduct.usage.pricing import Meter, PriceList, Tier
 
 MAX_OUTPUT: Final = 10**9
 PROMPT_METERS: Final[tuple[Meter, ...]] = (
@@ -55,32 +56,39 @@ def amount_of(metric: Metric, size: Size, output: int, cost: int) -> int:
             return 1
 
 
-def worst_cost(context: RequestContext, deployment: Deployment, prompt: int, output: int) -> int:
-    """Return what so many tokens may cost at a deployment in micro-units: each at its dearest price."""
-    return micros(max((fixed + rate * output for fixed, rate in _prices(context, deployment, prompt)), default=0))
+class Rating:
+    """The dearest prices of one attempt: `prompt` tokens at a deployment, and any output."""
+
+    __slots__ = ("_prices",)
+
+    def __init__(self, context: RequestContext, deployment: Deployment, prompt: int) -> None:
+        listed = context.price_lists.get(deployment.id) if context.price_lists else None
+        at = started_at(context)
+        self._prices = () if listed is None else tuple(_dearest(listed, at, tier, prompt) for tier in TIERS)
+
+    def cost(self, output: int) -> int:
+        """Return what so much output and the prompt may cost in micro-units, rounded up."""
+        worst = 0
+        for fixed, rate in self._prices:
+            worst = max(worst, fixed + rate * output)
+        return micros(worst)
+
+    def affordable(self, cost: int) -> int:
+        """Return how many tokens of output so many micro-units pay for; negative: not even the prompt."""
+        left = cost * PICO_PER_MICRO
+        found = MAX_OUTPUT
+        for fixed, rate in self._prices:
+            if fixed > left:
+                return -1
+            if rate:
+                found = min(found, (left - fixed) // rate)
+        return found
 
 
-def affordable(context: RequestContext, deployment: Deployment, prompt: int, cost: int) -> int:
-    """Return how many tokens of output so many micro-units pay for at worst; negative: not even the prompt."""
-    left = cost * PICO_PER_MICRO
-    found = MAX_OUTPUT
-    for fixed, rate in _prices(context, deployment, prompt):
-        if fixed > left:
-            return -1
-        found = min(found, (left - fixed) // rate if rate else MAX_OUTPUT)
-    return found
-
-
-def _prices(context: RequestContext, deployment: Deployment, prompt: int) -> list[tuple[int, int]]:
-    """Return, for each tier, what the request costs without its output and what a token of that costs, in pico."""
-    prices = context.price_lists.get(deployment.id) if context.price_lists else None
-    if prices is None:
-        return []
-    at = started_at(context)
-    found: list[tuple[int, int]] = []
-    for tier in TIERS:
-        rates = prices.rates(at, tier, prompt)
-        if rates is not None:
-            fixed = max(rates.get(meter, 0) for meter in PROMPT_METERS) * prompt + rates.get("request", 0)
-            found.append((fixed, max(rates.get(meter, 0) for meter in OUTPUT_METERS)))
-    return found
+def _dearest(listed: PriceList, at: datetime, tier: Tier, prompt: int) -> tuple[int, int]:
+    """Return what a request costs without its output, and what a token of that costs, in pico-units."""
+    rates = listed.rates(at, tier, prompt)
+    if rates is None:
+        return 0, 0
+    fixed = max([rates.get(meter, 0) for meter in PROMPT_METERS]) * prompt + rates.get("request", 0)
+    return fixed, max([rates.get(meter, 0) for meter in OUTPUT_METERS])

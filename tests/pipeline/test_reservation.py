@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from adapters.base import Deployment
 from aqueduct.errors import GatewayError
 from aqueduct.ids import RequestIds
+from aqueduct.limits import reserved
 from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
 from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
 from aqueduct.limits.rules import Applied, Limit
@@ -19,7 +20,7 @@ from aqueduct.limits.telling import unavailable
 from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
-from aqueduct.pipeline.worst_case import Size, affordable, amount_of, worst_cost
+from aqueduct.pipeline.worst_case import Rating, Size, amount_of
 from aqueduct.usage.pricing import Price, PriceList
 from schemas.usage import Usage
 
@@ -67,11 +68,12 @@ class World:
         self.ledger.settle(held, actual, further)
 
     def reservation(self, size: Size) -> LimitReservation:
-        cost = worst_cost(self.context, CHEAP, size.prompt, size.output)
+        rating = Rating(self.context, CHEAP, size.prompt)
+        cost = rating.cost(size.output)
         takes = [Take(account, amount_of(metric, size, size.output, cost)) for metric, account in self.accounts.items()]
         held = self.ledger.reserve(takes)
         assert held is not None
-        return LimitReservation(self, held, size, CHEAP, self.context)
+        return LimitReservation(self, held, size, rating, self.context)
 
     def spent(self) -> dict[str, int]:
         return {metric: account.spent for metric, account in self.accounts.items()}
@@ -93,6 +95,22 @@ async def test_another_attempt_reserves_what_the_failed_one_consumed_and_the_dea
         "requests": 1, "input_tokens": 200, "output_tokens": 130, "total_tokens": 330, "cost": 0,
     }  # fmt: skip
     assert world.ledger.overrun == 0
+
+
+async def test_row_keeps_what_was_reserved_and_used_of_each_limit() -> None:
+    world = World(10_000, ("requests", "total_tokens"))
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    assert world.context.reservations is not None
+    before = reserved.decode(world.context.reservations())
+    assert before.replica == world.replica
+    assert [(one.amount, one.reserved, one.used) for one in before.limits] == [(10_000, 1, None), (10_000, 300, None)]
+    world.context.spent = Usage(prompt_tokens=50, completion_tokens=10)
+    await reservation.attempt(CHEAP, lambda: 10)
+    reservation.settle(Usage(prompt_tokens=150, completion_tokens=170))
+    after = reserved.decode(world.context.reservations())
+    account = world.accounts["total_tokens"]
+    assert {(one.limit, one.member) for one in after.limits[1:]} == {account.key}
+    assert [(one.reserved, one.used) for one in after.limits] == [(1, 1), (300, 300), (60, 20)]
 
 
 async def test_another_attempt_that_tokens_do_not_suffice_for_is_refused() -> None:
@@ -162,10 +180,10 @@ def test_open_output_is_within_the_cap_and_its_least_within_it(usual: int, cap: 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**9))
 def test_affordable_output_never_costs_more_than_it_may(prompt: int, cost: int) -> None:
-    world = World(1)
-    output = affordable(world.context, DEAR, prompt, cost)
+    rating = Rating(World(1).context, DEAR, prompt)
+    output = rating.affordable(cost)
     if output >= 0:
-        assert worst_cost(world.context, DEAR, prompt, output) <= cost
-        assert worst_cost(world.context, DEAR, prompt, output + 1) > cost
+        assert rating.cost(output) <= cost
+        assert rating.cost(output + 1) > cost
     else:
-        assert worst_cost(world.context, DEAR, prompt, 0) > cost
+        assert rating.cost(0) > cost
