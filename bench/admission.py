@@ -1,4 +1,7 @@
-"""What limits cost a request: one gateway, one caller under five limits and one under none, in turns."""
+"""What limits cost a request: one gateway, one caller under five limits and one under none, in turns.
+
+It asks for nothing that a client would not: no bound on the output, prices on the model, 16 connections.
+"""
 
 import asyncio
 import os

@@ -106,6 +106,12 @@ def _upsert(table: str, source: str, key: str, names: tuple[str, ...]) -> str:
 
 
 _ROLL_UP: Final = roll_up(hours_of("usage_fresh"))
+_LAST_USE: Final = """
+UPDATE tokens t SET last_used_at = f.at
+  FROM (SELECT token_id, max(started_at) AS at FROM usage_fresh GROUP BY token_id) AS f
+ WHERE t.id = f.token_id AND (t.last_used_at IS NULL OR t.last_used_at < f.at - interval '1 minute')
+"""
+"""To the minute, so that a busy token's row is not written with each batch."""
 
 
 async def prepare(connection: DedicatedConnection) -> None:
@@ -134,4 +140,5 @@ async def write(connection: DedicatedConnection, batch: Sequence[Entry]) -> int:
         if written:
             await connection.execute(LOCK_ROLLUPS)
             await connection.execute(_ROLL_UP)
+            await connection.execute(_LAST_USE)
     return written

@@ -171,3 +171,27 @@ async def test_rollups_stay_when_a_month_of_rows_is_dropped(
 
     assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 0
     assert await connection.fetchval(f"SELECT sum(requests)::int FROM {table}") == 1  # noqa: S608 - our own name
+
+
+async def test_last_use_of_a_token_is_kept_to_the_minute_and_never_goes_back(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    org = await connection.fetchval("INSERT INTO orgs (slug, name) VALUES ('o', 'O') RETURNING id")
+    team = await connection.fetchval("INSERT INTO teams (org_id, name) VALUES ($1, 't') RETURNING id", org)
+    token = await connection.fetchval(
+        "INSERT INTO tokens (name, prefix, sha256, team_id) VALUES ('t', 'aq_x', repeat('0', 64), $1) RETURNING id",
+        team,
+    )
+    version = await connection.fetchval("SELECT version FROM catalog_version")
+    now = datetime.now(UTC)
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    used = []
+    for seconds in (0, 30, -600, 90):
+        await write(writer, [entry(token_id=token, started_at=now + timedelta(seconds=seconds))])
+        used.append(await connection.fetchval("SELECT last_used_at FROM tokens"))
+    await writer.close()
+    assert used == [now, now, now, now + timedelta(seconds=90)]
+    assert await connection.fetchval("SELECT version FROM catalog_version") == version, (
+        "nobody loads the catalog for it"
+    )
