@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from adapters.errors import ErrorKind, ProviderError
 from aqueduct.api.gateway import Gateway
 from aqueduct.errors import ErrorType
 from aqueduct.observability.metrics import error_label
@@ -14,17 +15,22 @@ from aqueduct.usage.pricing import PICO
 LOGGED_LEVELS = frozenset({"debug", "info"})
 
 
-def close_request(gateway: Gateway, context: RequestContext, reason: str | None = None) -> None:
-    """Record a request that has ended. Synchronous on purpose: no cancellation can come between.
+def note_provider_failure(context: RequestContext, error: ProviderError) -> None:
+    """Keep for the log why a provider failed; words that may quote the caller are left out."""
+    quotes_caller = error.kind.is_callers_fault or error.kind is ErrorKind.SERVER_ERROR
+    context.failure_reason = error.code if quotes_caller else error.message
+    context.upstream_status = error.status
+    context.upstream_request_id = error.upstream_request_id
 
-    `reason` is for the log alone.
-    """
+
+def close_request(gateway: Gateway, context: RequestContext) -> None:
+    """Record a request that has ended. Synchronous on purpose: no cancellation can come between."""
     duration_s = time.perf_counter() - context.started
     if gateway.pipeline.usage.end(context, duration_s):
         gateway.metrics.violation()
     _count(gateway, context, duration_s)
     if gateway.settings.log_level in LOGGED_LEVELS:
-        gateway.request_log.put(_line(context, duration_s, reason))
+        gateway.request_log.put(_line(context, duration_s))
 
 
 def _count(gateway: Gateway, context: RequestContext, duration_s: float) -> None:
@@ -70,7 +76,7 @@ def _second_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _line(context: RequestContext, duration_s: float, reason: str | None) -> RequestLine:
+def _line(context: RequestContext, duration_s: float) -> RequestLine:
     principal, usage, first = context.principal, context.usage, context.first_content
     error: ErrorType | None = context.error_kind
     return RequestLine(
@@ -84,7 +90,7 @@ def _line(context: RequestContext, duration_s: float, reason: str | None) -> Req
         error_type=None if error is None else error.value,
         upstream_status=context.upstream_status,
         upstream_request_id=context.upstream_request_id,
-        reason=reason,
+        reason=context.failure_reason,
         org=None if principal is None else principal.org_slug,
         token=None if principal is None else principal.token_id,
         model=context.model,

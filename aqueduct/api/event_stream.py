@@ -12,6 +12,7 @@ import msgspec
 from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
+from aqueduct.api.closing import note_provider_failure
 from aqueduct.api.direct_write import DirectWrite, begin_stream, direct_write
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
@@ -328,7 +329,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
 
     def _failure_bytes(self, wire: WireError, failure: ProviderError) -> bytes:
         self._context.error_kind = wire.kind
-        self._context.upstream_request_id = failure.upstream_request_id
+        note_provider_failure(self._context, failure)
         self._gateway.metrics.attempt(self._context.deployment_id or "", ErrorKind(failure.kind).value)
         return last_events(wire)
 

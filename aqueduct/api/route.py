@@ -11,11 +11,11 @@ from typing import Final, Generic, cast
 import msgspec
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import ProviderError
 from aqueduct.api.authentication import authenticate
 from aqueduct.api.body import ClientGoneError, read_json_body
 from aqueduct.api.body_budget import BodyLease
-from aqueduct.api.closing import close_request
+from aqueduct.api.closing import close_request, note_provider_failure
 from aqueduct.api.direct_write import write_whole
 from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.early_head import EarlyHead
@@ -48,7 +48,6 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         gateway = self._gateway
         context = RequestContext(gateway.request_ids(), self.path, self._spec.name)
         gateway.inflight += 1
-        reason: str | None = None
         watch: DisconnectWatch | None = None
         lease = BodyLease(gateway.bodies)
         try:
@@ -64,10 +63,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         except GatewayError as error:
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
-            quotes_caller = error.kind.is_callers_fault or error.kind is ErrorKind.SERVER_ERROR
-            reason = error.code if quotes_caller else error.message
-            context.upstream_status = error.status
-            context.upstream_request_id = error.upstream_request_id
+            note_provider_failure(context, error)
             await self._fail(from_provider(error), context, send)
         except ClientGoneError:
             context.status, context.error_kind = CLIENT_CLOSED_REQUEST, ErrorType.CALLER_DISCONNECTED
@@ -82,7 +78,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             if watch is not None:
                 watch.stop()
             gateway.inflight -= 1
-            close_request(gateway, context, reason)
+            close_request(gateway, context)
 
     async def _read(self, headers: Headers, receive: Receive, lease: BodyLease, context: RequestContext) -> bytes:
         gateway = self._gateway

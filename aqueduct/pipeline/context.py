@@ -53,6 +53,7 @@ class RequestContext:
     `limit_headers` gives the headers about the limits of a request that stands under some.
     `reservations` gives what it holds, or held, of its limits, in JSON, for its usage row.
     `journaled` once the journal knows of the request, which must then hear of its end.
+    `failure_reason` is for the log alone, and quotes nothing of the caller's.
     `failures` are the attempts that have failed so far, `price_lists` the prices of the request's snapshot by
     deployment, `cost` in pico-units of the currency what all attempts cost (None: not priced).
     """
@@ -70,6 +71,7 @@ class RequestContext:
         "dropped_params",
         "endpoint",
         "error_kind",
+        "failure_reason",
         "failures",
         "finish_reason",
         "first_content",
@@ -149,6 +151,7 @@ class RequestContext:
         self.limit_headers: Callable[[], list[tuple[bytes, bytes]]] | None = None
         self.reservations: Callable[[], str] | None = None
         self.error_kind: ErrorType | None = None
+        self.failure_reason: str | None = None
 
     def with_spent(self, usage: Usage) -> Usage:
         """Return what is booked for the request: the answer's usage and what failed attempts consumed."""
