@@ -216,6 +216,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        gc.set_threshold(*GC_THRESHOLDS)  # before a large catalog is loaded, whose rows are no garbage
         await gateway.catalog.start()
         await gateway.recorder.start()
         await gateway.admission.leases.start()
@@ -226,7 +227,6 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
         await upkeep.start()
         gc.collect()
         gc.freeze()  # what the start has made lives as long as the process: no collection walks it again
-        gc.set_threshold(*GC_THRESHOLDS)
         try:
             yield
         finally:

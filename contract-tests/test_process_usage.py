@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway_fixtures import Mocks, providers_yaml
@@ -110,3 +111,22 @@ def test_database_away_over_a_restart_costs_no_row(own_cluster: Cluster, mocks: 
         ids.add(process.chat("after", "gpt").headers["x-request-id"])
         wait_until(lambda: set(by_id(url)) >= ids, 20.0, "every row")
     assert set(by_id(url)) == ids
+
+
+def test_journal_that_is_flushed_for_each_request_loses_no_row_of_a_killed_process(
+    gateway_cluster: Cluster, mocks: Mocks, tmp_path: Path
+) -> None:
+    """`always`: each request waits for the disk before it goes upstream, 20 of them at once for the same flush."""
+    url = prepared_database(gateway_cluster, mocks, tmp_path)
+    folder = tmp_path / "serve"
+    with serving("serve", folder, database_url=url, usage_flush_s=NEVER, journal_sync="always") as process:
+        with ThreadPoolExecutor(20) as clients:
+            answers = list(clients.map(lambda number: process.chat(f"{number}", "gpt"), range(100)))
+        assert {answer.status for answer in answers} == {200}
+        process.kill()
+    assert by_id(url) == {}
+
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    with serving("serve", folder, database_url=url, usage_flush_s="0.1", journal_sync="always"):
+        wait_until(lambda: set(by_id(url)) == ids, 20.0, "what the killed process owed")
+    assert {row["usage_source"] for row in by_id(url).values()} == {"provider"}

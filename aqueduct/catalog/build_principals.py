@@ -99,25 +99,26 @@ class _Builder:
         if not owner.enabled:
             return Refusal.DISABLED
         chain = _chain(owner, token.id)
+        team_id = owner.team_id
         return Principal(
             token_id=token.id,
             token_name=token.name,
             owner_kind="user" if owner.user else "service_account" if owner.service_account else "team",
             org_id=owner.org.id,
             org_slug=owner.org.slug,
-            team_id=owner.team_id,
+            team_id=team_id,
             user_id=token.user_id,
             service_account_id=token.service_account_id,
             expires_at=expires_at,
             policy=self._model_policies.of(chain),
             mcp_policy=self._mcp_policies.of(chain),
-            limits=self._limits_of(owner, token.id),
+            limits=self._limits_of(owner, team_id, token.id),
             owes_terms=owner.owes_terms,
         )
 
-    def _limits_of(self, owner: _Owner, token_id: UUID) -> LimitSet:
+    def _limits_of(self, owner: _Owner, team_id: UUID | None, token_id: UUID) -> LimitSet:
         """Return the limits: of a user in several teams without one that usage is booked on, those of all of them."""
-        teams = [team.id for team in owner.teams] if owner.team_id is None else [owner.team_id]
+        teams = [team.id for team in owner.teams] if team_id is None else [team_id]
         own = owner.user or owner.service_account
         if own is None:
             return self._limits.of((owner.org.id, *teams, token_id), token_id)
