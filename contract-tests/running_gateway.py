@@ -54,6 +54,7 @@ class RunningGateway:
         self.url = f"http://127.0.0.1:{port}/v1"
         self.port = port
         self.server = server
+        self.app = app
         self.parts: Gateway = app.state.gateway
 
     def rows(self, count: int, *, timeout_s: float = 10.0) -> list[dict[str, object]]:

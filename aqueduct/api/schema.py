@@ -73,6 +73,7 @@ ENDPOINTS: Final = (
     Endpoint(path="/health/live", method="get", operation_id="live", summary="Liveness probe", authenticated=False),
     Endpoint(path="/health/ready", method="get", operation_id="ready", summary="Readiness probe", authenticated=False),
     Endpoint(path="/metrics", method="get", operation_id="metrics", summary="Prometheus metrics", authenticated=False),
+    Endpoint(path="/schema", method="get", operation_id="schema", summary="This document", authenticated=False),
 )
 
 

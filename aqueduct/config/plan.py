@@ -4,15 +4,18 @@ A plan is either complete or refused with every problem that it met: nothing is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
 from aqueduct.config.document import DEFAULT_PER, DEFAULT_QUIRKS, STORED_SECRET
 from aqueduct.config.grants import NOUNS
+from aqueduct.config.prices import plain
 from aqueduct.config.problems import ConfigError
 from aqueduct.config.records import ALL, KINDS, FieldValue, Key, Kind, Record, Stored, Wanted, grant_target, texts
 from aqueduct.config.source import Source
+from aqueduct.limits.price import MICROS_PER_UNIT
 
 Action = Literal["create", "change", "delete"]
 _SECTION_KINDS: Final = frozenset(
@@ -154,7 +157,7 @@ def _with_children(removed: Mapping[Key, Record], stored: Mapping[Key, Record]) 
 def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iterator[Change]:
     if before is None:
         fields = tuple(
-            FieldChange(name, "", _shown(value))
+            FieldChange(name, "", _shown_of(after, name))
             for name, value in after.fields.items()
             if value and value != _USUAL.get(name) and (after.kind, name) not in _IN_LABEL
         )
@@ -162,7 +165,7 @@ def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iter
         return
     rotated = any(not secrets.is_stored(after.key, slot, text) for slot, text in after.literal_secrets.items())
     changed = tuple(
-        _field_change(name, before.fields.get(name), value, rotated=rotated)
+        _field_change(name, before, after, rotated=rotated)
         for name, value in after.fields.items()
         if value != before.fields.get(name) or (rotated and name == _SECRET_FIELDS.get(after.kind))
     )
@@ -189,11 +192,19 @@ def _secret_problems(before: Record | None, after: Record, secrets: SecretCheck)
             yield path, f"no {what}; write env:NAME or the value itself instead of {STORED_SECRET}"
 
 
-def _field_change(name: str, before: FieldValue, after: FieldValue, *, rotated: bool) -> FieldChange:
+def _field_change(name: str, before: Record, after: Record, *, rotated: bool) -> FieldChange:
     if name == "secret" and rotated:
-        return FieldChange(name, _shown(before), "(new key)")
-    shown = FieldChange(name, _shown(before), _shown(after))
+        return FieldChange(name, _shown_of(before, name), "(new key)")
+    shown = FieldChange(name, _shown_of(before, name), _shown_of(after, name))
     return shown if shown.before != shown.after else FieldChange(name, shown.before, f"{shown.after} (new values)")
+
+
+def _shown_of(record: Record, name: str) -> str:
+    """Return a field for people: a budget in units of the currency, as the file has it."""
+    value = record.fields.get(name)
+    if record.kind == "limit" and name == "amount" and record.fields["metric"] == "cost":
+        return plain(Decimal(str(value)) / MICROS_PER_UNIT)
+    return _shown(value)
 
 
 def _shown(value: FieldValue) -> str:

@@ -180,6 +180,20 @@ def test_plan_literal_key_is_compared_and_never_shown() -> None:
     ]
 
 
+def test_plan_shows_a_budget_in_units_of_the_currency_as_the_file_has_it() -> None:
+    def limits(amount: str) -> str:
+        rest = "{subject: 'org:a', metric: requests, window: day, amount: 5}"
+        return f"limits: [{{subject: 'org:a', metric: cost, window: month, amount: {amount}}}, {rest}]"
+
+    made = plan(limits("12.5"), stored(ORG))
+    assert [(one.name, one.after) for change in made.changes for one in change.fields] == [
+        ("amount", "12.5"),
+        ("amount", "5"),
+    ]
+    changed = plan(limits("100"), stored(ORG + limits("12.5")))
+    assert [(one.before, one.after) for one in changed.changes[0].fields] == [("12.5", "100")]
+
+
 def test_plan_header_values_are_not_shown() -> None:
     before = stored("providers: [{name: p, adapter: echo, headers: {x-a: one}}]")
     made = plan("providers: [{name: p, adapter: echo, headers: {x-a: two}}]", before)

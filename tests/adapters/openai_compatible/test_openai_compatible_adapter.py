@@ -63,20 +63,38 @@ async def body_for(quirks: str, **fields: object) -> dict:
     return msgspec.json.decode(transport.requests[0].body)
 
 
+PINNED = frozenset(
+    {
+        *("cerebras", "deepseek", "default", "groq", "llamacpp", "mistral", "ollama"),
+        *("openrouter", "perplexity", "sglang", "together", "vllm", "xai"),
+    }
+)
+"""Rows whose facts stand here a second time, from the servers' references; a new row need not."""
+
+
 @pytest.mark.parametrize("quirks", sorted(ROWS))
 async def test_row_never_sends_what_only_the_hub_knows(quirks: str) -> None:
     body = await body_for(quirks)
     assistant = body["messages"][2]
     assert body["model"] == "up"
     assert body.get("stream_options") == (None if quirks == "mistral" else {"include_usage": True})
-    assert ("reasoning_details" in assistant) == (quirks == "openrouter")
-    assert ("cache_control" in body["messages"][1]["content"][0]) == (quirks == "openrouter")
-    assert ("top_k" in body) == (
-        quirks in {"default", "llamacpp", "mistral", "openrouter", "perplexity", "sglang", "together", "vllm"}
-    )
-    assert ("store" in body) == (quirks in {"default", "openrouter"})
-    assert body["messages"][0]["role"] == ("developer" if quirks == "openrouter" else "system")
+    row = ROWS[quirks]
+    assert ("reasoning_details" in assistant) == row.reasoning_details
+    assert ("cache_control" in body["messages"][1]["content"][0]) == row.cache_control
+    assert set(body).isdisjoint(row.drops)
+    assert body["messages"][0]["role"] == ("developer" if row.developer_role else "system")
     assert assistant["tool_calls"][0]["id"] == body["messages"][3]["tool_call_id"]
+
+
+@pytest.mark.parametrize("quirks", sorted(PINNED))
+async def test_known_server_gets_what_its_reference_says(quirks: str) -> None:
+    body = await body_for(quirks)
+    takes_top_k = {"default", "llamacpp", "mistral", "openrouter", "perplexity", "sglang", "together", "vllm"}
+    assert ("top_k" in body) == (quirks in takes_top_k)
+    assert ("store" in body) == (quirks in {"default", "openrouter"})
+    assert ("reasoning_details" in body["messages"][2]) == (quirks == "openrouter")
+    assert ("cache_control" in body["messages"][1]["content"][0]) == (quirks == "openrouter")
+    assert body["messages"][0]["role"] == ("developer" if quirks == "openrouter" else "system")
 
 
 @pytest.mark.parametrize(
