@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from adapters.anthropic import reasoning, structured
@@ -18,6 +18,7 @@ from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
 from schemas import chat_request as hub
@@ -26,20 +27,21 @@ from schemas.anthropic import request as wire
 ENCODER: Final = msgspec.json.Encoder()
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _FILES_BETA: Final = "files-api-2025-04-14"
-# Fields without an equivalent, and the values of them that ask for nothing.
-_NO_EQUIVALENT: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
-    ("frequency_penalty", (0,)),
-    ("presence_penalty", (0,)),
-    ("logit_bias", ({},)),
-    ("logprobs", (False,)),
-    ("top_logprobs", (0,)),
-    ("metadata", ({},)),
-    ("prediction", ()),
-    ("prompt_cache_key", ()),
-    ("prompt_cache_retention", ("in_memory",)),
-    ("seed", ()),
-    ("store", (False,)),
-    ("verbosity", ("medium",)),
+_NO_EQUIVALENT: Final = (
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "metadata",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "seed",
+    "store",
+    "verbosity",
+    "moderation",
+    "prompt_cache_options",
 )
 
 
@@ -142,9 +144,7 @@ class _Forms:
 
 def _refuse(request: hub.ChatRequest) -> None:
     """Raise for what no answer of this provider can satisfy."""
-    if request.n is not None and request.n != 1:
-        message = "This model gives one answer at a time: leave 'n' out or set it to 1."
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="n")
+    refuse_several_answers(request)
     if request.audio is not None:
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param="audio")
     refuse_modalities(request, "audio", "image")
@@ -247,13 +247,7 @@ def _drop_unless(harmless: bool, param: str, losses: Losses) -> None:  # noqa: F
 
 
 def _extra(request: hub.ChatRequest, call: Call, losses: Losses) -> dict[str, Raw]:
-    for name, neutral in _NO_EQUIVALENT:
-        value: object = getattr(request, name)
-        if value is not None and value not in neutral:
-            losses.drop(name)
-    for name in ("moderation", "prompt_cache_options"):
-        if not isinstance(getattr(request, name), UnsetType):
-            losses.drop(name)
+    drop_given(request, _NO_EQUIVALENT, losses)
     if call.deployment.extra_params == "forward":
         return forwardable(call, losses)
     for name in call.extra_params:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from adapters.anthropic import reasoning
 from adapters.anthropic.messages import lacks_thinking
@@ -20,6 +20,7 @@ from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
 from schemas import chat_request as hub
@@ -34,21 +35,22 @@ _OWN_FIELDS: Final = frozenset(
 _OPERATORS: Final = frozenset({"guardrailConfig", "modelId"})
 _METADATA: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.\-]{0,256}")
 _MAX_METADATA: Final = 16
-# Fields without an equivalent, and the values of them that ask for nothing.
-_NO_EQUIVALENT: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
-    ("frequency_penalty", (0,)),
-    ("presence_penalty", (0,)),
-    ("logit_bias", ({},)),
-    ("logprobs", (False,)),
-    ("top_logprobs", (0,)),
-    ("prediction", ()),
-    ("prompt_cache_key", ()),
-    ("prompt_cache_retention", ("in_memory",)),
-    ("safety_identifier", ()),
-    ("seed", ()),
-    ("store", (False,)),
-    ("user", ()),
-    ("verbosity", ("medium",)),
+_NO_EQUIVALENT: Final = (
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "seed",
+    "store",
+    "user",
+    "verbosity",
+    "moderation",
+    "prompt_cache_options",
 )
 
 
@@ -134,9 +136,7 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
 
 def _refuse(request: hub.ChatRequest) -> None:
     """Raise for what no answer of this provider can satisfy."""
-    if request.n is not None and request.n != 1:
-        message = "This model gives one answer at a time: leave 'n' out or set it to 1."
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="n")
+    refuse_several_answers(request)
     if request.audio is not None:
         raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model answers in text only.", param="audio")
     refuse_modalities(request, "audio", "image")
@@ -279,13 +279,7 @@ def _service_tier(request: hub.ChatRequest, losses: Losses) -> wire.ServiceTier 
 
 
 def _drop_unknown_to_provider(request: hub.ChatRequest, losses: Losses) -> None:
-    for name, neutral in _NO_EQUIVALENT:
-        value: object = getattr(request, name)
-        if value is not None and value not in neutral:
-            losses.drop(name)
-    for name in ("moderation", "prompt_cache_options"):
-        if not isinstance(getattr(request, name), UnsetType):
-            losses.drop(name)
+    drop_given(request, _NO_EQUIVALENT, losses)
 
 
 def _extra(body: wire.ConverseRequest, call: Call, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:

@@ -6,15 +6,15 @@ change the meaning of the answer is refused.
 
 from typing import Final, TypeVar
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from adapters.base import Deployment, Losses
 from adapters.cohere.messages import Conversation
 from adapters.cohere.names import ToolNames
 from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import to_tools
-from adapters.errors import ErrorKind, ProviderError
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import drop_given, refuse_several_answers
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
@@ -36,6 +36,7 @@ _NO_EQUIVALENT: Final = (
     "user",
     "verbosity",
     "web_search_options",
+    "store",
 )
 
 
@@ -84,18 +85,12 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
 
 
 def _refuse(request: hub.ChatRequest) -> None:
-    if request.n is not None and request.n != 1:
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model gives one answer at a time.", param="n")
+    refuse_several_answers(request)
     refuse_modalities(request, "audio", "image")
 
 
 def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:
-    for name in _NO_EQUIVALENT:
-        value: object = getattr(request, name)
-        if value is not None and value is not UNSET:
-            losses.drop(name)
-    if request.store:
-        losses.drop("store")
+    drop_given(request, _NO_EQUIVALENT, losses)
     if request.top_logprobs:
         losses.drop("top_logprobs")
     if request.service_tier not in {None, "auto", "default"}:

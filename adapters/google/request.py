@@ -19,6 +19,7 @@ from adapters.google.names import ToolNames
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import to_tool_config, to_tools
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import drop_given
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier, SystemMessage
 from schemas.google.request import (
     GenerateContentRequest,
@@ -45,6 +46,7 @@ _NO_EQUIVALENT: Final = (
     "safety_identifier",
     "user",
     "verbosity",
+    "store",
 )
 
 
@@ -109,12 +111,7 @@ def _without_json_beside_tools(request: ChatRequest, losses: Losses) -> ChatRequ
 
 
 def _note_losses(request: ChatRequest, losses: Losses) -> None:
-    for name in _NO_EQUIVALENT:
-        value: object = getattr(request, name)
-        if value is not None and value is not UNSET:
-            losses.drop(name)
-    if request.store:
-        losses.drop("store")
+    drop_given(request, _NO_EQUIVALENT, losses)
     if request.audio is not None and "audio" not in (request.modalities or ()):
         losses.drop("audio")
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.ollama.messages import to_ollama_messages
 from adapters.ollama.thinking import to_think
 from adapters.ollama.tools import to_tools
@@ -33,6 +34,7 @@ _NO_EQUIVALENT: Final = (
     "user",
     "verbosity",
     "web_search_options",
+    "store",
 )
 _ANY_JSON: Final = Raw(b'"json"')
 
@@ -61,18 +63,12 @@ def to_chat_request(
 
 
 def _refuse(request: hub.ChatRequest) -> None:
-    if request.n is not None and request.n != 1:
-        raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, "This model gives one answer at a time.", param="n")
+    refuse_several_answers(request)
     refuse_modalities(request, "audio", "image")
 
 
 def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:
-    for name in _NO_EQUIVALENT:
-        value: object = getattr(request, name)
-        if value is not None and value is not UNSET:
-            losses.drop(name)
-    if request.store:
-        losses.drop("store")
+    drop_given(request, _NO_EQUIVALENT, losses)
     if request.service_tier not in {None, "auto", "default"}:
         losses.drop("service_tier")
 

@@ -14,6 +14,7 @@ from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
+from adapters.no_equivalent import one_answer_only
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
@@ -88,8 +89,7 @@ def drop_unknown(request: Struct, quirks: Quirks, changes: _CHANGES, losses: Los
         if value is None or value is UNSET:
             continue
         if name == "n" and value != 1:
-            message = "This model gives one answer at a time: leave 'n' out or set it to 1."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=name)
+            raise one_answer_only()
         if value != _NULL:
             losses.drop(name)
         changes[name] = UNSET if isinstance(value, Raw) else None

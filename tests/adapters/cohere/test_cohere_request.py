@@ -54,7 +54,7 @@ def test_request_values_beyond_cohere_become_the_nearest_and_are_named() -> None
 
 def test_request_fields_without_equivalent_are_named() -> None:
     fields = {
-        "logit_bias": {"1": 1}, "metadata": {}, "user": "u", "store": True, "service_tier": "flex",
+        "logit_bias": {"1": 1}, "metadata": {"a": "b"}, "user": "u", "store": True, "service_tier": "flex",
         "web_search_options": {}, "verbosity": "low", "prompt_cache_key": "k",
     }  # fmt: skip
     body, dropped = sent_and_dropped(**fields)
