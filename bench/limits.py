@@ -1,4 +1,4 @@
-"""Memory of a thousand open streams, and the stall that large requests cause to others; Aqueduct only."""
+"""Memory of a thousand open streams and after them, and the stall that large requests cause; Aqueduct only."""
 
 import asyncio
 import os
@@ -22,6 +22,9 @@ LARGE_REQUESTS: Final = 10
 LARGE_BYTES: Final = 20_000_000
 PROBE_PAUSE_S: Final = 0.002
 BASELINE_S: Final = 3.0
+SETTLED_S: Final = 60
+ALLOCATORS: Final = ("pymalloc", "malloc")
+"""What PYTHONMALLOC takes: CPython's own, which is the default, and the C library's (decision record 0020)."""
 
 
 class Memory(Struct, frozen=True):
@@ -33,7 +36,7 @@ class Memory(Struct, frozen=True):
 
 
 async def memory(running: Running) -> Memory:
-    """Hold `STREAMS` slow streams open; `during` is the largest value seen, `after` is 30 s after their end."""
+    """Hold `STREAMS` slow streams open; `during` is the largest value seen, `after` is a minute after their end."""
     before = during = rss_kb(running.pid)
     streams = asyncio.create_task(load.run_once(running.target, "slow", connections=STREAMS))
     while not streams.done():
@@ -41,7 +44,7 @@ async def memory(running: Running) -> Memory:
         during = max(during, rss_kb(running.pid))
     if await streams != STREAMS:
         raise RuntimeError("some streams are missing")
-    await asyncio.sleep(30)
+    await asyncio.sleep(SETTLED_S)
     return Memory(before, during, rss_kb(running.pid))
 
 
@@ -90,6 +93,30 @@ def send_large(target: Target) -> None:
             load.verify("plain", content)
 
 
+def measure_memory(folder: Path, port: int, allocator: str) -> None:
+    """Measure the memory of streams with one allocator, and print it."""
+    os.environ["PYTHONMALLOC"] = allocator
+    try:
+        with aqueduct(Place(folder, folder, port)) as running:
+            uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
+            uvloop.run(load.run(running.target, "paced", connections=16, seconds=2))
+            found = uvloop.run(memory(running))
+    finally:
+        del os.environ["PYTHONMALLOC"]
+    growth = found.during - found.before
+    left = (found.after - found.before) / growth
+    print(f"{allocator}: memory kB {found}, {growth / STREAMS:.1f} kB a stream, {left:.0%} of it left")  # noqa: T201
+
+
+def measure_stalls(folder: Path, port: int) -> None:
+    """Measure what large requests do to small ones, and print it."""
+    with aqueduct(Place(folder, folder, port)) as running:
+        uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
+        for _ in range(3):
+            baseline, loaded = uvloop.run(stall_s(running.target))
+            print(f"slowest probe: alone {baseline * 1e3:.0f} ms, beside large {loaded * 1e3:.0f} ms")  # noqa: T201
+
+
 def main() -> None:
     """Measure and print."""
     os.sched_setaffinity(0, {OTHER_CORE})
@@ -97,14 +124,14 @@ def main() -> None:
         folder = Path(temporary)
         port = free_port()
         command = (sys.executable, "-m", "bench.upstream", str(port))
-        upstream = process(command, core=OTHER_CORE, port=port, log=folder / "upstream.log")
-        with upstream, aqueduct(Place(folder, folder, port)) as running:
-            uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
-            found = uvloop.run(memory(running))
-            print(f"memory kB {found}, {(found.during - found.before) / STREAMS:.1f} kB a stream")  # noqa: T201
-            for _ in range(3):
-                baseline, loaded = uvloop.run(stall_s(running.target))
-                print(f"slowest probe: alone {baseline * 1e3:.0f} ms, beside large {loaded * 1e3:.0f} ms")  # noqa: T201
+        with process(command, core=OTHER_CORE, port=port, log=folder / "upstream.log"):
+            for allocator in ALLOCATORS:
+                own = folder / allocator
+                own.mkdir()
+                measure_memory(own, port, allocator)
+            own = folder / "stalls"
+            own.mkdir()
+            measure_stalls(own, port)
 
 
 if __name__ == "__main__":

@@ -58,12 +58,16 @@ class StreamWatch:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK_S)
-            now = loop.time()
-            for stream in tuple(self._streams):
-                if stream.sending_since:
-                    if now - stream.sending_since > self._send_timeout_s:
-                        stream.abandon()
-                elif now - stream.last_sent >= self._ping_s:
-                    ping = loop.create_task(stream.ping())
-                    self._pings.add(ping)
-                    ping.add_done_callback(self._pings.discard)
+            self._look(loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look once. Not part of `_run`, whose variables would hold the last stream, and its request, in memory."""
+        now = loop.time()
+        for stream in tuple(self._streams):
+            if stream.sending_since:
+                if now - stream.sending_since > self._send_timeout_s:
+                    stream.abandon()
+            elif now - stream.last_sent >= self._ping_s:
+                ping = loop.create_task(stream.ping())
+                self._pings.add(ping)
+                ping.add_done_callback(self._pings.discard)

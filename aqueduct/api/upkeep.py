@@ -5,6 +5,7 @@ Each worker keeps its own gauges current, because any one of them answers `/metr
 
 import asyncio
 import ctypes
+import gc
 import sys
 from collections.abc import Callable
 from typing import Final, cast
@@ -12,10 +13,9 @@ from typing import Final, cast
 from adapters.finish import unmapped
 from adapters.signatures import missing_signatures
 from aqueduct.api.gateway import Gateway
+from aqueduct.api.give_back import Due, GiveBack
 
 TICK_S: Final = 1.0
-WORTH_TRIMMING: Final = 200
-"""So many requests must have ended before memory is given back: it takes some milliseconds."""
 
 
 class Upkeep:
@@ -25,7 +25,7 @@ class Upkeep:
         self._gateway = gateway
         self._task: asyncio.Task[None] | None = None
         self._trim = _malloc_trim()
-        self._peak = 0
+        self._give_back = GiveBack()
 
     async def start(self) -> None:
         """Start it."""
@@ -38,18 +38,18 @@ class Upkeep:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             publish_gauges(self._gateway)
-            self._give_back()
+            self._tidy(self._give_back.due(self._gateway.inflight, loop.time()))
             await asyncio.sleep(TICK_S)
 
-    def _give_back(self) -> None:
-        """After a peak of open requests, let the C library return to the system what they have freed."""
-        inflight = self._gateway.inflight
-        self._peak = max(self._peak, inflight)
-        if self._trim is None or inflight > self._peak // 4 or self._peak < WORTH_TRIMMING:
+    def _tidy(self, due: Due) -> None:
+        """Let the C library return to the system what is free."""
+        if due is Due.NOTHING or self._trim is None:
             return
-        self._peak = inflight
+        if due is Due.COLLECT_AND_GIVE_BACK:
+            gc.collect()
         self._trim(0)
 
 
