@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -140,6 +142,37 @@ async def test_replicas_write_the_same_rollups_without_deadlock_or_loss(
 
     rows = await connection.fetch("SELECT requests FROM usage_daily")
     assert [row["requests"] for row in rows] == [40] * 20
+
+
+async def test_replicas_make_and_drop_months_beside_writers_without_deadlock(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    now, rounds = datetime.now(UTC), 8
+
+    async def replica(number: int) -> None:
+        replica = await connect(database_url, application_name="test")
+        await prepare(replica)
+        for turn in range(rounds):
+            await replica.execute("SELECT usage.ensure_partitions(now() - interval '5 months')")
+            await write(replica, [entry(started_at=now, model=f"m{model}") for model in range(5)])
+            if (turn + number) % 2:
+                await replica.execute("SELECT usage.drop_partitions(now() - interval '70 days')")
+        await replica.close()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(replica(number) for number in range(4)))
+
+    assert await connection.fetchval("SELECT count(*) FROM usage.requests") == 4 * rounds * 5
+    assert await connection.fetchval("SELECT sum(requests)::int FROM usage_daily") == 4 * rounds * 5
+
+
+def test_no_statement_deletes_usage() -> None:
+    """Trap 16: rows leave with their month, and rollups stay."""
+    root = Path(__file__).resolve().parents[2]
+    texts = [path.read_text() for folder in ("aqueduct", "migrations") for path in (root / folder).rglob("*.py")]
+    assert any("DROP TABLE usage.%I" in text for text in texts)
+    found = [match for text in texts for match in re.findall(r"(?i)DELETE\s+FROM\s+usage\w*", text)]
+    assert found == []
 
 
 async def test_every_column_of_a_rollup_key_tells_rows_apart(connection: asyncpg.Connection, database_url: str) -> None:
