@@ -6,7 +6,8 @@ does not read may be anything; what it reads must be an answer or a `ProviderErr
 
 import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from gateway_fixtures import Mocks
 from raw_http import Answer, ask, request_bytes
 from running_gateway import TOKEN, RunningGateway
+from serving_process import wait_until
 from test_gateway_errors import MOCKS
 from upstreams import Fault, Upstream
 from upstreams.dialects.base import Call
@@ -191,3 +193,58 @@ def test_wrong_type_or_unknown_event_anywhere_in_a_stream_is_no_defect(
                 found.append((number, wrong, answer.status, answer.body[-200:]))
     assert found == []
     assert traces(caplog) == []
+
+
+FINISHES = {"finish_reason", "native_finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason"}
+CALL_ID = re.compile(r"(call|toolu|tooluse|fc)_?\w*|f_\w+|g_\w+")
+
+
+def changed(document: Json, change: Callable[[str, Json], Json], name: str = "") -> Json:
+    """The document with each value as `change` makes it of name and value."""
+    if isinstance(document, dict):
+        return {key: changed(value, change, key) for key, value in document.items()}
+    if isinstance(document, list):
+        return [changed(value, change, name) for value in document]
+    return change(name, document)
+
+
+def answer_changed(upstream: Upstream, change: Callable[[str, Json], Json]) -> None:
+    """Let the mock give its next answer with other values."""
+
+    def made(call: Call) -> Reply:
+        reply = live(upstream, call)
+        body = json.dumps(changed(json.loads(b"".join(reply.parts)), change)).encode()
+        return msgspec.structs.replace(reply, parts=(body,))
+
+    upstream.script(made)
+
+
+@pytest.mark.parametrize("model", MOCKS)
+def test_unknown_finish_reason_is_a_stop_that_is_counted(gateway: RunningGateway, mocks: Mocks, model: str) -> None:
+    answer_changed(getattr(mocks, MOCKS[model]), lambda name, value: "unheard_of" if name in FINISHES else value)
+    answer = post(gateway, model, "Hello")
+
+    assert (answer.status, answer.json()["choices"][0]["finish_reason"]) == (200, "stop")
+    row = gateway.rows(1)[0]
+    assert str(row["native_finish_reason"]).lower() == "unheard_of"
+    counted = re.compile(r'aqueduct_unmapped_finish_reason_total\{[^}]*value="unheard_of"', re.IGNORECASE)
+    address = gateway.url.removesuffix("/v1") + "/metrics"
+    wait_until(lambda: bool(counted.search(httpx.get(address).text)), 20.0, "the reason is counted")
+
+
+@pytest.mark.parametrize("model", [model for model in MOCKS if model != "ollama-chat"])  # whose calls have no ids
+def test_calls_with_one_id_get_two(gateway: RunningGateway, mocks: Mocks, model: str) -> None:
+    replaced: list[Json] = []
+
+    def same(name: str, value: Json) -> Json:
+        if name not in {"id", "toolUseId"} or not isinstance(value, str) or not CALL_ID.fullmatch(value):
+            return value
+        replaced.append(value)
+        return "call_same"
+
+    answer_changed(getattr(mocks, MOCKS[model]), same)
+    answer = post(gateway, model, "Call both. [tools=2]", tools=[*TOOLS, {**TOOLS[0], "function": {"name": "g"}}])
+
+    calls = answer.json()["choices"][0]["message"]["tool_calls"]
+    assert len(replaced) == 2
+    assert len({call["id"] for call in calls}) == len(calls) == 2
