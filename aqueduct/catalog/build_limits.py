@@ -1,14 +1,16 @@
 """From rows of limits to what each caller stands under; knows no counter."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast, get_args
 from uuid import UUID
 
 import msgspec
 
 from aqueduct.catalog.rows import LimitRow, Rows
-from aqueduct.limits.rules import NO_LIMITS, Applied, Limit, LimitSet, Metric, Mode, Scope
+from aqueduct.limits.rules import METRICS, NO_LIMITS, Applied, Limit, LimitSet, Metric, Mode, Scope
 from aqueduct.limits.windows import Window, slots_of
+
+_WINDOWS: Final = (None, *get_args(Window))
 
 
 class Subject(NamedTuple):
@@ -30,6 +32,8 @@ class Limits:
         for row in rows.limits:
             subject = _subject(row, names)
             self._by_subject.setdefault(subject.id, []).append(_limit(row, subject, models, zone_name))
+        for limits in self._by_subject.values():
+            limits.sort(key=_place)
 
     def of(self, chain: Sequence[UUID], member: UUID) -> LimitSet:
         """Return the limits of a caller below the subjects of `chain`; `member` is whom limits per member count."""
@@ -70,6 +74,11 @@ def _subject(row: LimitRow, names: Mapping[UUID, str]) -> Subject:
         if subject is not None:
             return Subject(scope, subject, names.get(subject, ""))
     raise LookupError(f"the limit {row.id} has no subject")
+
+
+def _place(limit: Limit) -> tuple[int, int, str]:
+    """Return where a limit stands among those of its subject."""
+    return METRICS.index(limit.metric), _WINDOWS.index(limit.window), limit.model or ""
 
 
 def _limit(row: LimitRow, subject: Subject, models: Mapping[UUID, str], zone_name: str) -> Limit:

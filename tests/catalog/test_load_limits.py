@@ -62,6 +62,20 @@ async def test_user_in_several_teams_none_of_them_the_default_stands_under_all(i
     assert len(principal.limits.applied) == 2
 
 
+async def test_limits_of_a_subject_come_in_one_order_whatever_their_rows_are(insert, connection, load):
+    org, _ = await _org(insert, connection)
+    await _token(insert, 1, user_id=await insert("users", org_id=org, email="u@a.org"))
+    for metric, period in (("cost", "month"), ("requests", "day"), ("concurrency", None), ("requests", "second")):
+        await _limit(insert, org_id=org, metric=metric, period=period)
+    applied = (await load()).principal(f"{1:064d}").limits.applied
+    assert [(one.limit.metric, one.limit.window) for one in applied] == [
+        ("requests", "second"),
+        ("requests", "day"),
+        ("cost", "month"),
+        ("concurrency", None),
+    ]
+
+
 async def test_limit_of_a_model_counts_requests_for_it_alone(insert, connection, load):
     org, team = await _org(insert, connection)
     await _token(insert, 1, team_id=team)

@@ -22,9 +22,9 @@ def test_encrypted_secret_opens_again_and_never_looks_the_same():
     assert box.resolve(first, PROVIDER, {}) == Secret(TEXT)
 
 
-def test_encrypted_secret_of_another_provider_does_not_open():
+def test_encrypted_secret_of_another_row_does_not_open():
     box = SecretBox(KEY)
-    with pytest.raises(SecretError, match="another provider"):
+    with pytest.raises(SecretError, match="another row"):
         box.decrypt(box.encrypt(TEXT, PROVIDER), OTHER_PROVIDER)
 
 
