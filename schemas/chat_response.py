@@ -40,6 +40,7 @@ class CompletionTokensDetails(ResponseStruct, kw_only=True):
 
     accepted_prediction_tokens: int | UnsetType = UNSET
     audio_tokens: int | UnsetType = UNSET
+    image_tokens: int | UnsetType = UNSET
     reasoning_tokens: int | UnsetType = UNSET
     rejected_prediction_tokens: int | UnsetType = UNSET
     text_tokens: int | UnsetType = UNSET

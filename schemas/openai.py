@@ -186,6 +186,7 @@ class WireCompletionDetails(WireStruct, kw_only=True):
 
     accepted_prediction_tokens: Number = None
     audio_tokens: Number = None
+    image_tokens: Number = None
     reasoning_tokens: Number = None
     rejected_prediction_tokens: Number = None
     text_tokens: Number = None

@@ -32,6 +32,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_text_tokens: int | None = None
     reasoning_tokens: int | None = None
     completion_audio_tokens: int | None = None
+    completion_image_tokens: int | None = None
     completion_text_tokens: int | None = None
     accepted_prediction_tokens: int | None = None
     rejected_prediction_tokens: int | None = None
@@ -78,7 +79,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.prompt_image_tokens,
             self.prompt_text_tokens,
         )
-        if prompt != _NONE_REPORTED:
+        if prompt != _NONE_OF_5:
             usage.prompt_tokens_details = PromptTokensDetails(
                 cached_tokens=_or_unset(self.cached_tokens),
                 cache_write_tokens=_or_unset(self.cache_write_tokens),
@@ -89,14 +90,16 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         completion = (
             self.reasoning_tokens,
             self.completion_audio_tokens,
+            self.completion_image_tokens,
             self.completion_text_tokens,
             self.accepted_prediction_tokens,
             self.rejected_prediction_tokens,
         )
-        if completion != _NONE_REPORTED:
+        if completion != _NONE_OF_6:
             usage.completion_tokens_details = CompletionTokensDetails(
                 reasoning_tokens=_or_unset(self.reasoning_tokens),
                 audio_tokens=_or_unset(self.completion_audio_tokens),
+                image_tokens=_or_unset(self.completion_image_tokens),
                 text_tokens=_or_unset(self.completion_text_tokens),
                 accepted_prediction_tokens=_or_unset(self.accepted_prediction_tokens),
                 rejected_prediction_tokens=_or_unset(self.rejected_prediction_tokens),
@@ -115,16 +118,18 @@ _PROMPT_DETAILS = (
 _COMPLETION_DETAILS = (
     "reasoning_tokens",
     "completion_audio_tokens",
+    "completion_image_tokens",
     "completion_text_tokens",
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",
 )
 
-_NONE_REPORTED = (None,) * 5
+_NONE_OF_5 = (None,) * 5
+_NONE_OF_6 = (None,) * 6
 UNITS = ("images", "seconds", "queries")
 _COUNTERS = (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS, "prompt_tokens", "completion_tokens")
 _details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS)
-_NO_DETAILS = (None,) * 14
+_NO_DETAILS = (None,) * 15
 
 
 def summed(usages: Sequence[Usage]) -> Usage:

@@ -100,6 +100,7 @@ def _to_usage(counted: UsageMetadata, raw: Raw) -> Usage | None:
         reasoning_tokens=counted.thoughts_token_count,
         completion_text_tokens=answers.get("TEXT"),
         completion_audio_tokens=answers.get("AUDIO"),
+        completion_image_tokens=answers.get("IMAGE"),
         raw=raw.copy(),
     )
 

@@ -10,7 +10,7 @@
 | cache_write_tokens           | `prompt_tokens_details.cache_write_tokens`, else `cache_creation_input_tokens`     |
 | prompt_{audio,image,text}    | `prompt_tokens_details.{audio,image,text}_tokens`                                  |
 | reasoning_tokens             | `completion_tokens_details.reasoning_tokens`, else `reasoning_tokens`              |
-| completion_{audio,text}      | `completion_tokens_details.{audio,text}_tokens`                                    |
+| completion_{audio,image,text} | `completion_tokens_details.{audio,image,text}_tokens`                             |
 | {accepted,rejected}_prediction_tokens | the same in `completion_tokens_details`                                   |
 | seconds                      | `prompt_audio_seconds` (Mistral)                                                   |
 | queries                      | `num_search_queries` (Perplexity), else `num_sources_used` (xAI), else             |
@@ -71,6 +71,7 @@ def to_usage(raw: Raw, service_tier: str | UnsetType | None = None) -> Usage | N
         prompt_text_tokens=_count(prompt.text_tokens),
         reasoning_tokens=reasoning,
         completion_audio_tokens=_count(completion.audio_tokens),
+        completion_image_tokens=_count(completion.image_tokens),
         completion_text_tokens=_count(completion.text_tokens),
         accepted_prediction_tokens=_count(completion.accepted_prediction_tokens),
         rejected_prediction_tokens=_count(completion.rejected_prediction_tokens),

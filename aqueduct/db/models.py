@@ -332,7 +332,8 @@ class Price(Base):
         CheckConstraint("num_nonnulls(model_id, deployment_id) = 1", name="one_subject"),
         CheckConstraint(
             "meter IN ('input', 'cache_read', 'cache_write_5m', 'cache_write_1h', 'audio_input', 'image_input',"
-            " 'output', 'reasoning', 'audio_output', 'image', 'second', 'character', 'query', 'request')",
+            " 'output', 'reasoning', 'audio_output', 'image_output', 'image', 'second', 'character', 'query',"
+            " 'request')",
             name="meter",
         ),
         CheckConstraint("tier IN ('standard', 'batch', 'flex', 'priority')", name="tier"),

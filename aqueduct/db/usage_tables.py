@@ -36,6 +36,7 @@ COUNTERS = (
     "prompt_text_tokens",
     "reasoning_tokens",
     "completion_audio_tokens",
+    "completion_image_tokens",
     "completion_text_tokens",
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",

@@ -76,6 +76,7 @@ _PROMPT_PARTS: Final = (
 _COMPLETION_PARTS: Final = (
     ("reasoning_tokens",),
     ("completion_audio_tokens",),
+    ("completion_image_tokens",),
     ("completion_text_tokens",),
     ("accepted_prediction_tokens",),
     ("rejected_prediction_tokens",),

@@ -21,7 +21,7 @@ PROMPT_METERS: Final[tuple[Meter, ...]] = (
     "audio_input",
     "image_input",
 )
-OUTPUT_METERS: Final[tuple[Meter, ...]] = ("output", "reasoning", "audio_output")
+OUTPUT_METERS: Final[tuple[Meter, ...]] = ("output", "reasoning", "audio_output", "image_output")
 TIERS: Final[tuple[Tier, ...]] = ("standard", "priority")
 
 

@@ -28,6 +28,7 @@ _UNITS: Final[dict[str, Meter]] = {
     "output_cost_per_token": "output",
     "output_cost_per_reasoning_token": "reasoning",
     "output_cost_per_audio_token": "audio_output",
+    "output_cost_per_image_token": "image_output",
     "output_cost_per_image": "image",
     "output_cost_per_second": "second",
     "input_cost_per_second": "second",

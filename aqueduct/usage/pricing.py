@@ -5,7 +5,7 @@ priced by the rows that were valid when it began, and all its tokens by the band
 are the parts of the two totals and sum up to them exactly, whatever details a provider reports:
 
     prompt_tokens       cache_read + cache_write_1h + cache_write_5m + audio_input + image_input + input
-    completion_tokens   reasoning + audio_output + output
+    completion_tokens   reasoning + audio_output + image_output + output
 
 A part without a price of its own costs what `FALLBACKS` names, so a list with `input` and `output` prices everything.
 """
@@ -31,6 +31,7 @@ Meter = Literal[
     "output",
     "reasoning",
     "audio_output",
+    "image_output",
     "image",
     "second",
     "character",
@@ -49,6 +50,7 @@ FALLBACKS: Final[Mapping[Meter, Meter]] = {
     "image_input": "input",
     "reasoning": "output",
     "audio_output": "output",
+    "image_output": "output",
 }
 PICO: Final = 10**12
 Rates = Mapping[Meter, int]
@@ -156,6 +158,7 @@ def quantities(usage: Usage) -> dict[Meter, int]:
     rest = max(0, usage.completion_tokens or 0)
     rest = _take(found, "reasoning", usage.reasoning_tokens, rest)
     rest = _take(found, "audio_output", usage.completion_audio_tokens, rest)
+    rest = _take(found, "image_output", usage.completion_image_tokens, rest)
     found["output"] = rest
     if usage.queries or usage.images or usage.seconds:
         units: tuple[tuple[Meter, int | None], ...] = (
@@ -217,4 +220,4 @@ def _rates(latest: Mapping[tuple[Tier, int, Meter], int], tier: Tier, bound: int
     return rates
 
 
-_OUTPUT_PARTS: Final[tuple[Meter, ...]] = ("reasoning", "audio_output")
+_OUTPUT_PARTS: Final[tuple[Meter, ...]] = ("reasoning", "audio_output", "image_output")

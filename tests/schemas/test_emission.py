@@ -194,6 +194,7 @@ PROMPT_DETAILS = (
 COMPLETION_DETAILS = (
     "reasoning_tokens",
     "completion_audio_tokens",
+    "completion_image_tokens",
     "completion_text_tokens",
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",

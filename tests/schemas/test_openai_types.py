@@ -62,6 +62,7 @@ SUPERSET: dict[str, set[str]] = {
     "ToolCallDelta": {"custom", "extra_content"},
     "ChunkChoice": {"content_filter_results", "stop_reason"},
     "StreamOptions": {"include_schema_valid"},
+    "CompletionTokensDetails": {"image_tokens"},
     "CompletionUsage": {"aqueduct_cost", "aqueduct_schema_valid"},
     "DeveloperMessage": {"cache_control"},
     "FilePart": {"cache_control"},

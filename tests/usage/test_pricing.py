@@ -34,6 +34,7 @@ usages = st.builds(
     prompt_image_tokens=counter,
     reasoning_tokens=counter,
     completion_audio_tokens=counter,
+    completion_image_tokens=counter,
     images=counter,
     seconds=counter,
     queries=counter,
@@ -60,7 +61,7 @@ def priced(**picos: int) -> PriceList:
 def test_parts_sum_to_the_totals_whatever_details_say(usage: Usage) -> None:
     """Trap 4: no token is charged twice, and none is forgotten."""
     parts = quantities(usage)
-    output = ("output", "reasoning", "audio_output")
+    output = ("output", "reasoning", "audio_output", "image_output")
 
     assert sum(parts.get(meter, 0) for meter in output) == (usage.completion_tokens or 0)
     inputs = {meter: amount for meter, amount in parts.items() if meter not in {*output, *UNITS, "request"}}
@@ -96,6 +97,12 @@ def test_cache_writes_are_priced_by_their_lifetime() -> None:
     prices = priced(input=100, cache_read=10, cache_write_5m=125, cache_write_1h=200)
 
     assert cost(usage, prices, NOW) == 400 * 10 + 100 * 200 + 200 * 125 + 300 * 100
+
+
+def test_images_in_answers_have_a_price_of_their_own_or_that_of_output() -> None:
+    usage = Usage(prompt_tokens=10, completion_tokens=1302, completion_image_tokens=1290, completion_text_tokens=12)
+    assert cost(usage, priced(input=1, output=10, image_output=120), NOW) == 10 + 12 * 10 + 1290 * 120
+    assert cost(usage, priced(input=1, output=10), NOW) == 10 + 1302 * 10
 
 
 def test_context_band_prices_all_tokens_of_a_long_prompt() -> None:

@@ -199,6 +199,16 @@ def test_usage_thoughts_that_the_total_includes_are_not_added_twice() -> None:
     assert (usage.completion_tokens, usage.reasoning_tokens) == (30, 20)
 
 
+def test_usage_tokens_of_images_in_an_answer_are_counted_apart() -> None:
+    parts = [{"modality": "TEXT", "tokenCount": 12}, {"modality": "IMAGE", "tokenCount": 1290}]
+    counts = {"promptTokenCount": 10, "candidatesTokenCount": 1302, "candidatesTokensDetails": parts}
+    usage = to_usage(msgspec.Raw(json.dumps(counts).encode()))
+    assert usage is not None
+    assert (usage.completion_tokens, usage.completion_image_tokens, usage.completion_text_tokens) == (1302, 1290, 12)
+    told = msgspec.to_builtins(usage.to_completion_usage())["completion_tokens_details"]
+    assert told == {"image_tokens": 1290, "text_tokens": 12}
+
+
 def test_usage_modalities_as_numbers_are_counted() -> None:
     counts = {"promptTokenCount": 10, "promptTokensDetails": [{"modality": 4, "tokenCount": 10}]}
     usage = to_usage(msgspec.Raw(json.dumps(counts).encode()))

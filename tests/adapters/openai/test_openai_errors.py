@@ -125,6 +125,7 @@ def test_usage_of_openai_is_taken_as_it_is() -> None:
     completion = {
         "reasoning_tokens": 3,
         "audio_tokens": 0,
+        "image_tokens": 2,
         "text_tokens": 5,
         "accepted_prediction_tokens": 1,
         "rejected_prediction_tokens": 2,
