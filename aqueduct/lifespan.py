@@ -207,6 +207,7 @@ def _admission(settings: Settings, database_url: str, metrics: Metrics, journal:
         Leases(ledger, store, report_s=report_s),
         replica,
         fail_open=settings.limits_fail_open,
+        currency=settings.currency,
         count_rejection=metrics.limits.rejected,
     )
 

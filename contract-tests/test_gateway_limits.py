@@ -172,6 +172,7 @@ def test_spent_budget_is_final(limited) -> None:
     assert (answer.status, error["type"], error["code"]) == (429, "insufficient_quota", "insufficient_quota")
     assert answer.headers["x-should-retry"] == "false"
     assert int(str(standing(limited, "budget")["used"])) <= 1000
+    assert "team 'o/budget' is 0.001 USD per month. Used: 0.000" in str(answer.error()["message"])
 
 
 def test_official_client_does_not_retry_a_spent_total(limited) -> None:

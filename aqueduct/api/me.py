@@ -24,7 +24,10 @@ MAX_ACCEPTANCE_BYTES: Final = 16 * 1024
 
 
 class Me(Struct, frozen=True, kw_only=True):
-    """The caller. `owner` is `user`, `team` or `service_account`; `expires_at` is in Unix seconds."""
+    """The caller. `owner` is `user`, `team` or `service_account`; `expires_at` is in Unix seconds.
+
+    Limits on cost are in millionths of `currency`.
+    """
 
     token_id: UUID
     token_name: str
@@ -38,6 +41,7 @@ class Me(Struct, frozen=True, kw_only=True):
     models: list[str]
     mcp_servers: list[str]
     terms_required: str | None
+    currency: str
     limits: tuple[Standing, ...]
     object: str = "aqueduct.me"
 
@@ -78,6 +82,7 @@ async def me(request: AnyRequest) -> Response[bytes]:
         models=[model.name for model in snapshot.visible_models(principal)],
         mcp_servers=[server.name for server in snapshot.visible_mcp_servers(principal)],
         terms_required=principal.owes_terms,
+        currency=gateway.settings.currency,
         limits=await gateway.admission.standings(principal.limits),
     )
     return json_response(request, body)

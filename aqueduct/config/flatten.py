@@ -27,7 +27,7 @@ from aqueduct.config.records import (
     team_key,
     unique,
 )
-from aqueduct.config.rules import credits_of, expiry, is_calendar, items, upstream_model
+from aqueduct.config.rules import credits_of, expiry, identity, items, upstream_model
 
 TokenHash = Callable[[doc.Token], str]
 
@@ -250,15 +250,7 @@ def _subject(subject: str, tokens: Mapping[str, str]) -> tuple[Key, str]:
 
 def _limit(path: str, limit: doc.Limit, tokens: Mapping[str, str]) -> Record:
     key, subject = _subject(limit.subject, tokens)
-    fields: dict[str, FieldValue] = {
-        "metric": limit.metric,
-        "window": limit.window,
-        "calendar": is_calendar(limit),
-        "model": limit.model,
-        "each": limit.each,
-        "amount": credits_of(limit),
-        "mode": limit.mode,
-    }
+    fields = {**identity(limit), "amount": credits_of(limit), "mode": limit.mode}
     name = limit_name(subject, fields)
     label = limit_name(limit.subject, fields)
     return Record(kind="limit", name=name, label=label, path=path, parents=(key,), fields=fields)

@@ -24,6 +24,7 @@ from aqueduct.config.addresses import (
 from aqueduct.config.grants import grant_targets
 from aqueduct.config.prices import price_reasons
 from aqueduct.config.problems import Problem
+from aqueduct.config.records import FieldValue, limit_name
 from aqueduct.config.shapes import Reason, duplicates, free_text, pattern, shape, short_name
 from aqueduct.config.source import Source
 from aqueduct.limits.price import MICROS_PER_UNIT
@@ -242,14 +243,19 @@ def _limits(limits: tuple[doc.Limit, ...]) -> Iterator[Reason]:
             yield from _model_name(f"{path}.model", limit.model)
         yield from _window(path, limit)
         yield from _amount(f"{path}.amount", limit)
-    named = ((f"limits[{i}]", " ".join(map(str, limit_key(limit)))) for i, limit in enumerate(limits))
+    named = ((f"limits[{i}]", limit_name(limit.subject, identity(limit))) for i, limit in enumerate(limits))
     yield from duplicates("limit", named)
 
 
-def limit_key(limit: doc.Limit) -> tuple[str | bool | None, ...]:
-    """Return what identifies a limit besides its amount and mode."""
-    calendar = is_calendar(limit)
-    return (limit.subject, limit.metric, limit.window, "calendar" if calendar else "sliding", limit.model, limit.each)
+def identity(limit: doc.Limit) -> dict[str, FieldValue]:
+    """Return the fields that tell a limit of a subject from its others: all but its amount and its mode."""
+    return {
+        "metric": limit.metric,
+        "window": limit.window,
+        "calendar": is_calendar(limit),
+        "model": limit.model,
+        "each": limit.each,
+    }
 
 
 def is_calendar(limit: doc.Limit) -> bool:

@@ -60,12 +60,12 @@ def standing(account: Account, now_ms: int) -> Standing:
     )
 
 
-def refusal(account: Account, now_ms: int) -> GatewayError:
+def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
     """Return the 429 for a limit that is reached."""
     limit = account.limit
     wait_s = _wait_s(account, now_ms)
     resets = "" if wait_s is None else f" Try again in {duration(wait_s)}."
-    message = f"{_sentence(limit)} Used: {_amount(limit, account.spent)}.{resets}"
+    message = f"{_sentence(limit, currency)} Used: {_amount(limit, account.spent, currency)}.{resets}"
     if limit.is_budget:
         return GatewayError(
             429,
@@ -86,12 +86,13 @@ def refusal(account: Account, now_ms: int) -> GatewayError:
     )
 
 
-def never_fits(limit: Limit, amount: int) -> GatewayError:
+def never_fits(limit: Limit, amount: int, currency: str) -> GatewayError:
     """Return the 400 for a request that is larger than a limit."""
+    need = _amount(limit, amount, currency)
     return GatewayError(
         400,
         "request_exceeds_limit",
-        f"{_sentence(limit)} This request alone may need {_amount(limit, amount)}: send less, or allow less output.",
+        f"{_sentence(limit, currency)} This request alone may need {need}: send less, or allow less output.",
         kind=ErrorType.POLICY_RATE_LIMIT,
     )
 
@@ -173,17 +174,17 @@ def _wait_s(account: Account, now_ms: int) -> float | None:
     return None if ends is None else (ends - now_ms) / 1000
 
 
-def _sentence(limit: Limit) -> str:
+def _sentence(limit: Limit, currency: str) -> str:
     who = f"{limit.scope.replace('_', ' ')} '{limit.name}'"
     each = ", for each member" if limit.per_member else ""
     model = "" if limit.model is None else f" of the model '{limit.model}'"
     window = "" if limit.window is None else " in total" if limit.window == "total" else f" per {limit.window}"
-    return f"The limit of the {who} is {_amount(limit, limit.amount)}{model}{window}{each}."
+    return f"The limit of the {who} is {_amount(limit, limit.amount, currency)}{model}{window}{each}."
 
 
-def _amount(limit: Limit, amount: int) -> str:
+def _amount(limit: Limit, amount: int, currency: str) -> str:
     if limit.metric == "cost":
-        return _money(amount)
+        return f"{_money(amount)} {currency}"
     words = _WORDS[limit.metric]
     if amount == 1:
         words = (

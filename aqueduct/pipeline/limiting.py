@@ -29,12 +29,14 @@ class LimitedAdmission:
         replica: UUID,
         *,
         fail_open: FailOpen,
+        currency: str,
         count_rejection: Callable[[str, str], None],
     ) -> None:
         """`count_rejection` is called with scope and kind (`shadow`: would have been; `unavailable`, `open`)."""
         self.leases = leases
         self.replica = replica
         self._fail_open = fail_open
+        self._currency = currency
         self._count = count_rejection
         self.lengths = OutputLengths()
 
@@ -111,7 +113,7 @@ class LimitedAdmission:
                     self._count(limit.scope, "shadow")
             elif least > limit.amount:
                 self._count(limit.scope, kind_of(limit))
-                raise never_fits(limit, least)
+                raise never_fits(limit, least, self._currency)
             takes.append(Take(account, min(amount, limit.amount), least) if least < amount else Take(account, amount))
         return takes
 
@@ -122,7 +124,7 @@ class LimitedAdmission:
         ledger = self.leases.ledger
         if isinstance(outcome, Account):
             self._count(outcome.limit.scope, "cut" if cuts else kind_of(outcome.limit))
-            raise refusal(outcome, ledger.now_ms)
+            raise refusal(outcome, ledger.now_ms, self._currency)
         takes = ledger.reduced(takes)
         for account, _, _ in ledger.lacking(takes):
             is_open = self._fail_open == "all" or (self._fail_open == "rates" and not account.limit.is_budget)

@@ -158,7 +158,7 @@ def refusals(text: str) -> list[str]:
         ),
         (
             "limits:\n- &a {subject: 'org:a', metric: cost, window: day, amount: 1}\n- {<<: *a, calendar: true}",
-            "f.yaml:3: limits[1]: duplicate limit",
+            "f.yaml:3: limits[1]: duplicate limit: 'org:a cost per calendar day' stands at limits[0] already",
         ),
         (
             "limits: [{subject: 'org:a', metric: cost, window: day, budget: 1, amount: 1}]",
