@@ -121,6 +121,7 @@ STATUS_KINDS: dict[int, ErrorKind] = {
     501: ErrorKind.INVALID_REQUEST,  # something that the server does not have, or was not started for
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
+    524: ErrorKind.TIMEOUT,  # Cloudflare: the server behind did not answer in time
     529: ErrorKind.OVERLOADED,
 }
 

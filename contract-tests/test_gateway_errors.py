@@ -102,6 +102,11 @@ REQUEST_IDS = {
     "bedrock": ("x-amzn-requestid", "req_1"),
     "cohere": ("x-debug-trace-id", "req_1"),
     "mistral": ("mistral-correlation-id", "req_1"),
+    "openrouter": ("x-generation-id", "req_1"),
+    "ollama-chat": ("x-request-id", "req_1"),
+    "gemini": ("x-request-id", "req_1"),
+    "vertex-claude": ("request-id", "req_body"),
+    "llama": ("x-request-id", "req_1"),
 }
 
 
