@@ -76,7 +76,7 @@ providers:
   - {{name: echo, adapter: echo}}
 models:
   - {{name: gpt, aliases: [gpt-alias], deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
-  - {{name: checked, schema_check: report, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
+  - {{name: unchecked, schema_check: "off", deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: repaired, schema_check: repair, deployments: [{{provider: openai, upstream_model: gpt-4o-mini}}]}}
   - {{name: gpt-azure, deployments: [{{provider: azure, upstream_model: gpt-4o-mini}}]}}
   - {{name: llama, deployments: [{{provider: vllm, upstream_model: meta-llama/Llama-3.3-70B-Instruct}}]}}

@@ -51,7 +51,7 @@ def checks(gateway: RunningGateway, model: str) -> dict[str, float]:
 
 @pytest.mark.parametrize(("wanted", "told"), [(FOLLOWED, "true"), (NOT_FOLLOWED, "false")])
 def test_whole_answer_tells_whether_it_follows_the_schema(client: openai.OpenAI, wanted: dict, told: str) -> None:
-    raw = client.chat.completions.with_raw_response.create(model="checked", messages=HELLO, response_format=wanted)
+    raw = client.chat.completions.with_raw_response.create(model="gpt", messages=HELLO, response_format=wanted)
     assert raw.headers[HEADER] == told
 
 
@@ -59,12 +59,12 @@ def test_whole_answer_tells_whether_it_follows_the_schema(client: openai.OpenAI,
 def test_json_object_is_held_against_any_object(client: openai.OpenAI, mocks: Mocks, text: str, told: str) -> None:
     mocks.openai.script(answer(text))
     raw = client.chat.completions.with_raw_response.create(
-        model="checked", messages=HELLO, response_format={"type": "json_object"}
+        model="gpt", messages=HELLO, response_format={"type": "json_object"}
     )
     assert raw.headers[HEADER] == told
 
 
-@pytest.mark.parametrize(("model", "wanted"), [("gpt", FOLLOWED), ("checked", None)])
+@pytest.mark.parametrize(("model", "wanted"), [("unchecked", FOLLOWED), ("repaired", None), ("gpt", None)])
 def test_answer_that_nobody_wants_checked_says_nothing(
     client: openai.OpenAI, gateway: RunningGateway, model: str, wanted: dict | None
 ) -> None:
@@ -86,11 +86,9 @@ def test_schema_that_explodes_is_answered_without_a_verdict_and_without_a_stall(
 ) -> None:
     steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}, {"$ref": f"#/$defs/a{n + 1}"}]} for n in range(60)}
     schema = {"type": "object", "$ref": "#/$defs/a0", "$defs": {**steps, "a60": {"type": "object", "properties": {}}}}
-    raw = client.chat.completions.with_raw_response.create(
-        model="checked", messages=HELLO, response_format=form(schema)
-    )
+    raw = client.chat.completions.with_raw_response.create(model="gpt", messages=HELLO, response_format=form(schema))
     assert HEADER not in raw.headers
-    again = client.chat.completions.with_raw_response.create(model="checked", messages=HELLO, response_format=FOLLOWED)
+    again = client.chat.completions.with_raw_response.create(model="gpt", messages=HELLO, response_format=FOLLOWED)
     assert again.headers[HEADER] == "true"
     assert [row["schema_outcome"] for row in gateway.rows(2)] == ["unknown", "valid"]
 
@@ -185,7 +183,7 @@ def test_stream_tells_the_verdict_with_the_usage_where_the_client_asks(
     options = {"include_usage": True, "include_schema_valid": True}
     chunks = list(
         client.chat.completions.create(
-            model="checked", messages=HELLO, response_format=wanted, stream=True, stream_options=options
+            model="gpt", messages=HELLO, response_format=wanted, stream=True, stream_options=options
         )
     )
     usage = chunks[-1].usage

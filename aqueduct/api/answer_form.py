@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from aqueduct.schema_check.checker import ANY_OBJECT
 from schemas.chat_request import (
     AssistantMessage,
     ChatRequest,
@@ -16,7 +17,6 @@ from schemas.chat_request import (
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 
 MAX_TEXT_CHARS: Final = 4 * 1024 * 1024
-_ANY_OBJECT: Final = b'{"type":"object"}'
 _AGAIN: Final = (
     "Your answer does not follow the JSON schema that was asked for. {reason} "
     "Answer again with JSON that follows it, and with nothing else."
@@ -27,9 +27,9 @@ def schema(request: ChatRequest) -> bytes | None:
     """Return the JSON schema that answers must follow."""
     match request.response_format:
         case JsonObjectFormat():
-            return _ANY_OBJECT
+            return ANY_OBJECT
         case JsonSchemaFormat(json_schema=given):
-            return _ANY_OBJECT if given.schema is UNSET or bytes(given.schema) == b"null" else bytes(given.schema)
+            return ANY_OBJECT if given.schema is UNSET or bytes(given.schema) == b"null" else bytes(given.schema)
         case _:
             return None
 

@@ -197,7 +197,7 @@ def _resolved(row: ModelRow, deployments: list[RoutedDeployment]) -> ResolvedMod
         request_weight=row.request_weight,
         extra_params=row.extra_params,
         signature_vault=row.signature_vault,
-        schema_check=row.schema_check,
+        schema_check=row.schema_check or "report",
         deployments=tuple(sorted(deployments, key=lambda routed: (routed.priority, routed.deployment.id))),
     )
 

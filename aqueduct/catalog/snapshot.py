@@ -17,7 +17,7 @@ from aqueduct.auth.principal import Principal
 from aqueduct.usage.pricing import PriceList
 
 MAX_NAME_CHARS = 256
-SchemaCheck = Literal["report", "repair"]
+SchemaCheck = Literal["off", "report", "repair"]
 WILDCARD_CACHE_NAMES = 4096
 """Names remembered per snapshot. Clients choose them, so there must be a bound; beyond it nothing is remembered."""
 
@@ -51,7 +51,7 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     request_weight: int
     extra_params: ExtraParams
     signature_vault: bool | None = None
-    schema_check: SchemaCheck | None = None
+    schema_check: SchemaCheck = "report"
     deployments: tuple[RoutedDeployment, ...]
 
 

@@ -38,7 +38,7 @@ Window = Literal["second", "minute", "hour", "day", "week", "month", "total"]
 Operation = Literal["chat", "completions", "embeddings", "rerank"]
 ExtraParams = Literal["drop", "reject", "forward"]
 MultipleAnswers = Literal["auto", "fan_out", "reject"]
-SchemaCheck = Literal["report", "repair"]
+SchemaCheck = Literal["off", "report", "repair"]
 AutoCache = Literal["5m", "1h"]
 
 
@@ -199,12 +199,13 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         ),
     ] = "auto"
     schema_check: Annotated[
-        SchemaCheck | None,
+        SchemaCheck,
         _text(
             "Whether answers are held against the JSON schema that the client gave: told in "
-            "`x-aqueduct-schema-valid` (`report`), or a wrong answer also asked for once more (`repair`); absent: not."
+            "`x-aqueduct-schema-valid` (`report`), a wrong answer also asked for once more (`repair`), or not: "
+            "`'off'`, in quotes."
         ),
-    ] = None
+    ] = "report"
     auto_cache: Annotated[
         AutoCache | None,
         _text(

@@ -180,7 +180,7 @@ class _View:
                 extra_params=msgspec.convert(fields.text("extra_params"), doc.ExtraParams),
                 signature_vault=fields.flag_or_none("signature_vault"),
                 multiple_answers=msgspec.convert(fields.text("multiple_answers"), doc.MultipleAnswers),
-                schema_check=msgspec.convert(fields.text_or_none("schema_check"), doc.SchemaCheck | None),
+                schema_check=msgspec.convert(fields.text("schema_check"), doc.SchemaCheck),
                 auto_cache=msgspec.convert(fields.text_or_none("auto_cache"), doc.AutoCache | None),
                 fetch_media=fields.flag_or_none("fetch_media"),
                 owned_by=fields.text_or_none("owned_by"),

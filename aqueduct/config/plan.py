@@ -26,6 +26,7 @@ _USUAL: Final[dict[str, FieldValue]] = {
     "enabled": True,
     "extra_params": "drop",
     "multiple_answers": "auto",
+    "schema_check": "report",
     "quirks": DEFAULT_QUIRKS,
     "weight": 1,
     "request_weight": 1,

@@ -194,7 +194,7 @@ class _Loader:
                 "extra_params": extra_params,
                 "signature_vault": vault,
                 "multiple_answers": many,
-                "schema_check": check,
+                "schema_check": check or "report",
                 "auto_cache": cache,
                 "fetch_media": fetch,
                 "owned_by": owned_by,

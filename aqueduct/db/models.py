@@ -157,7 +157,7 @@ class Model(Base):
         CheckConstraint("name ~ '^[^*]{0,255}[*]?$' AND name <> ''", name="name"),
         CheckConstraint("extra_params IN ('drop', 'reject', 'forward')", name="extra_params"),
         CheckConstraint("multiple_answers IN ('auto', 'fan_out', 'reject')", name="multiple_answers"),
-        CheckConstraint("schema_check IN ('report', 'repair')", name="schema_check"),
+        CheckConstraint("schema_check IN ('off', 'report', 'repair')", name="schema_check"),
         CheckConstraint("auto_cache IN ('5m', '1h')", name="auto_cache"),
         CheckConstraint("request_weight > 0", name="request_weight"),
         CheckConstraint("context_window > 0", name="context_window"),
@@ -173,7 +173,7 @@ class Model(Base):
     extra_params: Mapped[str] = mapped_column(Text, server_default="drop")
     signature_vault: Mapped[bool | None]
     multiple_answers: Mapped[str] = mapped_column(Text, server_default="auto")
-    schema_check: Mapped[str | None] = mapped_column(Text)
+    schema_check: Mapped[str | None] = mapped_column(Text, server_default="report")
     auto_cache: Mapped[str | None] = mapped_column(Text)
     fetch_media: Mapped[bool | None]
     owned_by: Mapped[str | None] = mapped_column(Text)

@@ -105,8 +105,8 @@ def form_check(
     request: RequestT,
     context: RequestContext,
 ) -> FormCheck[RequestT, BodyT, ChunkT] | None:
-    """Return the check, None where the model's policy asks for none or the client for no form."""
-    if checker is None or spec.form is None or model.schema_check is None:
+    """Return the check, None where the client asks for no form or the operator for no check."""
+    if checker is None or spec.form is None or model.schema_check == "off":
         return None
     schema = spec.form.schema(request)
     if schema is None:

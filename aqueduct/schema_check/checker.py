@@ -1,21 +1,31 @@
 """Asks the process that holds answers against schemas, starts it when it is needed and again when it has ended.
 
 One process, one question at a time: a check takes some 100 us. What cannot be answered is unknown, never a failure of
-the request: schemas and answers beyond their bounds, a queue that is full, a check that took too long.
+the request: schemas and answers beyond their bounds, a queue that is full, a check that took too long. A schema that
+has ended the process is not asked about again. Whether a text is any JSON object needs no process.
 """
 
 import asyncio
+import hashlib
+import signal
 import sys
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
+ANY_OBJECT: Final = b'{"type":"object"}'
+"""The schema of those who ask for JSON without one."""
 MAX_SCHEMA_BYTES: Final = 256 * 1024
 MAX_TEXT_BYTES: Final = 4 * 1024 * 1024
 MAX_WAITING: Final = 100
 TIMEOUT_S: Final = 5.0
+MAX_ENDLESS: Final = 1024
+_BY_A_CHECK: Final = frozenset({-signal.SIGALRM, -signal.SIGABRT})  # the end of its time, or of its memory
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _COMMAND: Final = (sys.executable, "-I", "-m", "aqueduct.schema_check.worker")
 
 
@@ -28,6 +38,7 @@ class Verdict(Struct, frozen=True):
 
 UNKNOWN: Final = Verdict(None)
 _VALID: Final = Verdict(valid=True)
+_NO_OBJECT: Final = Verdict(valid=False, reason="The answer is not a valid JSON object.")
 
 
 class SchemaChecker:
@@ -40,11 +51,16 @@ class SchemaChecker:
         self._killed: list[asyncio.subprocess.Process] = []
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._endless: OrderedDict[bytes, None] = OrderedDict()
 
     async def check(self, schema: bytes, texts: Sequence[str]) -> Verdict:
         """Return the verdict on all texts together: the first that is not valid decides."""
         data = [text.encode("utf-8", "replace") for text in texts]
         if len(schema) > MAX_SCHEMA_BYTES or sum(map(len, data)) > MAX_TEXT_BYTES or self._waiting >= MAX_WAITING:
+            return UNKNOWN
+        if schema == ANY_OBJECT:
+            return _all_objects(data)
+        if self._endless and _digest(schema) in self._endless:
             return UNKNOWN
         self._waiting += 1
         try:
@@ -82,6 +98,8 @@ class SchemaChecker:
         finally:
             if not line.endswith(b"\n"):  # it has ended, or is out of step
                 self._discard()
+        if not line and await process.wait() in _BY_A_CHECK:
+            self._remember(schema)
         word, _, reason = line.decode("utf-8", "replace").strip().partition(" ")
         match word:
             case "valid":
@@ -90,6 +108,12 @@ class SchemaChecker:
                 return Verdict(valid=False, reason=reason)
             case _:
                 return UNKNOWN
+
+    def _remember(self, schema: bytes) -> None:
+        """Note a schema whose check has ended the process."""
+        self._endless[_digest(schema)] = None
+        if len(self._endless) > MAX_ENDLESS:
+            self._endless.popitem(last=False)
 
     def _discard(self) -> None:
         process, self._process = self._process, None
@@ -108,3 +132,18 @@ async def _exchange(process: asyncio.subprocess.Process, question: bytes) -> byt
     process.stdin.write(question)
     await process.stdin.drain()
     return await process.stdout.readline()
+
+
+def _all_objects(texts: Sequence[bytes]) -> Verdict:
+    try:
+        for text in texts:
+            _OBJECT.decode(text)
+    except RecursionError:
+        return UNKNOWN
+    except msgspec.DecodeError:
+        return _NO_OBJECT
+    return _VALID
+
+
+def _digest(schema: bytes) -> bytes:
+    return hashlib.sha256(schema).digest()

@@ -25,6 +25,15 @@ async def _model(insert, provider, name="gpt", upstream="gpt-up", **values):
     return model
 
 
+@pytest.mark.parametrize(("stored", "used"), [(None, "report"), ("off", "off"), ("repair", "repair")])
+async def test_load_of_a_model_takes_the_default_for_a_check_that_nobody_chose(load, insert, provider, stored, used):
+    """The previous release still writes null."""
+    await _model(insert, provider, schema_check=stored)
+    resolved = (await load()).resolve("gpt")
+    assert resolved is not None
+    assert resolved.schema_check == used
+
+
 async def test_load_of_a_model_carries_every_fact_to_its_deployment(load, insert, provider):
     model = await insert(
         "models",

@@ -261,6 +261,15 @@ def test_read_absent_list_differs_from_an_empty_one() -> None:
     assert document.orgs[0].users is UNSET
 
 
+def test_read_checks_answers_unless_a_model_says_off() -> None:
+    """The word is a truth value to some readers of YAML: without quotes it is refused, not guessed at."""
+    found = refusals("models: [{name: a, schema_check: off}]")
+    assert found[0].startswith("f.yaml:1: models[0].schema_check: 'off' is ambiguous in YAML")
+    document, _ = read_text("f.yaml", b"models: [{name: a, schema_check: 'off'}, {name: b}]\n")
+    assert isinstance(document.models, tuple)
+    assert [model.schema_check for model in document.models] == ["off", "report"]
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "https://h/a/b/", "http://[::1]:1", "http://host"])
 def test_read_operator_may_name_any_host(url: str) -> None:
     document, _ = read_text("f.yaml", f"providers: [{{name: p, adapter: echo, base_url: '{url}'}}]".encode())

@@ -122,6 +122,26 @@ async def test_newest_revision_lets_the_release_before_it_write_on(empty_databas
     assert {(table, column) for table, column in demanded_now - demanded if table in tables} == set()
 
 
+async def test_models_without_a_choice_have_their_answers_checked_and_can_turn_it_off(empty_database_url):
+    """Null meant `off` before revision 0016; it is the default now, and a downgrade reads `off` as null again."""
+    await migrate.upgrade(empty_database_url, "0015")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("INSERT INTO models (name, schema_check) VALUES ('none', NULL), ('repaired', 'repair')")
+    await migrate.upgrade(empty_database_url)
+    await connection.execute("INSERT INTO models (name) VALUES ('new')")
+    await connection.execute("INSERT INTO models (name, schema_check) VALUES ('turned-off', 'off')")
+    query = "SELECT name, schema_check FROM models"
+    assert dict(await connection.fetch(query)) == {
+        "none": "report",
+        "repaired": "repair",
+        "new": "report",
+        "turned-off": "off",
+    }
+    await migrate.downgrade(empty_database_url, "0015")
+    assert dict(await connection.fetch(query))["turned-off"] is None
+    await connection.close()
+
+
 PARTITIONED = ("attempts", "requests")
 USAGE_ROW = """INSERT INTO usage.requests (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts)
                VALUES (gen_random_uuid(), $1::text::timestamptz, 1, '/v1/x', 'chat', false, 200, 1)"""

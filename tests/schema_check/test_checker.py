@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from aqueduct.schema_check.checker import MAX_SCHEMA_BYTES, SchemaChecker, Verdict
+from aqueduct.schema_check.checker import ANY_OBJECT, MAX_SCHEMA_BYTES, SchemaChecker, Verdict
 
-OBJECT = b'{"type":"object"}'
+OBJECT = b'{"type": "object"}'  # not `ANY_OBJECT`, which needs no process
 WAIT_S = 30.0
 
 
@@ -81,6 +81,40 @@ async def test_schema_that_takes_for_ever_gives_no_verdict_and_the_next_is_check
     assert found.valid is None
     assert turns > 5
     assert (await checker.check(OBJECT, ["{}"])).valid is True
+
+
+async def test_schema_that_has_ended_the_process_is_not_asked_about_again(checker: SchemaChecker) -> None:
+    """Whoever sends it again and again does not hold up the checks of others each time."""
+    await checker.check(exploding(), ["{}"])
+    assert (await checker.check(OBJECT, ["{}"])).valid is True
+    pid = pid_of(checker)
+    assert (await checker.check(exploding(), ["{}"])).valid is None
+    assert pid_of(checker) == pid
+    assert (await checker.check(exploding(5), ["{}"])).valid is True
+
+
+async def test_schema_is_not_blamed_for_the_end_of_the_process_by_others(checker: SchemaChecker) -> None:
+    """A process that lacks memory for other reasons, or that an operator ends, says nothing of the schema."""
+    asking = asyncio.create_task(checker.check(exploding(), ["{}"]))
+    await until(lambda: checker._process is not None)
+    os.kill(pid_of(checker), 9)
+    assert (await asking).valid is None
+    assert not checker._endless
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ('{"a": 1}', True),
+        ("[1]", False),
+        ("Here: {}", False),
+        ("", False),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, None),
+    ],
+)
+async def test_any_object_is_checked_without_a_process(checker: SchemaChecker, text: str, valid: bool | None) -> None:
+    assert (await checker.check(ANY_OBJECT, [text])).valid is valid
+    assert checker._process is None
 
 
 async def test_process_that_was_ended_is_started_again(checker: SchemaChecker) -> None:
