@@ -29,9 +29,15 @@ class Target(Struct, frozen=True, kw_only=True):
 
 def request(target: Target, kind: Kind) -> bytes:
     """Return a request of about 1 kB."""
+    return framed(target, body(target, kind))
+
+
+def body(target: Target, kind: Kind) -> bytes:
+    """Return its body."""
     stream = "" if kind == "plain" else ',"stream":true,"stream_options":{"include_usage":true}'
-    body = f'{{"model":"{target.model}","messages":[{{"role":"user","content":"-{kind}- {_PROMPT}"}}]{stream}}}'
-    return framed(target, body.encode())
+    return (
+        f'{{"model":"{target.model}","messages":[{{"role":"user","content":"-{kind}- {_PROMPT}"}}]{stream}}}'.encode()
+    )
 
 
 def framed(target: Target, body: bytes) -> bytes:

@@ -94,7 +94,7 @@ def _common(context: RequestContext) -> bytes:
     if context.dropped_params:
         head += _line(b"x-aqueduct-dropped-params", ",".join(context.dropped_params))
     if context.limit_headers is not None:
-        head += b"".join([b"%b: %b\r\n" % header for header in context.limit_headers()])
+        head += context.limit_headers()
     if context.provider_headers:
         head += _of_provider(context.provider_headers)
     if context.usage is not None:

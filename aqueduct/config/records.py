@@ -4,7 +4,7 @@ The file and the database are both brought into this form; it must not know wher
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -26,21 +26,7 @@ Kind = Literal[
     "limit",
     "price",
 ]
-KINDS: Final[tuple[Kind, ...]] = (
-    "org",
-    "team",
-    "user",
-    "service account",
-    "membership",
-    "token",
-    "provider",
-    "model",
-    "deployment",
-    "MCP server",
-    "grant",
-    "limit",
-    "price",
-)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """In the order in which they can be created: none refers to a later one, an org's default team excepted."""
 
 FieldValue = str | int | float | bool | tuple[str, ...] | tuple[tuple[str, str], ...] | None

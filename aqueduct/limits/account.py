@@ -8,7 +8,7 @@ move from held to consumed, so the database's sum never falls below what was rea
 from collections.abc import Iterable
 from uuid import UUID
 
-from aqueduct.limits.rules import Applied, Limit
+from aqueduct.limits.rules import Applied, Limit, Metric
 
 
 class Account:
@@ -17,12 +17,10 @@ class Account:
     `pending` is consumption by slot since the last report; a negative amount gives back what was reported. `epoch`
     grows when the lease was lost: what was reserved before is never given back then, because the database has booked
     the whole lease as consumed. `sent` is what was reported and not answered yet.
-    `as_json` names it in what requests keep of their reservations (`aqueduct.limits.reserved`).
     `used` and `others` (held by other replicas) are as the last answer told.
     """
 
     __slots__ = (
-        "as_json",
         "demand",
         "epoch",
         "free_at",
@@ -33,6 +31,7 @@ class Account:
         "last_used",
         "limit",
         "member",
+        "metric",
         "others",
         "pending",
         "rate",
@@ -49,9 +48,9 @@ class Account:
     def __init__(self, applied: Applied) -> None:
         self.limit: Limit = applied.limit
         self.member: UUID = applied.member
+        self.metric: Metric = applied.limit.metric
         self.is_concurrency = applied.limit.metric == "concurrency"
         self.is_enforced = applied.limit.mode == "enforce"
-        self.as_json = f'"{applied.limit.id}","{applied.member}"'
         self.slack = 0
         self.pending: dict[int, int] = {}
         self.sent = 0
@@ -85,7 +84,10 @@ class Account:
     @property
     def remaining(self) -> int:
         """What is left of the limit as far as this replica knows."""
-        return max(0, self.limit.amount - self.spent)
+        if self.is_concurrency:
+            return max(0, self.limit.amount - self.in_use - self.others)
+        spent = self.used + self.sent + sum(self.pending.values())
+        return max(0, self.limit.amount - spent) if spent > 0 else self.limit.amount
 
     def take(self, amount: int, slot: int) -> None:
         """Spend credits, also ones that are not held where the limit is not enforced."""

@@ -111,6 +111,8 @@ class Ledger:
         self._asked: dict[Account, tuple[int, int]] = {}
         self._peeked: set[Account] = set()
         self._is_closed = False
+        self.generation = 0
+        """Grows whenever an account that was given out is not the one of its limit any more, or has a changed limit."""
         self.overrun = 0
         """What settled above its reservation since the start, in credits of all metrics."""
 
@@ -143,13 +145,17 @@ class Ledger:
         elif account.limit is not applied.limit:
             account.limit = applied.limit
             account.is_enforced = applied.limit.mode == "enforce"
+            self.generation += 1
         return account
 
     def reserve(self, takes: Sequence[Take]) -> tuple[Held, ...] | None:
         """Take all or nothing from what is held; None where a counter has too little."""
-        if self.lacking(takes):
-            return None
-        return self.take(takes)
+        local = self._monotonic_ms()
+        valid = local < self._valid_until and not self._is_closed
+        for account, amount, _ in takes:
+            if amount > (account.slack if valid else 0) and account.is_enforced:
+                return None
+        return self._taken(takes, local + self._offset_ms)
 
     def lacking(self, takes: Sequence[Take]) -> list[Take]:
         """Return what cannot be served from what is held."""
@@ -170,13 +176,17 @@ class Ledger:
 
     def take(self, takes: Sequence[Take]) -> tuple[Held, ...]:
         """Take unconditionally."""
-        now = self.now_ms
+        return self._taken(takes, self.now_ms)
+
+    def _taken(self, takes: Sequence[Take], now: int) -> tuple[Held, ...]:
         held: list[Held] = []
+        active = self._active
         for account, amount, _ in takes:
-            slot = account.limit.slots.slot(now)
+            slots = account.limit.slots
+            slot = now // slots.slot_ms if slots.slot_ms else slots.slot(now)
             account.take(amount, slot)
             account.last_used = now
-            self._active[account] = None
+            active[account] = None
             held.append(Held(account, amount, slot, account.epoch))
         return tuple(held)
 
@@ -187,12 +197,8 @@ class Ledger:
         of the same counters later on: it is used after what is `held`.
         """
         wanted = False
-        spent = used_of(held, actual, further) if further else None
-        for index, (account, amount, slot, epoch) in enumerate((*held, *further)):
-            if spent is not None:
-                used = spent[index]
-            else:
-                used = 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
+        every = (*held, *further) if further else held
+        for (account, amount, slot, epoch), used in zip(every, used_of(held, actual, further), strict=True):
             if used == amount:
                 continue
             if used > amount:
@@ -297,6 +303,7 @@ class Ledger:
                 account.lose()
             elif item.drop and not (account.pending or account.in_use or account in self._asked):
                 del self._accounts[key]
+                self.generation += 1
                 self._active.pop(account, None)
             else:
                 account.known = not item.drop
@@ -328,9 +335,11 @@ class Ledger:
 
 def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
     """Return what was used of each reservation: of a counter's later ones what its first does not cover."""
+    if not further:
+        return [0 if account.is_concurrency else actual.get(account.metric, amount) for account, amount, _, _ in held]
     first = {one.account: one.amount for one in held}
     used = {
-        account: 0 if account.is_concurrency else actual.get(account.limit.metric, amount)
+        account: 0 if account.is_concurrency else actual.get(account.metric, amount)
         for account, amount in first.items()
     }
     later: list[int] = []

@@ -61,6 +61,15 @@ class Applied(NamedTuple):
     member: UUID
 
 
+class Covering:
+    """The limits that requests of a caller for one model count against. Compared by identity, so that it is a key."""
+
+    __slots__ = ("applied",)
+
+    def __init__(self, applied: tuple[Applied, ...]) -> None:
+        self.applied = applied
+
+
 class LimitSet:
     """The limits of a caller, by model; the same value is shared by all tokens that stand under the same ones."""
 
@@ -68,15 +77,13 @@ class LimitSet:
 
     def __init__(self, applied: Iterable[Applied] = ()) -> None:
         self.applied = tuple(applied)
-        self._by_model: dict[str, tuple[Applied, ...]] = {}
+        self._by_model: dict[str, Covering] = {}
 
-    def of(self, model: str) -> tuple[Applied, ...]:
+    def of(self, model: str) -> Covering:
         """Return the limits that a request for a model counts against."""
-        if not self.applied:
-            return ()
         found = self._by_model.get(model)
         if found is None:
-            found = tuple(one for one in self.applied if one.limit.covers(model))
+            found = Covering(tuple(one for one in self.applied if one.limit.covers(model)))
             if len(self._by_model) < MODELS_REMEMBERED:
                 self._by_model[model] = found
         return found

@@ -1,12 +1,13 @@
 """Limits in words and headers: refusals, `x-ratelimit-*`, and what `/v1/me` shows; decides nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from aqueduct.errors import ErrorType, GatewayError
 from aqueduct.limits.account import Account
+from aqueduct.limits.counters import Counters
 from aqueduct.limits.price import MICROS_PER_UNIT
 from aqueduct.limits.rules import TOKEN_METRICS, Limit
 
@@ -20,7 +21,14 @@ _WORDS: Final = {
     "total_tokens": "tokens",
     "concurrency": "requests at once",
 }
-Headers = list[tuple[bytes, bytes]]
+_REQUESTS: Final = (
+    b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n",
+    b"x-ratelimit-reset-requests: %b\r\n",
+)
+_TOKENS: Final = (
+    b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n",
+    b"x-ratelimit-reset-tokens: %b\r\n",
+)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -114,35 +122,41 @@ def kind_of(limit: Limit) -> str:
     return "cost" if limit.metric == "cost" else _KINDS.get(limit.metric, "tokens")
 
 
-def headers(accounts: Iterable[Account], now_ms: int) -> Headers:
-    """Return the headers of an answer: the tightest limit on requests, on tokens, and the tightest budget."""
-    tightest: dict[str, tuple[int, Account]] = {}
-    for account in accounts:
-        limit = account.limit
-        if not account.is_enforced or limit.metric == "concurrency":
-            continue
-        kind = kind_of(limit)
-        remaining = account.remaining
-        if kind not in tightest or remaining < tightest[kind][0]:
-            tightest[kind] = remaining, account
-    found: Headers = []
-    for kind in ("requests", "tokens"):
-        if kind in tightest:
-            (remaining, account), name = tightest[kind], kind.encode()
+def header_lines(counters: Counters, now_ms: int) -> bytes:
+    """Return the header lines of an answer: the tightest limit on requests, on tokens, and the tightest budget."""
+    found = b""
+    for accounts, (amounts, reset) in ((counters.requests, _REQUESTS), (counters.tokens, _TOKENS)):
+        tightest = _tightest(accounts)
+        if tightest is not None:
+            remaining, account = tightest
+            found += amounts % (account.limit.amount, remaining)
             resets = _resets_ms(account, now_ms)
-            found.append((b"x-ratelimit-limit-%b" % name, b"%d" % account.limit.amount))
-            found.append((b"x-ratelimit-remaining-%b" % name, b"%d" % remaining))
             if resets is not None:
-                left = duration(max(0, resets - now_ms) / 1000).encode()
-                found.append((b"x-ratelimit-reset-%b" % name, left))
-    if "cost" in tightest:
-        found.append((b"x-aqueduct-budget-remaining", _money(tightest["cost"][0]).encode()))
+                found += reset % _duration(max(0, resets - now_ms)).encode()
+    budget = _tightest(counters.budgets)
+    if budget is not None:
+        found += b"x-aqueduct-budget-remaining: %b\r\n" % _money(budget[0]).encode()
     return found
+
+
+def _tightest(accounts: Sequence[Account]) -> tuple[int, Account] | None:
+    """Return what remains of the enforced counter of which the least does, and that counter."""
+    found: Account | None = None
+    least = 0
+    for account in accounts:
+        if account.is_enforced:
+            remaining = account.remaining
+            if found is None or remaining < least:
+                found, least = account, remaining
+    return None if found is None else (least, found)
 
 
 def duration(seconds: float) -> str:
     """Return a time as Go writes it, as OpenAI does: `250ms`, `1s`, `6m0s`, `24h0m0s`."""
-    ms = round(seconds * 1000)
+    return _duration(round(seconds * 1000))
+
+
+def _duration(ms: int) -> str:
     if ms < 1000:
         return f"{ms}ms"
     whole, rest = divmod(ms, 1000)
@@ -157,9 +171,9 @@ def duration(seconds: float) -> str:
 def _resets_ms(account: Account, now_ms: int) -> int | None:
     if account.is_concurrency:
         return None
-    ends = account.limit.slots.ends_ms(now_ms)
-    if not account.limit.slots.slot_ms or any(amount > 0 for amount in account.pending.values()):
-        return ends
+    slots = account.limit.slots
+    if not slots.slot_ms or (account.pending and max(account.pending.values()) > 0):
+        return slots.ends_ms(now_ms)
     return max(account.resets_at, now_ms)
 
 

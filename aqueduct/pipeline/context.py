@@ -50,7 +50,7 @@ class RequestContext:
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
-    `limit_headers` gives the headers about the limits of a request that stands under some.
+    `limit_headers` gives the header lines about the limits of a request that stands under some.
     `reservations` gives what it holds, or held, of its limits, in JSON, for its usage row.
     `journaled` once the journal knows of the request, which must then hear of its end.
     `failure_reason` is for the log alone, and quotes nothing of the caller's.
@@ -148,7 +148,7 @@ class RequestContext:
         self.schema_valid: bool | None = None
         self.schema_outcome: SchemaOutcome | None = None
         self.status = 0
-        self.limit_headers: Callable[[], list[tuple[bytes, bytes]]] | None = None
+        self.limit_headers: Callable[[], bytes] | None = None
         self.reservations: Callable[[], str] | None = None
         self.error_kind: ErrorType | None = None
         self.failure_reason: str | None = None

@@ -1,23 +1,22 @@
 """Admission by limits: reserves the worst case of every limit of the caller, and settles what was really used."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Literal
 from uuid import UUID
 
 from aqueduct.limits.account import Account
+from aqueduct.limits.counters import Counters, KnownCounters
 from aqueduct.limits.estimate import LEAST_OUTPUT, OutputLengths, input_tokens, open_output
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.ledger import Held, Take
-from aqueduct.limits.rules import TOKEN_METRICS, Applied, LimitSet
-from aqueduct.limits.telling import Standing, headers, kind_of, never_fits, refusal, standing, unavailable
+from aqueduct.limits.rules import LimitSet
+from aqueduct.limits.telling import Standing, header_lines, kind_of, never_fits, refusal, standing, unavailable
 from aqueduct.pipeline.admit import Demand, Reservation
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
-from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size, amount_of
+from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size, amounts_of
 
 FailOpen = Literal["none", "rates", "all"]
-_MEASURED: Final = TOKEN_METRICS | {"cost"}
-"""Metrics for which a request must be measured."""
 
 
 class LimitedAdmission:
@@ -38,6 +37,7 @@ class LimitedAdmission:
         self._fail_open = fail_open
         self._currency = currency
         self._count = count_rejection
+        self._counters = KnownCounters(leases.ledger, replica)
         self.lengths = OutputLengths()
 
     async def admit(self, context: RequestContext, demand: Demand) -> Reservation | None:
@@ -45,18 +45,17 @@ class LimitedAdmission:
         principal = context.principal
         if principal is None or not principal.limits.applied:
             return None
-        applied = principal.limits.of(demand.model.name)
-        if not applied:
+        counters = self._counters.of(principal.limits.of(demand.model.name))
+        if not counters.accounts:
             return None
         ledger = self.leases.ledger
-        size, rating = self._size(applied, demand, context)
-        takes = self._takes(applied, size, rating)
-        accounts = tuple(take.account for take in takes)
-        context.limit_headers = lambda: headers(accounts, ledger.now_ms)
+        size, rating = self._size(counters, demand, context)
+        takes = self._takes(counters, size, rating)
+        context.limit_headers = lambda: header_lines(counters, ledger.now_ms)
         held = ledger.reserve(takes)
         if held is None:
             held = await self._acquire(takes)
-        return LimitReservation(self, held, size, rating, context)
+        return LimitReservation(self, counters, held, size, rating, context)
 
     async def standings(self, limits: LimitSet) -> tuple[Standing, ...]:
         """Return where a caller stands, asked anew; as last known where the store is out of reach."""
@@ -75,12 +74,12 @@ class LimitedAdmission:
         if self.leases.ledger.settle(held, actual, further):
             self.leases.hurry()
 
-    def _size(self, applied: Sequence[Applied], demand: Demand, context: RequestContext) -> tuple[Size, Rating]:
+    def _size(self, counters: Counters, demand: Demand, context: RequestContext) -> tuple[Size, Rating]:
         model, weight, several = demand.model, demand.model.request_weight, demand.answers
-        if not _has(applied, _MEASURED):
-            return Size(weight), Rating(context, demand.plan[0], 0)
+        if not counters.is_measured:
+            return Size(weight), Rating(context, None, 0)
         prompt = min(input_tokens(demand.prompt_chars()) * several, MAX_OUTPUT)
-        rating = Rating(context, demand.plan[0], prompt)
+        rating = Rating(context, demand.plan[0] if counters.budgets else None, prompt)
         if demand.max_output is not None:
             output = min(demand.max_output, MAX_OUTPUT)
             return Size(weight, prompt, output, output, answers=several), rating
@@ -88,26 +87,23 @@ class LimitedAdmission:
         if model.context_window is not None:
             cap = min(cap or MAX_OUTPUT, max(LEAST_OUTPUT, model.context_window - prompt))
         usual = self.lengths.usual(model.catalog_name)
-        smallest = _smallest(applied, prompt, rating)
+        smallest = _smallest(counters.smallest, prompt, rating)
         if smallest is None:  # nothing is enforced that the output counts against
             output = usual if cap is None else min(usual, cap)
             return Size(weight, prompt, output, output, answers=several), rating
-        output, least = (min(tokens, max(1, smallest)) for tokens in open_output(usual, cap, smallest))
-        return Size(weight, prompt, output, least, is_open=True, answers=several), rating
+        most = max(1, smallest)
+        output, least = open_output(usual, cap, smallest)
+        return Size(weight, prompt, min(output, most), min(least, most), is_open=True, answers=several), rating
 
-    def _takes(self, applied: Sequence[Applied], size: Size, rating: Rating) -> list[Take]:
+    def _takes(self, counters: Counters, size: Size, rating: Rating) -> list[Take]:
         """Return what to reserve; refuses what never fits."""
-        cost = least_cost = 0
-        if _has(applied, ("cost",)):
-            cost = least_cost = rating.cost(size.output)
-            if size.is_open:
-                least_cost = rating.cost(size.least_output)
+        amounts = leasts = amounts_of(size, size.output, rating.cost(size.output))
+        if size.is_open:
+            leasts = amounts_of(size, size.least_output, rating.cost(size.least_output))
         takes: list[Take] = []
-        for one in applied:
-            account = self.leases.ledger.account(one)
-            limit = account.limit
-            amount = amount_of(limit.metric, size, size.output, cost)
-            least = amount_of(limit.metric, size, size.least_output, least_cost) if size.is_open else amount
+        for account in counters.accounts:
+            metric, limit = account.metric, account.limit
+            amount, least = amounts[metric], leasts[metric]
             if not account.is_enforced:
                 if least > account.remaining:
                     self._count(limit.scope, "shadow")
@@ -134,25 +130,16 @@ class LimitedAdmission:
         return ledger.take(takes)
 
 
-def _smallest(applied: Sequence[Applied], prompt: int, rating: Rating) -> int | None:
-    """Return how many tokens of output the limits allow at most, were all of each still there; None: any number."""
-    found: int | None = None
-    for limit, _ in applied:
-        if limit.mode != "enforce":
-            continue
-        match limit.metric:
-            case "output_tokens":
-                most = limit.amount
-            case "total_tokens":
-                most = limit.amount - prompt
-            case "cost":
-                most = rating.affordable(limit.amount)
-            case _:
-                continue
-        if most < MAX_OUTPUT:
-            found = most if found is None else min(found, most)
-    return found
+def _smallest(limits: Mapping[str, int], prompt: int, rating: Rating) -> int | None:
+    """Return how many tokens of output the limits allow at most, were all of each still there; None: any number.
 
-
-def _has(applied: Sequence[Applied], metrics: Sequence[str] | frozenset[str]) -> bool:
-    return any(one.limit.metric in metrics for one in applied)
+    `limits` gives the lowest enforced amount of each metric.
+    """
+    found = MAX_OUTPUT
+    if "output_tokens" in limits:
+        found = min(found, limits["output_tokens"])
+    if "total_tokens" in limits:
+        found = min(found, limits["total_tokens"] - prompt)
+    if "cost" in limits:
+        found = min(found, rating.affordable(limits["cost"]))
+    return None if found >= MAX_OUTPUT else found

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
-from uuid import UUID
 
 from adapters.base import Deployment
 from aqueduct.errors import GatewayError
 from aqueduct.limits.account import Account
+from aqueduct.limits.counters import Counters, once_settled, while_open
 from aqueduct.limits.estimate import OutputLengths, input_tokens
-from aqueduct.limits.ledger import Held, Take, used_of
+from aqueduct.limits.ledger import Held, Take
 from aqueduct.limits.price import micros
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
@@ -23,7 +23,6 @@ SLICE_SHARE: Final = 4
 class Holder(Protocol):
     """Where a reservation comes from."""
 
-    replica: UUID
     lengths: OutputLengths
 
     async def more(self, takes: Sequence[Take], *, cuts: bool) -> tuple[Held, ...]:
@@ -42,10 +41,12 @@ class LimitReservation:
         "_actual",
         "_ceiling",
         "_context",
+        "_counters",
         "_further",
         "_held",
         "_holder",
         "_is_settled",
+        "_kept",
         "_prompt",
         "_rating",
         "_size",
@@ -53,9 +54,17 @@ class LimitReservation:
     )
 
     def __init__(
-        self, holder: Holder, held: tuple[Held, ...], size: Size, rating: Rating, context: RequestContext
+        self,
+        holder: Holder,
+        counters: Counters,
+        held: tuple[Held, ...],
+        size: Size,
+        rating: Rating,
+        context: RequestContext,
     ) -> None:
+        """`held` is of the `counters`, in their order."""
         self._holder = holder
+        self._counters = counters
         self._held = held
         self._further: tuple[Held, ...] = ()
         self._size = size
@@ -65,6 +74,7 @@ class LimitReservation:
         self._context = context
         self._actual: Mapping[str, int] | None = None
         self._is_settled = False
+        self._kept: str | None = None
         context.reservations = self.as_json
         self.max_output: int | None = self._allowed() if size.is_open else None
 
@@ -102,8 +112,9 @@ class LimitReservation:
         self._is_settled = True
         prompt, output = _tokens(usage)
         actual = {"input_tokens": prompt, "output_tokens": output, "total_tokens": prompt + output, "cost": 0}
-        if any(one.account.limit.metric == "cost" for one in self._held):
-            note_cost(self._context)
+        if self._counters.budgets:
+            if self._context.cost is None:
+                note_cost(self._context)
             actual["cost"] = micros(self._context.cost or 0)
         self._actual = actual
         self._holder.settle(self._held, actual, self._further)
@@ -112,16 +123,11 @@ class LimitReservation:
 
     def as_json(self) -> str:
         """Return what the usage row keeps of it: see `aqueduct.limits.reserved`."""
-        every = (*self._held, *self._further) if self._further else self._held
+        if self._kept is None:
+            self._kept = self._counters.kept(self._held)
         if self._actual is None:
-            used: Sequence[int | str] = ("null",) * len(every)
-        else:
-            used = used_of(self._held, self._actual, self._further)
-        limits = [
-            f"[{account.as_json},{slot},{account.limit.amount},{amount},{spent}]"
-            for (account, amount, slot, _), spent in zip(every, used, strict=True)
-        ]
-        return f'{{"replica":"{self._holder.replica}","limits":[{",".join(limits)}]}}'
+            return while_open(self._kept, self._held, self._further)
+        return once_settled(self._kept, self._held, self._actual, self._further)
 
     async def _reserve(self, output: int, least_output: int, *, cuts: bool) -> None:
         """Reserve what is missing for so much output of the present attempt, or at least for `least_output`."""
@@ -146,7 +152,7 @@ class LimitReservation:
     def _needed(self, account: Account, output: int) -> int:
         """Return what attempts have consumed of a metric, and the present one may at worst; 0: it needs no more."""
         prompt_spent, output_spent = _tokens(self._context.spent)
-        match account.limit.metric:
+        match account.metric:
             case "input_tokens":
                 return prompt_spent + self._prompt
             case "output_tokens":
@@ -162,10 +168,11 @@ class LimitReservation:
         """Return how much output what is held allows."""
         prompt_spent, output_spent = _tokens(self._context.spent)
         found = self._ceiling
-        for account, amount in self._amounts().items():
+        amounts = self._amounts().items() if self._further else [(one.account, one.amount) for one in self._held]
+        for account, amount in amounts:
             if not account.is_enforced:
                 continue
-            match account.limit.metric:
+            match account.metric:
                 case "output_tokens":
                     found = min(found, amount - output_spent)
                 case "total_tokens":

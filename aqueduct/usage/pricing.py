@@ -42,6 +42,8 @@ Tier = Literal["standard", "batch", "flex", "priority"]
 METERS: Final[tuple[Meter, ...]] = Meter.__args__  # type: ignore[attr-defined]  # what a Literal is made of
 TIERS: Final[tuple[Tier, ...]] = Tier.__args__  # type: ignore[attr-defined]  # as above
 TOKEN_METERS: Final[tuple[Meter, ...]] = METERS[: METERS.index("image")]
+PROMPT_METERS: Final[tuple[Meter, ...]] = METERS[: METERS.index("output")]
+OUTPUT_METERS: Final[tuple[Meter, ...]] = METERS[METERS.index("output") : METERS.index("image")]
 FALLBACKS: Final[Mapping[Meter, Meter]] = {
     "cache_read": "input",
     "cache_write_5m": "input",
@@ -81,12 +83,22 @@ class Line(Struct, frozen=True):
         return self.quantity * self.rate
 
 
+class Dearest(Struct, frozen=True):
+    """The most that a request can be charged, in pico-units: per token of its prompt and its output, and for itself."""
+
+    prompt: int
+    output: int
+    request: int
+
+
 class _Period(Struct, frozen=True):
     """The rates of one period by tier: the bands' lower bounds in order, and their rates."""
 
     bands: Mapping[Tier, tuple[tuple[int, ...], tuple[Rates, ...]]]
     texts: Mapping[Tier, tuple[str, ...]]
     """The rates in JSON, as an attempt's row keeps them."""
+    dearest: tuple[tuple[int, ...], tuple[tuple[Dearest, ...], ...]]
+    """The bounds of all tiers' bands together, and what each tier's rates come to there; equal ones once."""
 
 
 class PriceList:
@@ -104,6 +116,14 @@ class PriceList:
             return None
         bounds, rates = self._periods[place].bands[tier]
         return rates[max(0, bisect_left(bounds, prompt_tokens) - 1)]
+
+    def dearest(self, at: datetime, prompt_tokens: int) -> tuple[Dearest, ...]:
+        """Return what a request can be charged by, whatever tier serves it; nothing where nothing was priced then."""
+        place = bisect_right(self._since, at) - 1
+        if place < 0:
+            return ()
+        bounds, found = self._periods[place].dearest
+        return found[max(0, bisect_left(bounds, prompt_tokens) - 1)]
 
     def rates_json(self, at: datetime, tier: Tier, prompt_tokens: int) -> str | None:
         """Return the rates of a request in JSON: the same text each time."""
@@ -204,7 +224,26 @@ def _period(rows: list[Price]) -> _Period:
     texts: dict[Tier, tuple[str, ...]] = {
         tier: tuple(msgspec.json.encode(one).decode() for one in rates) for tier, (_, rates) in bands.items()
     }
-    return _Period(bands, texts)
+    return _Period(bands, texts, _dearest(bands))
+
+
+def _dearest(
+    bands: Mapping[Tier, tuple[tuple[int, ...], tuple[Rates, ...]]],
+) -> tuple[tuple[int, ...], tuple[tuple[Dearest, ...], ...]]:
+    every = tuple(sorted({bound for bounds, _ in bands.values() for bound in bounds}))
+    found: list[tuple[Dearest, ...]] = []
+    for bound in every:
+        rates = [of_tier[bisect_right(bounds, bound) - 1] for bounds, of_tier in bands.values()]
+        found.append(tuple({_most(one): None for one in rates}))
+    return every, tuple(found)
+
+
+def _most(rates: Rates) -> Dearest:
+    return Dearest(
+        prompt=max([rates.get(meter, 0) for meter in PROMPT_METERS]),
+        output=max([rates.get(meter, 0) for meter in OUTPUT_METERS]),
+        request=rates.get("request", 0),
+    )
 
 
 def _rates(latest: Mapping[tuple[Tier, int, Meter], int], tier: Tier, bound: int) -> Rates:

@@ -83,9 +83,9 @@ async def test_limit_of_a_model_counts_requests_for_it_alone(insert, connection,
     await _limit(insert, org_id=org, model_id=model)
     await _limit(insert, org_id=org, model_pattern="vendor/*")
     limits = (await load()).principal(f"{1:064d}").limits
-    assert [one.limit.model for one in limits.of("m")] == ["m"]
-    assert [one.limit.model for one in limits.of("vendor/x")] == ["vendor/*"]
-    assert limits.of("other") == ()
+    assert [one.limit.model for one in limits.of("m").applied] == ["m"]
+    assert [one.limit.model for one in limits.of("vendor/x").applied] == ["vendor/*"]
+    assert limits.of("other").applied == ()
 
 
 async def test_user_owes_terms_until_their_present_version_is_accepted(insert, connection, load):

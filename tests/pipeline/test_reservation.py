@@ -13,6 +13,7 @@ from adapters.base import Deployment
 from aqueduct.errors import GatewayError
 from aqueduct.ids import RequestIds
 from aqueduct.limits import reserved
+from aqueduct.limits.counters import Counters
 from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
 from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
 from aqueduct.limits.rules import Applied, Limit
@@ -20,7 +21,7 @@ from aqueduct.limits.telling import unavailable
 from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
-from aqueduct.pipeline.worst_case import Rating, Size, amount_of
+from aqueduct.pipeline.worst_case import Rating, Size, amounts_of
 from aqueduct.usage.pricing import Price, PriceList
 from schemas.usage import Usage
 
@@ -70,10 +71,12 @@ class World:
     def reservation(self, size: Size) -> LimitReservation:
         rating = Rating(self.context, CHEAP, size.prompt)
         cost = rating.cost(size.output)
-        takes = [Take(account, amount_of(metric, size, size.output, cost)) for metric, account in self.accounts.items()]
+        amounts = amounts_of(size, size.output, cost)
+        takes = [Take(account, amounts[metric]) for metric, account in self.accounts.items()]
         held = self.ledger.reserve(takes)
         assert held is not None
-        return LimitReservation(self, held, size, rating, self.context)
+        counters = Counters(list(self.accounts.values()), self.replica)
+        return LimitReservation(self, counters, held, size, rating, self.context)
 
     def spent(self) -> dict[str, int]:
         return {metric: account.spent for metric, account in self.accounts.items()}

@@ -1,0 +1,90 @@
+"""The counters of one caller and model in this replica, with what each request would work out of them again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from aqueduct.limits.account import Account
+from aqueduct.limits.ledger import Held, Ledger, used_of
+from aqueduct.limits.rules import TOKEN_METRICS, Covering
+
+MAX_KNOWN: Final = 20_000
+"""So many callers' counters are remembered; beyond it all are found again."""
+
+
+class Counters:
+    """`requests`, `tokens` and `budgets` are those that an answer's headers tell of.
+
+    `smallest` gives the lowest amount of the enforced limits of a metric.
+    """
+
+    __slots__ = ("_kept", "accounts", "budgets", "is_measured", "requests", "smallest", "tokens")
+
+    def __init__(self, accounts: Sequence[Account], replica: UUID) -> None:
+        self.accounts = tuple(accounts)
+        self.requests = tuple(one for one in accounts if one.metric == "requests")
+        self.tokens = tuple(one for one in accounts if one.metric in TOKEN_METRICS)
+        self.budgets = tuple(one for one in accounts if one.metric == "cost")
+        self.is_measured = bool(self.tokens or self.budgets)
+        """Whether requests must be measured."""
+        self.smallest: dict[str, int] = {}
+        for one in accounts:
+            if one.limit.mode == "enforce":
+                self.smallest[one.metric] = min(one.limit.amount, self.smallest.get(one.metric, one.limit.amount))
+        of_each = [f'["{one.limit.id}","{one.member}",%d,{one.limit.amount},%d,%%s]' for one in accounts]
+        self._kept = f'{{"replica":"{replica}","limits":[{",".join(of_each)}%%s]}}'
+
+    def kept(self, held: Sequence[Held]) -> str:
+        """Return the form in which a usage row keeps a reservation (`aqueduct.limits.reserved`), without what was used.
+
+        Its places are filled in by `while_open` or `once_settled`.
+        """
+        cells: list[int] = []
+        for _, amount, slot, _ in held:
+            cells += (slot, amount)
+        return self._kept % tuple(cells)
+
+
+def while_open(kept: str, held: Sequence[Held], further: Sequence[Held]) -> str:
+    """Return what a usage row keeps of a reservation of which nobody knows yet what will be used."""
+    later = _of_further(further, ("null",) * len(further)) if further else ""
+    return kept % (*("null",) * len(held), later)
+
+
+def once_settled(kept: str, held: Sequence[Held], actual: Mapping[str, int], further: Sequence[Held]) -> str:
+    """Return what a usage row keeps of a reservation that is settled."""
+    used = used_of(held, actual, further)
+    if not further:
+        return kept % (*used, "")
+    return kept % (*used[: len(held)], _of_further(further, used[len(held) :]))
+
+
+def _of_further(further: Sequence[Held], used: Sequence[int | str]) -> str:
+    return "".join(
+        f',["{account.limit.id}","{account.member}",{slot},{account.limit.amount},{amount},{spent}]'
+        for (account, amount, slot, _), spent in zip(further, used, strict=True)
+    )
+
+
+class KnownCounters:
+    """Finds the counters of callers, and remembers them while they are the ledger's."""
+
+    def __init__(self, ledger: Ledger, replica: UUID) -> None:
+        self._ledger = ledger
+        self._replica = replica
+        self._generation = ledger.generation
+        self._found: dict[Covering, Counters] = {}
+
+    def of(self, covering: Covering) -> Counters:
+        """Return the counters of a caller and model."""
+        if self._generation != self._ledger.generation:
+            self._found.clear()
+            self._generation = self._ledger.generation
+        found = self._found.get(covering)
+        if found is None:
+            found = Counters([self._ledger.account(one) for one in covering.applied], self._replica)
+            if len(self._found) >= MAX_KNOWN:
+                self._found.clear()
+            if self._generation == self._ledger.generation:
+                self._found[covering] = found
+        return found
