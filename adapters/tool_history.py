@@ -1,4 +1,4 @@
-"""Which calls of a conversation wait for a result, for dialects that send ids as they are; knows no provider's form."""
+"""Which calls of a conversation wait for a result, and under which ids they are sent; knows no provider's form."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters.errors import ErrorKind, ProviderError
+from adapters.tool_ids import UniqueIds, split_signature
 
 NO_ARGUMENTS: Final = "{}"
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -44,6 +45,34 @@ class ToolHistory:
             raise ProviderError(ErrorKind.INVALID_TOOL_HISTORY, message, param=waiting[0][1])
 
 
+class UniqueCalls:
+    """As `ToolHistory`, where each call is sent with a legal id of its own, whatever its client calls it."""
+
+    def __init__(self) -> None:
+        self._history = ToolHistory()
+        self._ids = UniqueIds()
+
+    def call(self, call_id: str, path: str) -> str:
+        """Return the id to send for a call at `path`."""
+        call_id = split_signature(call_id)[0]
+        native = self._ids.take(call_id)
+        self._history.call(call_id, path, native)
+        return native
+
+    def result(self, call_id: str, path: str) -> str:
+        """Return the id to send with the result at `path`; raises `INVALID_TOOL_HISTORY` where no call waits for it."""
+        return self._history.result(split_signature(call_id)[0], path)
+
+    def expect_none(self) -> None:
+        """Raise `INVALID_TOOL_HISTORY` where a call has no result although the conversation goes on."""
+        self._history.expect_none()
+
+
+def function_id(name: str) -> str:
+    """Return the id of a deprecated function call, which has none: at most one is open at a time."""
+    return f"function:{name}"
+
+
 def checked_arguments(text: str, path: str) -> str:
     """Return the arguments of a call as the text of a JSON object, `{}` for nothing; raises `ProviderError`."""
     if not text.strip():
@@ -54,3 +83,8 @@ def checked_arguments(text: str, path: str) -> str:
         message = "The arguments of a tool call must be a JSON object."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
     return text
+
+
+def arguments_object(text: str, path: str) -> Raw:
+    """Return the arguments of a call as a JSON object; raises `ProviderError`."""
+    return Raw(checked_arguments(text, path).encode("utf-8", "replace"))

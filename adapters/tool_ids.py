@@ -16,6 +16,23 @@ def is_legal(call_id: str) -> bool:
     return _LEGAL.fullmatch(call_id) is not None
 
 
+class UniqueIds:
+    """Makes ids legal, and each different from those before it: equal sequences of ids give equal ones."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def take(self, call_id: str | None, *seed: str | int) -> str:
+        """Return the id of the next call: its own where that is legal and new, else one minted from it and `seed`."""
+        own = call_id or ""
+        found, repeats = own, 0
+        while found in self._used or not is_legal(found):
+            found = minted(*seed, own, repeats)
+            repeats += 1
+        self._used.add(found)
+        return found
+
+
 def split_signature(call_id: str) -> tuple[str, str | None]:
     """Return an id without the thought signature that another gateway appended to it, and that signature.
 

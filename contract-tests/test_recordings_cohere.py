@@ -12,15 +12,16 @@ from upstreams.recordings import split_events
 
 from adapters.cohere.embeddings import read_vectors
 from adapters.cohere.errors import to_error
-from adapters.cohere.names import ToolNames
 from adapters.cohere.response import Expected, to_chat_completion
 from adapters.cohere.stream import ChunkTranslator
+from adapters.cohere.tools import NAMES
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
 from adapters.sse import SseParser
+from adapters.tool_names import ToolNames
 from schemas.usage import Usage
 
-EXPECTED = Expected(model="public", request_id="r", created=1_700_000_000, names=ToolNames())
+EXPECTED = Expected(model="public", request_id="r", created=1_700_000_000, names=ToolNames(NAMES))
 
 
 def read(recording: Recording) -> Reading:

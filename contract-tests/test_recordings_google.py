@@ -16,15 +16,16 @@ from adapters.google import GoogleAdapter
 from adapters.google.embeddings import read_vectors
 from adapters.google.errors import to_error
 from adapters.google.list_response import to_events
-from adapters.google.names import ToolNames
 from adapters.google.response import Expected, to_chat_completion
 from adapters.google.stream import ChunkTranslator
+from adapters.google.tools import NAMES
 from adapters.http1 import Http1Transport
 from adapters.sse import SseParser
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, UserMessage
 from schemas.usage import Usage
 
-EXPECTED = Expected(model="public", request_id="r", created=1_700_000_000, names=ToolNames())
+EXPECTED = Expected(model="public", request_id="r", created=1_700_000_000, names=ToolNames(NAMES))
 
 
 def answers(*, streamed: bool) -> list[Recording]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, UnsetType
 
 from adapters.anthropic.reasoning import FORMAT
 from adapters.errors import ErrorKind, ProviderError
@@ -33,13 +33,6 @@ _FINISH: Final[dict[str, FinishReason]] = {
     "refusal": "content_filter",
 }
 _REFUSAL: Final = "The model declined to answer."
-
-
-class _FreeText(Struct):
-    input: str
-
-
-_FREE_TEXT: Final = msgspec.json.Decoder(_FreeText)
 
 
 def bad_response() -> ProviderError:
@@ -94,14 +87,6 @@ def to_annotations(citations: Sequence[Raw], start: int, end: int) -> list[Annot
         cited = URLCitation(start_index=start, end_index=end, title=citation.title or "", url=url)
         annotations.append(Annotation(type="url_citation", url_citation=cited))
     return annotations
-
-
-def to_free_text(arguments: str) -> str:
-    """Return the text inside the arguments of a free-text tool; arguments of another form as they are."""
-    try:
-        return _FREE_TEXT.decode(arguments).input
-    except DECODE_ERRORS:
-        return arguments
 
 
 def to_arguments(value: Raw | UnsetType) -> str:

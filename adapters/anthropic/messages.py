@@ -8,23 +8,22 @@ be one to go on with. Source: https://platform.claude.com/docs/en/api/messages/c
 
 from typing import Final, TypeVar
 
-import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from adapters.anthropic.names import CallIds, ToolNames
+from adapters import free_text
 from adapters.anthropic.parts import to_blocks, to_cache_control
 from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import BLANK_MESSAGE, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
+from adapters.tool_history import UniqueCalls, arguments_object, function_id
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
 BlockT = TypeVar("BlockT", bound=wire.RequestBlock)
 _OPENING: Final = "(start of the conversation)"
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Conversation:
@@ -36,7 +35,7 @@ class Conversation:
         self._names = names
         self._losses = losses
         self._keep_thinking = keep_thinking
-        self._ids = CallIds()
+        self._ids = UniqueCalls()
         self._turns: list[tuple[str, list[wire.RequestBlock]]] = []
         self._shown: list[wire.ImageBlock | wire.DocumentBlock] = []
 
@@ -124,18 +123,18 @@ class Conversation:
 
     def _call(self, call: hub.ToolCall, path: str) -> wire.ToolUseBlock:
         if isinstance(call, hub.CustomToolCall):
-            name, arguments = call.custom.name, Raw(_ENCODER.encode({"input": call.custom.input}))
+            name, arguments = call.custom.name, Raw(free_text.to_arguments(call.custom.input))
         else:
             name = call.function.name
-            arguments = _arguments(call.function.arguments, f"{path}.function.arguments")
+            arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
         return self._tool_use(self._ids.call(call.id, path), name, arguments)
 
     def _function_call(self, call: hub.FunctionCall, path: str) -> wire.ToolUseBlock:
-        arguments = _arguments(call.arguments, f"{path}.arguments")
-        return self._tool_use(self._ids.call(_function_id(call.name), path), call.name, arguments)
+        arguments = arguments_object(call.arguments, f"{path}.arguments")
+        return self._tool_use(self._ids.call(function_id(call.name), path), call.name, arguments)
 
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.ToolUseBlock:
-        upstream = self._names.upstream(name)
+        upstream = self._names.native(name)
         self.tools_called[upstream] = None
         return wire.ToolUseBlock(id=call_id, name=upstream, input=arguments)
 
@@ -151,7 +150,7 @@ class Conversation:
         self._turn("user").append(result)
 
     def _add_function_result(self, message: hub.FunctionMessage, path: str) -> None:
-        call_id = self._ids.result(_function_id(message.name), f"{path}.name")
+        call_id = self._ids.result(function_id(message.name), f"{path}.name")
         blocks = to_blocks(message.content, f"{path}.content", self._losses)
         self._turn("user").append(wire.ToolResultBlock(tool_use_id=call_id, content=blocks or None))
 
@@ -190,23 +189,6 @@ def lacks_thinking(messages: list[hub.Message]) -> bool:
             and not to_thinking_blocks(message)
         )
     return False
-
-
-def _function_id(name: str) -> str:
-    """The id of a deprecated function call, which has none: at most one is open at a time."""
-    return f"function:{name}"
-
-
-def _arguments(text: str, path: str) -> Raw:
-    if not text.strip():
-        return Raw(b"{}")
-    data = text.encode("utf-8", "replace")
-    try:
-        _OBJECT.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        message = "The arguments of a tool call must be a JSON object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return Raw(data)
 
 
 def _cached(blocks: list[BlockT], cache: hub.CacheControl | None) -> list[BlockT]:

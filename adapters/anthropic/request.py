@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from adapters.anthropic import reasoning, structured
 from adapters.anthropic.messages import Conversation, lacks_thinking
 from adapters.anthropic.models import ModelFacts, facts_of
-from adapters.anthropic.names import JSON_TOOL, WEB_SEARCH, ToolNames
+from adapters.anthropic.names import JSON_TOOL, NAMES, WEB_SEARCH
 from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
@@ -21,6 +21,7 @@ from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
@@ -117,7 +118,7 @@ class _Forms:
 
     def __init__(self, request: hub.ChatRequest, facts: ModelFacts, losses: Losses) -> None:
         complexity = Complexity()
-        self.names = ToolNames((JSON_TOOL, WEB_SEARCH))
+        self.names = ToolNames(NAMES, (JSON_TOOL, WEB_SEARCH))
         tools = to_tools(request, self.names, facts, complexity, losses)
         self.format = structured.to_format(request, facts, complexity)
         self.tools: list[wire.Tool | wire.WebSearchTool]

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from adapters import free_text
 from adapters.anthropic.blocks import (
     DECODE_ERRORS,
     bad_response,
@@ -14,15 +15,15 @@ from adapters.anthropic.blocks import (
     to_detail,
     to_encrypted_detail,
     to_finish_reason,
-    to_free_text,
     to_refusal,
 )
 from adapters.anthropic.errors import to_error_inside
-from adapters.anthropic.names import JSON_TOOL, to_client_id
+from adapters.anthropic.names import JSON_TOOL
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.base import Result
 from adapters.held import Held
+from adapters.tool_ids import UniqueIds
 from schemas.anthropic.response import ContentBlock, MessageResponse
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
@@ -55,7 +56,7 @@ class Answer:
         self._details: list[ReasoningDetail] = []
         self._annotations: list[Annotation] = []
         self._calls: list[MessageToolCall] = []
-        self._ids: set[str] = set()
+        self._ids = UniqueIds()
 
     def add(self, data: bytes) -> list[Raw] | None:
         """Take a round; returns its blocks if the provider paused, None if the answer is complete.
@@ -138,10 +139,10 @@ class Answer:
             self._add_text(arguments, [])
             return
         names = self._translation.names
-        name = names.client(block.name or "")
-        call_id = to_client_id(block.id, self._ids, self._last.id or "")
+        name = names.original(block.name or "")
+        call_id = self._ids.take(block.id, self._last.id or "")
         if names.is_custom(name):
-            custom = CalledCustomTool(name=name, input=to_free_text(arguments))
+            custom = CalledCustomTool(name=name, input=free_text.text_of(arguments))
             self._calls.append(MessageToolCall(id=call_id, type="custom", custom=custom))
         else:
             function = CalledFunction(name=name, arguments=arguments)

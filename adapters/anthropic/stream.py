@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from adapters import free_text
 from adapters.anthropic.blocks import (
     bad_response,
     decode_block,
@@ -19,18 +20,18 @@ from adapters.anthropic.blocks import (
     to_detail,
     to_encrypted_detail,
     to_finish_reason,
-    to_free_text,
     to_refusal,
 )
 from adapters.anthropic.continuation import TurnRecorder, size_of
 from adapters.anthropic.errors import to_error_inside
-from adapters.anthropic.names import JSON_TOOL, to_client_id
+from adapters.anthropic.names import JSON_TOOL
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.held import Held
 from adapters.sse import Event
+from adapters.tool_ids import UniqueIds
 from schemas.anthropic.response import ContentBlock, Delta, StreamEvent
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
@@ -97,7 +98,7 @@ class MessagesToChunks:
         self._texts: list[str] = []
         self._length = 0
         self._details = 0
-        self._ids: set[str] = set()
+        self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
         self._handlers: dict[str, Callable[[StreamEvent], Chunks]] = {
             "content_block_delta": self._on_delta,
@@ -168,14 +169,14 @@ class MessagesToChunks:
             self._blocks[index] = _Block("answer", given=given)
             return []
         names = self._translation.names
-        name = names.client(block.name or "")
+        name = names.original(block.name or "")
         if self._translation.legacy:
             if self._builder.has_tool_calls():
                 return []  # the deprecated form has room for one call
             self._blocks[index] = _Block("function_call", given=given)
             _, chunks = self._builder.open_tool_call("", name)
             return _as_function_call(chunks)
-        call_id = to_client_id(block.id, self._ids, self.upstream_id or "")
+        call_id = self._ids.take(block.id, self.upstream_id or "")
         custom = names.is_custom(name)
         call, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
         self._blocks[index] = _Block("custom" if custom else "call", call=call, given=given)
@@ -255,7 +256,7 @@ class MessagesToChunks:
                     return []
                 return self._builder.reasoning_detail(self._detail(block, signature=block.signature))
             case "custom":
-                return self._builder.custom_input(block.call, to_free_text("".join(block.parts) or block.given))
+                return self._builder.custom_input(block.call, free_text.text_of("".join(block.parts) or block.given))
             case _:
                 return self._arguments(block, block.given)
 

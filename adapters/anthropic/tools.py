@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from adapters.anthropic import schema as schemas
 from adapters.anthropic.models import ModelFacts
-from adapters.anthropic.names import WEB_SEARCH, ToolNames
+from adapters.anthropic.names import WEB_SEARCH
 from adapters.anthropic.parts import to_cache_control
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
@@ -105,9 +106,9 @@ def _to_choice(
 ) -> wire.ToolChoice | None:
     match choice:
         case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
-            return wire.ToolChoice(type="tool", name=names.upstream(tool.name))
+            return wire.ToolChoice(type="tool", name=names.native(tool.name))
         case hub.LegacyFunctionName(name=name):
-            return wire.ToolChoice(type="tool", name=names.upstream(name))
+            return wire.ToolChoice(type="tool", name=names.native(name))
         case "none":
             return wire.ToolChoice(type="none")
         case "auto":
@@ -122,7 +123,7 @@ def _allowed(
     allowed: hub.AllowedTools, tools: list[wire.Tool | wire.WebSearchTool], names: ToolNames
 ) -> tuple[list[wire.Tool | wire.WebSearchTool], wire.ToolChoice]:
     wanted = {
-        names.upstream(named.name)
+        names.native(named.name)
         for reference in allowed.tools
         if (named := reference.function or reference.custom) is not None
     }
@@ -135,7 +136,7 @@ def _allowed(
 
 def _to_tool(function: hub.FunctionDefinition, path: str, names: ToolNames) -> wire.Tool:
     return wire.Tool(
-        name=names.upstream(function.name),
+        name=names.native(function.name),
         description=function.description or None,
         input_schema=_to_input_schema(function.parameters, f"{path}.parameters"),
         strict=function.strict or None,
@@ -159,7 +160,7 @@ def _to_free_text_tool(custom: hub.CustomDefinition, names: ToolNames, losses: L
     if not isinstance(custom.format, UnsetType) and b'"grammar"' in bytes(custom.format):
         losses.drop("tools[].custom.format")
         description += "\n\nThe input must follow this format: " + bytes(custom.format).decode()
-    return wire.Tool(name=names.upstream(custom.name), description=description.strip() or None, input_schema=_FREE_TEXT)
+    return wire.Tool(name=names.native(custom.name), description=description.strip() or None, input_schema=_FREE_TEXT)
 
 
 def _with_strictness(

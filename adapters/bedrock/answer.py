@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from adapters.bedrock.models import CLAUDE_FORMAT
 from adapters.bedrock.parts import to_encrypted
@@ -31,13 +31,6 @@ _FINISH: Final[dict[str, FinishReason]] = {
 _MALFORMED: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
 _ENCODER: Final = msgspec.json.Encoder()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-
-
-class _FreeText(Struct):
-    input: str
-
-
-_FREE_TEXT: Final = msgspec.json.Decoder(_FreeText)
 
 
 def bad_response() -> ProviderError:
@@ -74,20 +67,6 @@ def to_annotations(citations: Sequence[Citation], start: int, end: int) -> list[
         cited = URLCitation(start_index=start, end_index=end, title=title, url=url)
         annotations.append(Annotation(type="url_citation", url_citation=cited))
     return annotations
-
-
-def to_free_text(arguments: str) -> str:
-    """Return the text inside the arguments of a free-text tool; arguments of another form as they are."""
-    try:
-        return _FREE_TEXT.decode(arguments).input
-    except UNREADABLE:
-        return arguments
-
-
-def to_arguments(value: Raw | UnsetType) -> str:
-    """Return a tool call's input as JSON text."""
-    text = "" if isinstance(value, UnsetType) else bytes(value).decode("utf-8", "replace")
-    return "{}" if text in {"", "null"} else text
 
 
 def is_clients(call: CalledTool) -> bool:

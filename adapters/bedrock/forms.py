@@ -10,7 +10,7 @@ from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Losses
 from adapters.bedrock.models import Traits
-from adapters.bedrock.names import ShortToolNames
+from adapters.tool_names import NameForm, ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as claude
 from schemas.bedrock import request as wire
@@ -21,6 +21,8 @@ _FOLLOW_SCHEMA: Final = (
     "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it. "
     "It must follow this JSON schema: "
 )
+NAMES: Final = NameForm("_-", 64)
+"""Half as long as Claude's own API takes."""
 
 
 class Forms:
@@ -32,7 +34,7 @@ class Forms:
 
     def __init__(self, request: hub.ChatRequest, traits: Traits, losses: Losses) -> None:
         complexity = Complexity()
-        self.names = ShortToolNames((JSON_TOOL, GROUNDING))
+        self.names = ToolNames(NAMES, (JSON_TOOL, GROUNDING))
         self.answers_by_tool = False
         self.instructions: list[str] = []
         self._traits = traits

@@ -9,11 +9,10 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-infere
 
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from adapters.anthropic.names import CallIds, ToolNames
+from adapters import free_text
 from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import BLANK_MESSAGE, Losses
 from adapters.bedrock.documents import Titles
@@ -21,14 +20,14 @@ from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
+from adapters.tool_history import UniqueCalls, arguments_object, function_id
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic.request import ThinkingBlock
 from schemas.bedrock import request as wire
 
 _OPENING: Final = "(start of the conversation)"
 _EMPTY_RESULT: Final = "(no output)"
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Conversation:
@@ -43,7 +42,7 @@ class Conversation:
         self._keep_reasoning = keep_reasoning
         self._caches = traits.caches != "none"
         self._knows_status = traits.family in {"claude", "nova", "nova2"}
-        self._ids = CallIds()
+        self._ids = UniqueCalls()
         self._turns: list[tuple[str, list[wire.Block]]] = []
         self._shown: list[wire.Block] = []
 
@@ -62,7 +61,7 @@ class Conversation:
                 self._add_result(call_id, blocks, is_error=message.is_error)
                 self._turn("user").extend(self._cache_points(message.cache_control))
             case hub.FunctionMessage():
-                call_id = self._ids.result(_function_id(message.name), f"{path}.name")
+                call_id = self._ids.result(function_id(message.name), f"{path}.name")
                 self._add_result(call_id, self._blocks(message.content, path), is_error=None)
 
     def finish(self) -> list[wire.Message]:
@@ -122,8 +121,8 @@ class Conversation:
         for index, call in enumerate(message.tool_calls or ()):
             blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
         if (called := message.function_call) is not None:
-            arguments = _arguments(called.arguments, f"{path}.function_call.arguments")
-            call_id = self._ids.call(_function_id(called.name), f"{path}.function_call")
+            arguments = arguments_object(called.arguments, f"{path}.function_call.arguments")
+            call_id = self._ids.call(function_id(called.name), f"{path}.function_call")
             blocks.append(self._tool_use(call_id, called.name, arguments))
         if blocks:
             self._turn("assistant").extend([*blocks, *self._cache_points(message.cache_control)])
@@ -155,14 +154,14 @@ class Conversation:
 
     def _call(self, call: hub.ToolCall, path: str) -> wire.Block:
         if isinstance(call, hub.CustomToolCall):
-            name, arguments = call.custom.name, Raw(_ENCODER.encode({"input": call.custom.input}))
+            name, arguments = call.custom.name, Raw(free_text.to_arguments(call.custom.input))
         else:
             name = call.function.name
-            arguments = _arguments(call.function.arguments, f"{path}.function.arguments")
+            arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
         return self._tool_use(self._ids.call(call.id, path), name, arguments)
 
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.Block:
-        upstream = self._names.upstream(name)
+        upstream = self._names.native(name)
         self.tools_called[upstream] = None
         return wire.Block(tool_use=wire.ToolUse(tool_use_id=call_id, name=upstream, input=arguments))
 
@@ -222,20 +221,3 @@ def _own_reasoning(message: hub.AssistantMessage, reasoning_format: str) -> list
             text = wire.ReasoningText(text=detail.text or "", signature=detail.signature)
             blocks.append(wire.Block(reasoning_content=wire.ReasoningContent(reasoning_text=text)))
     return blocks
-
-
-def _function_id(name: str) -> str:
-    """The id of a deprecated function call, which has none: at most one is open at a time."""
-    return f"function:{name}"
-
-
-def _arguments(text: str, path: str) -> Raw:
-    if not text.strip():
-        return Raw(b"{}")
-    data = text.encode("utf-8", "replace")
-    try:
-        _OBJECT.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        message = "The arguments of a tool call must be a JSON object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return Raw(data)

@@ -16,13 +16,13 @@ from adapters.base import Call, Losses
 from adapters.bedrock.forms import Forms
 from adapters.bedrock.messages import Conversation
 from adapters.bedrock.models import Traits, traits_of
-from adapters.bedrock.names import ShortToolNames
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
 from adapters.signatures import note_missing
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
 
@@ -63,7 +63,7 @@ class Translation(Struct, frozen=True, kw_only=True):
     """
 
     body: wire.ConverseRequest
-    names: ShortToolNames
+    names: ToolNames
     reasoning_format: str
     dropped: tuple[str, ...] = ()
     extra: Mapping[str, Raw] = {}

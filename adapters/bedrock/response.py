@@ -6,7 +6,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct, UnsetType
 
-from adapters.anthropic.names import JSON_TOOL, to_client_id
+from adapters import free_text
+from adapters.anthropic.blocks import to_arguments
+from adapters.anthropic.names import JSON_TOOL
 from adapters.base import Result
 from adapters.bedrock.answer import (
     add_end,
@@ -14,17 +16,16 @@ from adapters.bedrock.answer import (
     invoked_model,
     is_clients,
     to_annotations,
-    to_arguments,
     to_detail,
     to_encrypted_detail,
     to_finish_reason,
-    to_free_text,
     to_tier,
 )
 from adapters.bedrock.errors import to_error
 from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
 from adapters.exchange import UNREADABLE, Failure
+from adapters.tool_ids import UniqueIds
 from schemas.bedrock.response import AnsweredBlock, AnsweredReasoning, CalledTool, Citation, ConverseAnswer
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
@@ -95,7 +96,7 @@ class _Collected:
         self._reasoning: list[str] = []
         self._details: list[ReasoningDetail] = []
         self._annotations: list[Annotation] = []
-        self._ids: set[str] = set()
+        self._ids = UniqueIds()
 
     def add(self, block: AnsweredBlock) -> None:
         """Take the next block; of an unknown kind is one with no field set."""
@@ -150,10 +151,10 @@ class _Collected:
             self._add_text(arguments, [])
             return
         names = self._translation.names
-        name = names.client(call.name or "")
-        call_id = to_client_id(call.tool_use_id, self._ids, self._seed)
+        name = names.original(call.name or "")
+        call_id = self._ids.take(call.tool_use_id, self._seed)
         if names.is_custom(name):
-            custom = CalledCustomTool(name=name, input=to_free_text(arguments))
+            custom = CalledCustomTool(name=name, input=free_text.text_of(arguments))
             self.calls.append(MessageToolCall(id=call_id, type="custom", custom=custom))
         else:
             function = CalledFunction(name=name, arguments=arguments)

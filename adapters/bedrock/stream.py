@@ -10,7 +10,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from adapters.anthropic.names import JSON_TOOL, to_client_id
+from adapters import free_text
+from adapters.anthropic.names import JSON_TOOL
 from adapters.bedrock.answer import (
     add_end,
     bad_response,
@@ -20,7 +21,6 @@ from adapters.bedrock.answer import (
     to_detail,
     to_encrypted_detail,
     to_finish_reason,
-    to_free_text,
     to_tier,
 )
 from adapters.bedrock.errors import to_error_inside
@@ -31,6 +31,7 @@ from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.sse import Event
+from adapters.tool_ids import UniqueIds
 from schemas.bedrock.response import AnsweredReasoning, CalledTool, Citation, ModelFields, StreamEvent
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
@@ -79,7 +80,7 @@ class ConverseToChunks:
         self._metadata: StreamEvent | None = None
         self._length = 0
         self._details = 0
-        self._ids: set[str] = set()
+        self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
         self._handlers: dict[bytes, Callable[[StreamEvent], Chunks]] = {
             b"contentBlockDelta": self._on_delta,
@@ -124,7 +125,7 @@ class ConverseToChunks:
             self._blocks[index] = _Block("answer")
             return []
         names = self._translation.names
-        name = names.client(call.name or "")
+        name = names.original(call.name or "")
         if self._translation.legacy:
             if self._builder.has_tool_calls():
                 self._blocks[index] = _Block("ignored")  # the deprecated form has room for one call
@@ -132,7 +133,7 @@ class ConverseToChunks:
             self._blocks[index] = _Block("function_call")
             _, chunks = self._builder.open_tool_call("", name)
             return _as_function_call(chunks)
-        call_id = to_client_id(call.tool_use_id, self._ids, self.upstream_id or "")
+        call_id = self._ids.take(call.tool_use_id, self.upstream_id or "")
         custom = names.is_custom(name)
         number, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
         self._blocks[index] = _Block("custom" if custom else "call", call=number)
@@ -211,7 +212,7 @@ class ConverseToChunks:
                     return []
                 return self._builder.reasoning_detail(self._detail(block, signature=block.signature))
             case "custom":
-                return self._builder.custom_input(block.call, to_free_text("".join(block.parts) or "{}"))
+                return self._builder.custom_input(block.call, free_text.text_of("".join(block.parts) or "{}"))
             case _:
                 return [] if block.has_input else self._arguments(block, "{}")
 

@@ -14,14 +14,15 @@ from msgspec import Raw
 from adapters.base import Call, ChunkStream, Losses, Result
 from adapters.cohere import embeddings, rerank
 from adapters.cohere.errors import to_error
-from adapters.cohere.names import ToolNames
 from adapters.cohere.request import to_chat_request
 from adapters.cohere.response import Expected, to_chat_completion
 from adapters.cohere.stream import ChunkTranslator
 from adapters.cohere.usage import counts_billed_units
+from adapters.embeddings import to_embedding_response
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
 from adapters.media import WebAddress
+from adapters.tool_names import ToolNames
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas import cohere as wire
 from schemas.chat_request import ChatRequest
@@ -80,7 +81,7 @@ class CohereAdapter:
             usages.append(usage)
         total = summed(usages)
         return Result(
-            body=embeddings.to_embedding_response(vectors, total, request),
+            body=to_embedding_response(vectors, total, request),
             usage=total,
             dropped_params=losses.dropped,
         )

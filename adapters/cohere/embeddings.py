@@ -4,8 +4,6 @@ Source: https://docs.cohere.com/v2/reference/embed. Vectors are always asked for
 say which type they have, and OpenAI's base64 is of float32.
 """
 
-import base64
-import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,21 +12,20 @@ from msgspec import Raw
 
 from adapters.base import Call, Losses
 from adapters.cohere.errors import error_message, to_error_inside
-from adapters.cohere.usage import estimated_usage, to_usage
+from adapters.cohere.usage import to_usage
+from adapters.embeddings import Vector, estimated_usage, texts_of
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from schemas.cohere import EmbedRequest, EmbedResponse
-from schemas.embeddings import Embedding, EmbeddingRequest, EmbeddingResponse, EmbeddingUsage
+from schemas.embeddings import EmbeddingRequest
 from schemas.usage import Usage
 
 MAX_BATCH: Final = 96
-MAX_INPUTS: Final = 2048
 DEFAULT_INPUT_TYPE: Final = "search_document"
 FORWARDED: Final = frozenset({"input_type", "truncate"})
 """The client's fields that stand in for the deployment's options, where its policy forwards unknown fields."""
 _DECODER: Final = msgspec.json.Decoder(EmbedResponse)
 _TEXT: Final = msgspec.json.Decoder(str)
-Vector = list[float]
 
 
 def to_embed_requests(request: EmbeddingRequest, call: Call, losses: Losses) -> list[EmbedRequest]:
@@ -49,19 +46,6 @@ def to_embed_requests(request: EmbeddingRequest, call: Call, losses: Losses) -> 
     ]
 
 
-def texts_of(request: EmbeddingRequest) -> list[str]:
-    """Return the inputs; raises `ProviderError` for tokens and for too many or none."""
-    given = [request.input] if isinstance(request.input, str) else request.input
-    texts = [item for item in given if isinstance(item, str)]
-    if len(texts) < len(given):
-        message = "This model embeds texts only, no tokens."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="input")
-    if not 1 <= len(texts) <= MAX_INPUTS:
-        message = f"'input' must hold between 1 and {MAX_INPUTS} texts."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="input")
-    return texts
-
-
 def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage]:
     """Return the vectors of one answer and its usage, estimated where the provider reports none."""
     try:
@@ -77,20 +61,6 @@ def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage
     return vectors, usage or estimated_usage(texts)
 
 
-def to_embedding_response(vectors: Sequence[Vector], usage: Usage, request: EmbeddingRequest) -> EmbeddingResponse:
-    """Return the vectors in OpenAI's form, in base64 where the client asked for it."""
-    in_base64 = request.encoding_format == "base64"
-    total = usage.prompt_tokens or 0
-    return EmbeddingResponse(
-        data=[
-            Embedding(embedding=_base64(vector) if in_base64 else vector, index=index)
-            for index, vector in enumerate(vectors)
-        ],
-        model=request.model,
-        usage=EmbeddingUsage(prompt_tokens=total, total_tokens=total),
-    )
-
-
 def _option(name: str, call: Call) -> str | None:
     given: Raw | None = call.extra_params.get(name) if call.deployment.extra_params == "forward" else None
     if given is None or bytes(given) == b"null":
@@ -99,13 +69,6 @@ def _option(name: str, call: Call) -> str | None:
         return _TEXT.decode(given)
     except UNREADABLE:
         raise ProviderError(ErrorKind.INVALID_REQUEST, f"'{name}' must be a text.", param=name) from None
-
-
-def _base64(vector: Vector) -> str:
-    try:
-        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
-    except (struct.error, OverflowError):
-        raise _bad_answer() from None
 
 
 def _bad_answer() -> ProviderError:

@@ -8,20 +8,20 @@ https://docs.cohere.com/v2/reference/chat and https://docs.cohere.com/v2/referen
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
+from adapters import free_text
 from adapters.base import BLANK_MESSAGE, Losses
-from adapters.cohere.names import HistoryIds, ToolNames
 from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from adapters.readable import plain_reasoning
+from adapters.tool_history import UniqueCalls, checked_arguments, function_id
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
-_IMAGE_FOLLOWS: Final = "The result is shown in the next message."
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER: Final = msgspec.json.Encoder()
+_IMAGE_FOLLOWS: Final = "The result is shown in the next message."
 
 
 class Conversation:
@@ -32,7 +32,7 @@ class Conversation:
         self._names = names
         self._losses = losses
         self._thinks = thinks
-        self._ids = HistoryIds()
+        self._ids = UniqueCalls()
         self._system: list[wire.TextContent] = []
         self._messages: list[wire.Message] = []
         self._user_images: list[wire.TextContent | wire.ImageContent] = []
@@ -53,7 +53,7 @@ class Conversation:
                 call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
                 self._add_result(call_id, message.content, path, is_error=bool(message.is_error))
             case hub.FunctionMessage():
-                call_id = self._ids.result(_function_id(message.name), f"{path}.name")
+                call_id = self._ids.result(function_id(message.name), f"{path}.name")
                 self._add_result(call_id, message.content, path, is_error=False)
 
     def finish(self) -> list[wire.Message]:
@@ -120,15 +120,15 @@ class Conversation:
 
     def _call(self, call: hub.ToolCall, path: str) -> wire.ToolCall:
         if isinstance(call, hub.CustomToolCall):
-            name, arguments = call.custom.name, _ENCODER.encode({"input": call.custom.input}).decode()
+            name, arguments = call.custom.name, free_text.to_arguments(call.custom.input).decode()
         else:
             name = call.function.name
-            arguments = _arguments(call.function.arguments, f"{path}.function.arguments")
+            arguments = checked_arguments(call.function.arguments, f"{path}.function.arguments")
         return self._tool_call(self._ids.call(call.id, path), name, arguments)
 
     def _function_call(self, call: hub.FunctionCall, path: str) -> wire.ToolCall:
-        arguments = _arguments(call.arguments, f"{path}.arguments")
-        return self._tool_call(self._ids.call(_function_id(call.name), path), call.name, arguments)
+        arguments = checked_arguments(call.arguments, f"{path}.arguments")
+        return self._tool_call(self._ids.call(function_id(call.name), path), call.name, arguments)
 
     def _tool_call(self, call_id: str, name: str, arguments: str) -> wire.ToolCall:
         function = wire.CalledFunction(name=self._names.native(name), arguments=arguments)
@@ -162,19 +162,3 @@ def reasoning_of(message: hub.AssistantMessage) -> str | None:
     if details and all(detail.format is not None for detail in details):
         return None
     return plain_reasoning(message) or None
-
-
-def _function_id(name: str) -> str:
-    """The id of a deprecated function call, which has none: at most one is open at a time."""
-    return f"function:{name}"
-
-
-def _arguments(text: str, path: str) -> str:
-    if not text.strip():
-        return "{}"
-    try:
-        _OBJECT.decode(text.encode("utf-8", "replace"))
-    except (msgspec.DecodeError, RecursionError):
-        message = "The arguments of a tool call must be a JSON object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return text

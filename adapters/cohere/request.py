@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from adapters.base import Deployment, Losses
 from adapters.cohere.messages import Conversation
-from adapters.cohere.names import ToolNames
 from adapters.cohere.thinking import thinks, to_thinking
-from adapters.cohere.tools import to_tools
+from adapters.cohere.tools import NAMES, to_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
+from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
@@ -53,7 +53,7 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
     _note_losses(request, losses)
     options = deployment.options
     can_think = thinks(deployment.upstream_model, options)
-    names = ToolNames()
+    names = ToolNames(NAMES)
     tools = to_tools(request, names, losses)
     conversation = Conversation(names, losses, thinks=can_think)
     for index, message in enumerate(request.messages):

@@ -11,10 +11,11 @@ from adapters.cohere.citations import to_annotations
 from adapters.cohere.errors import error_message, to_error_inside
 from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
-from adapters.cohere.names import AnswerIds, ToolNames
 from adapters.cohere.usage import to_usage
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
+from adapters.tool_ids import UniqueIds
+from adapters.tool_names import ToolNames
 from schemas.chat_response import Annotation, AssistantResponse, ChatCompletion, Choice, MessageToolCall
 from schemas.cohere import ChatResponse, ReceivedMessage
 from schemas.usage import Usage
@@ -88,13 +89,17 @@ def _message(
 
 
 def _tool_calls(received: ReceivedMessage, expected: Expected) -> list[MessageToolCall]:
-    ids = AnswerIds(expected.request_id)
+    ids = UniqueIds()
     calls: list[MessageToolCall] = []
     for call in received.tool_calls or ():
         function = call.function
         if function is None or not function.name:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
-        calls.append(to_tool_call(ids.take(call.id), function.name, function.arguments or "", expected.names))
+        calls.append(
+            to_tool_call(
+                ids.take(call.id, expected.request_id), function.name, function.arguments or "", expected.names
+            )
+        )
     return calls
 
 

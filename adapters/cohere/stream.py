@@ -9,18 +9,18 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
+from adapters import free_text
 from adapters.chunks import ChunkBuilder
-from adapters.cohere.calls import custom_input
 from adapters.cohere.citations import to_annotations
 from adapters.cohere.errors import to_error_inside
 from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
-from adapters.cohere.names import AnswerIds
 from adapters.cohere.response import Expected
 from adapters.cohere.usage import to_usage
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.sse import Event
+from adapters.tool_ids import UniqueIds
 from schemas.chat_response import ChatCompletionChunk
 from schemas.cohere import CallDelta, CitationDelta, ContentDelta, EndDelta, ReceivedCall, StreamEvent
 from schemas.usage import Usage
@@ -53,7 +53,7 @@ class ChunkTranslator:
         self.native_finish_reason: str | None = None
         self._expected = expected
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
-        self._ids = AnswerIds(expected.request_id)
+        self._ids = UniqueIds()
         self._calls: dict[int, _Call] = {}
         self._offsets: dict[int, int] = {}
         self._text_chars = 0
@@ -125,7 +125,7 @@ class ChunkTranslator:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
         name = self._expected.names.original(function.name)
         is_custom = self._expected.names.is_custom(name)
-        call_id = self._ids.take(call.id)
+        call_id = self._ids.take(call.id, self._expected.request_id)
         opened = self._builder.open_custom_call if is_custom else self._builder.open_tool_call
         number, more = opened(call_id, name)
         self._calls[index] = _Call(number, is_custom)
@@ -152,7 +152,7 @@ class ChunkTranslator:
         if call is None:
             return []
         if call.is_custom:
-            return self._builder.custom_input(call.index, custom_input(call.arguments))
+            return self._builder.custom_input(call.index, free_text.text_of(call.arguments))
         return [] if call.arguments else self._builder.tool_arguments(call.index, "{}")
 
     def _citation(self, delta: Raw) -> list[ChatCompletionChunk]:

@@ -1,7 +1,8 @@
 """Tools and tool choice to Cohere's; knows no message.
 
-Source: https://docs.cohere.com/v2/docs/tool-use-parameter-types. There is no choice of one tool: the others are left
-out of the request. `strict_tools` holds for all tools alike and needs a required parameter in each.
+Source: https://docs.cohere.com/v2/docs/tool-use-parameter-types. Names consist of letters, digits and `_` and do not
+begin with a digit. There is no choice of one tool: the others are left out of the request. `strict_tools` holds for all
+tools alike and needs a required parameter in each.
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,14 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
+from adapters import free_text
 from adapters.base import Losses
-from adapters.cohere.names import ToolNames
 from adapters.errors import ErrorKind, ProviderError
+from adapters.tool_names import NameForm, ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
-CUSTOM_PARAMETERS: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+NAMES: Final = NameForm("_", 64, identifier=True)
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
 _REQUIRED: Final = msgspec.json.Decoder(list[str])
@@ -81,7 +83,7 @@ def _custom(custom: hub.CustomDefinition, path: str, names: ToolNames, losses: L
     if custom.format:
         losses.drop(f"{path}.custom.format")
     function = wire.Function(
-        name=names.native(custom.name), description=custom.description, parameters=CUSTOM_PARAMETERS
+        name=names.native(custom.name), description=custom.description, parameters=free_text.PARAMETERS
     )
     return _Function(name=custom.name, tool=wire.Tool(function=function))
 
@@ -120,7 +122,7 @@ def _strict(functions: Sequence[_Function], losses: Losses) -> bool:
 
 def _can_be_strict(function: _Function, *, wished: bool) -> bool:
     parameters = function.tool.function.parameters
-    if not wished and parameters is not CUSTOM_PARAMETERS:
+    if not wished and parameters is not free_text.PARAMETERS:
         return False
     required = _SCHEMA.decode(parameters).get("required")
     if required is None:

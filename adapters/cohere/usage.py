@@ -18,7 +18,7 @@ embeddings), and everywhere for a deployment with the option `usage` = `billed`:
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -28,7 +28,6 @@ from adapters.errors import ErrorKind, ProviderError
 from schemas.cohere import ReceivedTokens, ReceivedUsage
 from schemas.usage import Usage
 
-BYTES_PER_TOKEN: Final = 4
 _DECODER: Final = msgspec.json.Decoder(ReceivedUsage)
 _NOTHING: Final = ReceivedTokens()
 
@@ -69,12 +68,6 @@ def to_usage(raw: Raw | UnsetType, *, billed: bool = False) -> Usage | None:
         queries=queries,
         raw=raw.copy(),
     )
-
-
-def estimated_usage(texts: Iterable[str]) -> Usage:
-    """Return an estimate of the prompt tokens of embedded texts: one for four bytes."""
-    total = sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
-    return Usage(prompt_tokens=total, source="estimated")
 
 
 def _count(value: float | None) -> int | None:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters.base import Call, ChunkStream, Losses, ReasoningBack, Result
+from adapters.embeddings import texts_of, to_embedding_response
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_json, send
 from adapters.extra_params import folded
@@ -87,7 +88,7 @@ class GoogleAdapter:
         """See `SupportsEmbeddings`. More than 100 texts take several requests, one after the other."""
         losses = losses_of(call)
         wanted = embeddings.to_embed_requests(request, _name_of(call), losses)
-        texts = embeddings.texts_of(request)
+        texts = texts_of(request)
         vectors: list[list[float]] = []
         usages: list[Usage] = []
         for start in range(0, len(wanted), embeddings.MAX_BATCH):
@@ -101,7 +102,7 @@ class GoogleAdapter:
             usages.append(usage)
         usage = summed(usages)
         return Result(
-            body=embeddings.to_embedding_response(vectors, usage, request),
+            body=to_embedding_response(vectors, usage, request),
             usage=usage,
             dropped_params=losses.dropped,
         )

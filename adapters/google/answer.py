@@ -11,12 +11,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
+from adapters import free_text
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
-from adapters.google.names import ToolNames
 from adapters.held import Held
-from adapters.tool_ids import is_legal, minted
+from adapters.tool_ids import UniqueIds
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ExtraContent, GoogleExtra, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, TokenLogprob, TopLogprob
 from schemas.google.response import (
@@ -31,16 +32,8 @@ from schemas.google.response import (
     ReceivedPart,
 )
 
-
-class _CustomInput(Struct, frozen=True):
-    """Arguments of the function that stands for a custom tool."""
-
-    input: str = ""
-
-
 FORMAT: Final = "google-gemini-v1"
 DECODER: Final = msgspec.json.Decoder(GenerateContentResponse, strict=False)
-_CUSTOM_DECODER: Final = msgspec.json.Decoder(_CustomInput)
 _SPACE: Final = re.compile(rb"\s")
 
 
@@ -106,7 +99,7 @@ class CandidateReader:
         self._seed = seed
         self._index = index
         self._names = names
-        self._call_ids: set[str] = set()
+        self._ids = UniqueIds()
         self._details = 0
         self._held = Held()
         self._texts: list[str] = []
@@ -163,15 +156,12 @@ class CandidateReader:
     def _tool_call(self, call: ReceivedCall, signature: str | None) -> ToolCall:
         self.called_tools = True
         name = self._names.original(call.name)
-        call_id = call.id
-        if not call_id or not is_legal(call_id) or call_id in self._call_ids:
-            call_id = minted(self._seed, self._index, len(self._call_ids), name)
-        self._call_ids.add(call_id)
+        call_id = self._ids.take(call.id, self._seed, self._index)
         is_custom = self._names.is_custom(name)
         return ToolCall(
             call_id=call_id,
             name=name,
-            arguments=_input(call.args) if is_custom else _arguments(call.args),
+            arguments=free_text.text_of(_arguments(call.args)) if is_custom else _arguments(call.args),
             is_custom=is_custom,
             signature=self._signature(signature, call_id) if signature else None,
         )
@@ -188,14 +178,6 @@ def _arguments(args: Raw | UnsetType) -> str:
     if not data.startswith(b"{"):
         return "{}"
     return (msgspec.json.format(data, indent=-1) if _SPACE.search(data) else data).decode()
-
-
-def _input(args: Raw | UnsetType) -> str:
-    """Return the free text of a custom tool's call; arguments of another shape as they are."""
-    try:
-        return _CUSTOM_DECODER.decode(args or b"{}").input
-    except (msgspec.DecodeError, RecursionError):
-        return _arguments(args)
 
 
 def to_logprobs(result: LogprobsResult | None) -> ChoiceLogprobs | None:

@@ -11,15 +11,16 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from adapters import free_text
 from adapters.base import BLANK_MESSAGE, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.models import ModelFacts
-from adapters.google.names import ToolNames
 from adapters.google.parts import PartWriter
 from adapters.google.signatures import SENTINEL, Signatures
 from adapters.google.tool_results import to_response_parts
 from adapters.signatures import note_missing
 from adapters.tool_ids import split_signature
+from adapters.tool_names import ToolNames
 from schemas.chat_request import (
     AssistantMessage,
     CustomToolCall,
@@ -143,7 +144,7 @@ class ContentsWriter:
     def _call(self, call: ToolCall, path: str, signature: str | None) -> Part:
         call_id = split_signature(call.id)[0] or None
         if isinstance(call, CustomToolCall):
-            name, args = call.custom.name, Raw(msgspec.json.encode({"input": call.custom.input}))
+            name, args = call.custom.name, Raw(free_text.to_arguments(call.custom.input))
         else:
             name, args = call.function.name, to_args(call.function.arguments, f"{path}.function.arguments")
         native = self._names.native(name)

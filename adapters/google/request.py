@@ -15,11 +15,11 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.google.contents import ContentsWriter
 from adapters.google.json_schema import Json, decode_schema, to_openapi
 from adapters.google.models import ModelFacts, facts_of
-from adapters.google.names import ToolNames
 from adapters.google.thinking import to_thinking_config
-from adapters.google.tools import to_tool_config, to_tools
+from adapters.google.tools import NAMES, to_tool_config, to_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier, SystemMessage
 from schemas.google.request import (
     GenerateContentRequest,
@@ -65,7 +65,7 @@ def to_generate_content(
     `facts` are those of the Gemini API where none are given.
     """
     facts = facts or facts_of(deployment.upstream_model, deployment.options)
-    names = ToolNames()
+    names = ToolNames(NAMES)
     _note_losses(request, losses)
     if not facts.json_beside_tools:
         request = _without_json_beside_tools(request, losses)

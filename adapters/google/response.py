@@ -9,8 +9,8 @@ from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
 from adapters.google.errors import holds_error, to_error_inside
 from adapters.google.finish import block_name, to_finish_reason
-from adapters.google.names import ToolNames
 from adapters.google.usage import Searches, read_usage
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
     AssistantResponse,

@@ -5,11 +5,12 @@ from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
 
+from adapters import free_text
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.json_schema import decode_schema, fits_openapi
 from adapters.google.models import ModelFacts
-from adapters.google.names import ToolNames
+from adapters.tool_names import NameForm, ToolNames
 from schemas.chat_request import (
     AllowedToolsChoice,
     ChatRequest,
@@ -22,7 +23,8 @@ from schemas.chat_request import (
 )
 from schemas.google.request import FunctionCallingConfig, FunctionDeclaration, GoogleSearch, Tool, ToolConfig
 
-CUSTOM_PARAMETERS: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+NAMES: Final = NameForm("_.:-", 64, identifier=True)
+"""https://ai.google.dev/api/caching#FunctionDeclaration"""
 
 
 def to_tools(request: ChatRequest, names: ToolNames, losses: Losses) -> list[Tool] | None:
@@ -60,7 +62,7 @@ def _custom(tool: CustomTool, path: str, names: ToolNames, losses: Losses) -> Fu
     if custom.format:
         losses.drop(f"{path}.custom.format")
     return FunctionDeclaration(
-        name=names.native(custom.name), description=custom.description, parameters=CUSTOM_PARAMETERS
+        name=names.native(custom.name), description=custom.description, parameters=free_text.PARAMETERS
     )
 
 

@@ -27,7 +27,6 @@ from msgspec.structs import replace
 from schemas.google.response import Candidate, Enum, ModalityCount, UsageMetadata
 from schemas.usage import Usage
 
-BYTES_PER_TOKEN: Final = 4
 _DECODER: Final = msgspec.json.Decoder(UsageMetadata, strict=False)
 _TIERS: Final[dict[str | int | None, str]] = {
     "STANDARD": "default",
@@ -103,12 +102,6 @@ def _to_usage(counted: UsageMetadata, raw: Raw) -> Usage | None:
         completion_image_tokens=answers.get("IMAGE"),
         raw=raw.copy(),
     )
-
-
-def estimated_usage(texts: Iterable[str]) -> Usage:
-    """Return an estimate of the prompt tokens of embedded texts."""
-    total = sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
-    return Usage(prompt_tokens=total, source="estimated")
 
 
 def _includes_thoughts(counted: UsageMetadata, prompt: int) -> bool:

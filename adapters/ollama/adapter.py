@@ -14,7 +14,7 @@ from adapters.base import Call, ChunkStream, Losses, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.media import WebAddress
-from adapters.ollama.embeddings import to_embed_request, to_embedding_response
+from adapters.ollama.embeddings import to_embed_request, to_result
 from adapters.ollama.errors import to_error
 from adapters.ollama.ndjson import LineParser
 from adapters.ollama.request import to_chat_request
@@ -65,7 +65,7 @@ class OllamaAdapter:
             losses.drop(name)
         body = to_embed_request(request, call.deployment, losses)
         answer = await read_body(await self._post("embed", _ENCODER.encode(body), call))
-        return to_embedding_response(answer, request, len(body.input), losses.dropped)
+        return to_result(answer, request, len(body.input), losses.dropped)
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`: what the server has pulled."""

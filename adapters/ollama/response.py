@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from adapters import tool_ids
 from adapters.base import Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.finish import note_unmapped
 from adapters.ollama.errors import to_error_inside
 from adapters.ollama.usage import to_usage
+from adapters.tool_ids import UniqueIds
 from schemas.chat_response import (
     AssistantResponse,
     CalledFunction,
@@ -45,29 +45,13 @@ class Expected(Struct, frozen=True, kw_only=True):
         return f"chatcmpl-{self.request_id}"
 
 
-class AnswerIds:
-    """The ids of one answer's calls: Ollama's own where clients accept them, minted ones otherwise."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._used: set[str] = set()
-
-    def take(self, call_id: str | None) -> str:
-        """Return the id of the next call; equal answers get equal ids."""
-        found = call_id or ""
-        if found in self._used or not tool_ids.is_legal(found):
-            found = tool_ids.minted(self._seed, found, len(self._used))
-        self._used.add(found)
-        return found
-
-
 def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:
     """Return the answer; raises `ProviderError` for an error inside a 200 and for what is no answer."""
     response = decode(body)
     if response.message is None or not response.done:
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
     usage = to_usage_or_fail(response)
-    calls = _calls(response.message, AnswerIds(expected.request_id))
+    calls = _calls(response.message, expected.request_id)
     choice = Choice(
         index=0,
         message=_message(response.message, calls),
@@ -165,5 +149,6 @@ def _message(received: ReceivedMessage, calls: list[MessageToolCall]) -> Assista
     return message
 
 
-def _calls(received: ReceivedMessage, ids: AnswerIds) -> list[MessageToolCall]:
-    return [MessageToolCall(id=ids.take(call.id), function=called(call)) for call in received.tool_calls or ()]
+def _calls(received: ReceivedMessage, seed: str) -> list[MessageToolCall]:
+    ids = UniqueIds()
+    return [MessageToolCall(id=ids.take(call.id, seed), function=called(call)) for call in received.tool_calls or ()]

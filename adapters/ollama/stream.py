@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.ollama.response import (
-    AnswerIds,
     Expected,
     called,
     decode,
@@ -14,6 +13,7 @@ from adapters.ollama.response import (
     to_usage_or_fail,
 )
 from adapters.sse import Event
+from adapters.tool_ids import UniqueIds
 from schemas.chat_response import ChatCompletionChunk
 from schemas.ollama import ChatResponse, ReceivedMessage
 from schemas.usage import Usage
@@ -29,7 +29,8 @@ class ChunkTranslator:
         self.upstream_model: str | None = None
         self.native_finish_reason: str | None = None
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
-        self._ids = AnswerIds(expected.request_id)
+        self._ids = UniqueIds()
+        self._seed = expected.request_id
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """Return the chunks of one line; raises `ProviderError` for an error or for what is no line of an answer."""
@@ -59,8 +60,8 @@ class ChunkTranslator:
             if logprobs is not None:
                 chunks[-1].choices[0].logprobs = logprobs
         for call in message.tool_calls or ():
-            function = called(call)
-            _, opened = builder.open_tool_call(self._ids.take(call.id), function.name, arguments=function.arguments)
+            function, call_id = called(call), self._ids.take(call.id, self._seed)
+            _, opened = builder.open_tool_call(call_id, function.name, arguments=function.arguments)
             chunks += opened
         return chunks
 

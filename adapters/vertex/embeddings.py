@@ -16,12 +16,12 @@ from typing import Final
 import msgspec
 
 from adapters.base import Call, Result
+from adapters.embeddings import Vector, estimated_usage, texts_of, to_embedding_response
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.google import embeddings as google
 from adapters.google.adapter import losses_of, read_body, with_extra
 from adapters.google.errors import holds_error, to_error, to_error_inside
-from adapters.google.usage import estimated_usage
 from adapters.vertex.sender import Sender
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.request import Content, Part
@@ -42,9 +42,9 @@ async def embed(request: EmbeddingRequest, call: Call, sender: Sender) -> Result
     name = call.deployment.upstream_model.rpartition("/")[2]
     method = method_of(name)
     parameters = PredictParameters(auto_truncate=False, output_dimensionality=request.dimensions)
-    vectors: list[google.Vector] = []
+    vectors: list[Vector] = []
     usages: list[Usage] = []
-    for texts in _batches(google.texts_of(request), 1 if name.startswith("gemini") else MAX_BATCH):
+    for texts in _batches(texts_of(request), 1 if name.startswith("gemini") else MAX_BATCH):
         data = with_extra(_ENCODER.encode(to_body(method, texts, parameters)), call, losses)
         response = await sender.post(method, data, call, call.deployment.headers, to_error)
         answer = await read_body(response)
@@ -52,7 +52,7 @@ async def embed(request: EmbeddingRequest, call: Call, sender: Sender) -> Result
         vectors += found
         usages.append(usage)
     usage = summed(usages)
-    body = google.to_embedding_response(vectors, usage, request)
+    body = to_embedding_response(vectors, usage, request)
     return Result(body=body, usage=usage, dropped_params=losses.dropped)
 
 
@@ -70,7 +70,7 @@ def to_body(method: str, texts: Sequence[str], parameters: PredictParameters) ->
     return PredictRequest(instances=[Instance(content=text) for text in texts], parameters=parameters)
 
 
-def read_predictions(body: bytes, texts: Sequence[str]) -> tuple[list[google.Vector], Usage]:
+def read_predictions(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage]:
     """Return the vectors of one answer of `predict` and its usage, estimated where it reports none."""
     try:
         response = _DECODER.decode(body)

@@ -254,7 +254,7 @@ def test_tool_names_that_are_illegal_or_taken_are_rewritten_with_a_way_back() ->
     made = translation({"tools": tools})
     upstream = [tool.name for tool in made.body.tools]
     assert len(set(upstream)) == len(names)
-    assert [made.names.client(name) for name in upstream] == names
+    assert [made.names.original(name) for name in upstream] == names
     assert upstream[1] == "files_read"
     assert upstream[-1] == "plain"
     sent({"tools": tools})

@@ -153,7 +153,7 @@ def test_names_beyond_the_limit_are_shortened_and_put_back() -> None:
     names = names_of(json.loads(made.encode()))
     assert len(set(names)) == 3
     assert all(len(name) <= 64 and name.replace("_", "").isalnum() for name in names)
-    assert [made.names.client(name) for name in names] == [long, dotted, long[:-1]]
+    assert [made.names.original(name) for name in names] == [long, dotted, long[:-1]]
 
 
 def test_cache_control_becomes_a_cache_point_behind_its_block() -> None:

@@ -272,7 +272,7 @@ def test_tools_names_schemas_and_free_text_are_made_legal() -> None:
     ]
     body, dropped = sent_and_dropped(tools=tools, parallel_tool_calls=False)
     names = [tool["function"]["name"] for tool in body["tools"]]
-    assert names[0].startswith("_foo_bar_baz_")
+    assert names[0].startswith("foo_bar_baz_")
     assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
     assert body["tools"][1]["function"]["parameters"]["required"] == ["input"]
     assert dropped == ("tools[1].custom.format", "parallel_tool_calls")

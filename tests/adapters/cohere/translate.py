@@ -5,17 +5,18 @@ import json
 import msgspec
 
 from adapters.base import Deployment, Losses, Result, Secret
-from adapters.cohere.names import ToolNames
 from adapters.cohere.request import to_chat_request
 from adapters.cohere.response import Expected, to_chat_completion
 from adapters.cohere.stream import ChunkTranslator
+from adapters.cohere.tools import NAMES
 from adapters.errors import ProviderError
 from adapters.sse import SseParser
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion
 
 ASKED = [{"role": "user", "content": "What is the weather in Ulm?"}]
-EXPECTED = Expected(model="public", request_id="r-1", created=1_700_000_000, names=ToolNames())
+EXPECTED = Expected(model="public", request_id="r-1", created=1_700_000_000, names=ToolNames(NAMES))
 
 
 def deployment(upstream_model: str = "command-a-03-2025", **fields) -> Deployment:

@@ -5,14 +5,15 @@ import json
 import msgspec
 
 from adapters.base import Deployment, Losses, Result, Secret
-from adapters.google.names import ToolNames
 from adapters.google.request import to_generate_content
 from adapters.google.response import Expected, to_chat_completion
+from adapters.google.tools import NAMES
+from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion
 
 ASKED = [{"role": "user", "content": "What is the weather in Ulm?"}]
-EXPECTED = Expected(model="public", request_id="r-1", created=1_700_000_000, names=ToolNames())
+EXPECTED = Expected(model="public", request_id="r-1", created=1_700_000_000, names=ToolNames(NAMES))
 
 
 def deployment(upstream_model: str = "gemini-3.5-flash", **fields) -> Deployment:
