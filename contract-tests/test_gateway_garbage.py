@@ -7,7 +7,7 @@ does not read may be anything; what it reads must be an answer or a `ProviderErr
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import msgspec
@@ -16,9 +16,11 @@ from gateway_fixtures import Mocks
 from raw_http import Answer, ask, request_bytes
 from running_gateway import TOKEN, RunningGateway
 from serving_process import wait_until
+from spoiled import Json, changed, opened, paths, spoiled, wrongs
 from test_gateway_errors import MOCKS
-from upstreams import Fault, Upstream
+from upstreams import Fault, Reading, Upstream
 from upstreams.dialects.base import Call
+from upstreams.readers import read_body
 from upstreams.wire import Reply
 
 from aqueduct.observability.request_log import RequestLine
@@ -34,9 +36,6 @@ FAULTS = {
 }
 HARMLESS = {("bedrock", "broken utf-8", False)}
 """The bytes stand in the role, which nobody reads."""
-SSE = {model: mock for model, mock in MOCKS.items() if model not in {"bedrock", "ollama-chat"}}
-Json = object
-Path = tuple[str | int, ...]
 
 
 def post(gateway: RunningGateway, model: str, text: str, **fields: object) -> Answer:
@@ -95,37 +94,6 @@ def test_garbage_is_a_502_or_an_error_event_with_its_reason_in_the_log(
     assert traces(caplog) == []
 
 
-def paths(document: Json, path: Path = ()) -> Iterator[Path]:
-    """Every place in a document, the whole of it first."""
-    yield path
-    if isinstance(document, dict):
-        for name, value in document.items():
-            yield from paths(value, (*path, name))
-    elif isinstance(document, list):
-        for index, value in enumerate(document):
-            yield from paths(value, (*path, index))
-
-
-def spoiled(document: Json, path: Path, wrong: Json) -> Json:
-    """The document with something else at a place."""
-    if not path:
-        return wrong
-    head, *rest = path
-    if isinstance(document, dict):
-        return {name: spoiled(value, (*rest,), wrong) if name == head else value for name, value in document.items()}
-    assert isinstance(document, list)
-    return [spoiled(value, (*rest,), wrong) if index == head else value for index, value in enumerate(document)]
-
-
-def wrongs(document: Json, path: Path) -> list[Json]:
-    """Values of other types than the one that stands at a place."""
-    value = document
-    for step in path:
-        value = value[step]  # type: ignore[index]
-    kinds: list[Json] = [{"odd": 1}, [1], "odd", -1.5, None, True]
-    return [kind for kind in kinds if type(kind) is not type(value)]
-
-
 def live(upstream: Upstream, call: Call) -> Reply:
     return upstream.dialect.answer(call).reply
 
@@ -157,83 +125,114 @@ def test_wrong_type_anywhere_in_an_answer_is_no_defect(
     assert traces(caplog) == []
 
 
-@pytest.mark.parametrize("model", SSE)
-def test_wrong_type_or_unknown_event_anywhere_in_a_stream_is_no_defect(
-    gateway: RunningGateway, mocks: Mocks, caplog: pytest.LogCaptureFixture, model: str
-) -> None:
-    upstream: Upstream = getattr(mocks, SSE[model])
-    taken: list[tuple[bytes, ...]] = []
+def kept_stream(gateway: RunningGateway, upstream: Upstream, model: str) -> Reply:
+    """The mock's own stream of an answer with a call."""
+    taken: list[Reply] = []
 
     def keep(call: Call) -> Reply:
-        reply = live(upstream, call)
-        taken.append(reply.parts)
-        return reply
+        taken.append(live(upstream, call))
+        return taken[0]
 
     upstream.script(keep)
     assert post(gateway, model, "Call it. [tools=1]", tools=TOOLS, stream=True).status == 200
+    return taken[0]
+
+
+def body_kind_of(model: str) -> str:
+    return {"bedrock": "aws-eventstream", "ollama-chat": "ndjson"}.get(model, "sse")
+
+
+@pytest.mark.parametrize("model", MOCKS)
+def test_wrong_type_or_unknown_event_anywhere_in_a_stream_is_no_defect(
+    gateway: RunningGateway, mocks: Mocks, caplog: pytest.LogCaptureFixture, model: str
+) -> None:
+    upstream: Upstream = getattr(mocks, MOCKS[model])
+    reply = kept_stream(gateway, upstream, model)
     found: list[object] = []
-    for number, event in enumerate(taken[0]):
-        head, mark, data = event.rpartition(b"data: ")
-        if not mark or not data.strip().startswith(b"{"):
+    tried = 0
+    for number, raw in enumerate(reply.parts):
+        event = opened(raw, body_kind_of(model))
+        if event is None:
             continue
-        document = json.loads(data)
-        places = list(paths(document))
+        places = list(paths(event.document))
         chosen = places[1 + number * 3 % (len(places) - 1)]
-        odd: list[Json] = [spoiled(document, chosen, wrongs(document, chosen)[number % 5])]
+        odd: list[Json] = [spoiled(event.document, chosen, wrongs(event.document, chosen)[number % 5])]
         odd += [{"type": "unheard.of"}, [[], "odd", None, 5][number % 4]]
         for wrong in odd:
-            parts = list(taken[0])
-            parts[number] = head + mark + json.dumps(wrong).encode() + b"\n\n"
-            upstream.always(
-                lambda call, parts=tuple(parts): msgspec.structs.replace(live(upstream, call), parts=parts)  # type: ignore[misc]
-            )
+            parts = list(reply.parts)
+            parts[number] = event.closed(wrong)
+            upstream.script(msgspec.structs.replace(reply, parts=tuple(parts)))
             answer = post(gateway, model, "Call it. [tools=1]", tools=TOOLS, stream=True)
+            tried += 1
             ends = answer.body.endswith(b"data: [DONE]\n\n") if answer.status == 200 else answer.status == 502
             if not ends or b"internal_error" in answer.body:
                 found.append((number, wrong, answer.status, answer.body[-200:]))
     assert found == []
+    assert tried >= 6
     assert traces(caplog) == []
 
 
+def last_event(answer: Answer) -> dict[str, Json]:
+    """The event before the end mark."""
+    *_, event, done, rest = answer.body.split(b"\n\n")
+    assert (done, rest) == (b"data: [DONE]", b"")
+    decoded: dict[str, Json] = json.loads(event.removeprefix(b"data: "))
+    return decoded
+
+
 FINISHES = {"finish_reason", "native_finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason"}
+UNMAPPED = re.compile(r'aqueduct_unmapped_finish_reason_total\{[^}]*value="unheard_of"[^}]*\} ([0-9.]+)', re.IGNORECASE)
 CALL_ID = re.compile(r"(call|toolu|tooluse|fc)_?\w*|f_\w+|g_\w+")
 
 
-def changed(document: Json, change: Callable[[str, Json], Json], name: str = "") -> Json:
-    """The document with each value as `change` makes it of name and value."""
-    if isinstance(document, dict):
-        return {key: changed(value, change, key) for key, value in document.items()}
-    if isinstance(document, list):
-        return [changed(value, change, name) for value in document]
-    return change(name, document)
-
-
-def answer_changed(upstream: Upstream, change: Callable[[str, Json], Json]) -> None:
-    """Let the mock give its next answer with other values."""
+def answer_changed(upstream: Upstream, model: str, change: Callable[[str, Json], Json]) -> None:
+    """Let the mock give its next answer, whole or streamed, with other values."""
 
     def made(call: Call) -> Reply:
         reply = live(upstream, call)
-        body = json.dumps(changed(json.loads(b"".join(reply.parts)), change)).encode()
-        return msgspec.structs.replace(reply, parts=(body,))
+        if not call.streamed:
+            body = json.dumps(changed(json.loads(b"".join(reply.parts)), change)).encode()
+            return msgspec.structs.replace(reply, parts=(body,))
+        events = [(part, opened(part, body_kind_of(model))) for part in reply.parts]
+        parts = [part if event is None else event.closed(changed(event.document, change)) for part, event in events]
+        return msgspec.structs.replace(reply, parts=tuple(parts))
 
     upstream.script(made)
 
 
-@pytest.mark.parametrize("model", MOCKS)
-def test_unknown_finish_reason_is_a_stop_that_is_counted(gateway: RunningGateway, mocks: Mocks, model: str) -> None:
-    answer_changed(getattr(mocks, MOCKS[model]), lambda name, value: "unheard_of" if name in FINISHES else value)
-    answer = post(gateway, model, "Hello")
+def answered(gateway: RunningGateway, model: str, text: str, *, streamed: bool, **fields: Json) -> Reading:
+    """What the client is told, whole or streamed."""
+    answer = post(gateway, model, text, stream=streamed, **fields)
+    return read_body("chat.completions", answer.status, answer.body, "sse" if streamed else "json")
 
-    assert (answer.status, answer.json()["choices"][0]["finish_reason"]) == (200, "stop")
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("model", MOCKS)
+def test_unknown_finish_reason_is_a_stop_that_is_counted(
+    gateway: RunningGateway, mocks: Mocks, model: str, *, streamed: bool
+) -> None:
+    before = unmapped_finishes(gateway)
+
+    def odd(name: str, value: Json) -> Json:
+        return "unheard_of" if name in FINISHES and value else value
+
+    answer_changed(getattr(mocks, MOCKS[model]), model, odd)
+    reading = answered(gateway, model, "Hello", streamed=streamed)
+
+    assert (reading.error, reading.finish) == (None, "stop")
     row = gateway.rows(1)[0]
     assert str(row["native_finish_reason"]).lower() == "unheard_of"
-    counted = re.compile(r'aqueduct_unmapped_finish_reason_total\{[^}]*value="unheard_of"', re.IGNORECASE)
-    address = gateway.url.removesuffix("/v1") + "/metrics"
-    wait_until(lambda: bool(counted.search(httpx.get(address).text)), 20.0, "the reason is counted")
+    wait_until(lambda: unmapped_finishes(gateway) > before, 20.0, "the reason is counted")
 
 
+def unmapped_finishes(gateway: RunningGateway) -> float:
+    text = httpx.get(gateway.url.removesuffix("/v1") + "/metrics").text
+    return sum(float(number) for number in UNMAPPED.findall(text))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("model", [model for model in MOCKS if model != "ollama-chat"])  # whose calls have no ids
-def test_calls_with_one_id_get_two(gateway: RunningGateway, mocks: Mocks, model: str) -> None:
+def test_calls_with_one_id_get_two(gateway: RunningGateway, mocks: Mocks, model: str, *, streamed: bool) -> None:
     replaced: list[Json] = []
 
     def same(name: str, value: Json) -> Json:
@@ -242,9 +241,21 @@ def test_calls_with_one_id_get_two(gateway: RunningGateway, mocks: Mocks, model:
         replaced.append(value)
         return "call_same"
 
-    answer_changed(getattr(mocks, MOCKS[model]), same)
-    answer = post(gateway, model, "Call both. [tools=2]", tools=[*TOOLS, {**TOOLS[0], "function": {"name": "g"}}])
+    answer_changed(getattr(mocks, MOCKS[model]), model, same)
+    tools = [*TOOLS, {**TOOLS[0], "function": {"name": "g"}}]
+    answer = post(gateway, model, "Call both. [tools=2]", stream=streamed, tools=tools)
 
-    calls = answer.json()["choices"][0]["message"]["tool_calls"]
-    assert len(replaced) == 2
-    assert len({call["id"] for call in calls}) == len(calls) == 2
+    assert len(replaced) >= 2
+    assert list(calls_of(answer, streamed=streamed).values()) == ["f", "g"]
+
+
+def calls_of(answer: Answer, *, streamed: bool) -> dict[str, str]:
+    """Name by id of each call that the client is told."""
+    if not streamed:
+        choices = [answer.json()["choices"]]
+    else:
+        events = [event.removeprefix(b"data: ") for event in answer.body.split(b"\n\n")]
+        choices = [json.loads(event)["choices"] for event in events if event.startswith(b"{")]
+    told = [choice.get("message") or choice["delta"] for found in choices for choice in found]
+    calls = [call for one in told for call in one.get("tool_calls") or ()]
+    return {call["id"]: call["function"]["name"] for call in calls if "id" in call}

@@ -14,6 +14,7 @@ from adapters.bedrock.models import CLAUDE_FORMAT
 from adapters.bedrock.parts import to_encrypted
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
+from adapters.finish import note_unmapped
 from schemas.bedrock.response import AnsweredTier, CalledTool, Citation, ModelFields, Trace
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, Choice, ChunkChoice, FinishReason, URLCitation
@@ -84,6 +85,8 @@ def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> Finish
     known = _FINISH.get(native or "")
     if known is not None:
         return known
+    if native != "tool_use":
+        note_unmapped("bedrock", native)
     if not calls:
         return "stop"
     return "function_call" if legacy else "tool_calls"

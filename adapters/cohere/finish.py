@@ -5,6 +5,7 @@ Source: https://docs.cohere.com/v2/reference/chat; `ERROR_TOXIC` and `ERROR_LIMI
 
 from adapters.cohere.errors import to_error_inside
 from adapters.errors import ErrorKind, ProviderError
+from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 
 
@@ -15,8 +16,11 @@ def to_finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:
             return "length"
         case "ERROR_TOXIC":
             return "content_filter"
+        case "COMPLETE" | "STOP_SEQUENCE" | "TOOL_CALL" | "ERROR" | "TIMEOUT":
+            pass
         case _:
-            return "tool_calls" if called_tools else "stop"
+            note_unmapped("cohere", native)
+    return "tool_calls" if called_tools else "stop"
 
 
 def refuse_failures(native: str | None, message: str | None = None) -> None:

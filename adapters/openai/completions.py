@@ -163,5 +163,6 @@ def _to_reason(native: str | None) -> Literal["stop", "length", "content_filter"
 
 
 def _to_logprobs(raw: Optional) -> Raw | None:
+    """Return them as they are: providers differ in what is inside. What is no object is none."""
     logprobs = parts.given(raw)
-    return None if isinstance(logprobs, UnsetType) else logprobs
+    return None if isinstance(logprobs, UnsetType) or bytes(logprobs)[:1] != b"{" else logprobs

@@ -6,6 +6,7 @@ from servers that know only one.
 
 import base64
 import binascii
+import math
 from array import array
 from typing import Final, Literal
 
@@ -92,4 +93,6 @@ def _decoded(vector: str, typecode: Literal["f", "b"]) -> list[float]:
         numbers = array("f", data).tolist() if typecode == "f" else array("b", data).tolist()
     except (binascii.Error, ValueError):
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    if not math.isfinite(sum(numbers)):  # JSON has no such numbers: the client would get nulls
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer holds an embedding that is no vector.")
     return [float(number) for number in numbers]

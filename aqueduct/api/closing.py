@@ -18,7 +18,7 @@ LOGGED_LEVELS = frozenset({"debug", "info"})
 def note_provider_failure(context: RequestContext, error: ProviderError) -> None:
     """Keep for the log why a provider failed; words that may quote the caller are left out."""
     quotes_caller = error.kind.is_callers_fault or error.kind is ErrorKind.SERVER_ERROR
-    context.failure_reason = error.code if quotes_caller else error.message
+    context.failure_reason = (error.code or error.kind.value) if quotes_caller else error.message
     context.upstream_status = error.status
     context.upstream_request_id = error.upstream_request_id
 
