@@ -131,7 +131,7 @@ class WireCompletion(WireStruct, kw_only=True):
 
 
 class PlainStruct(WireStruct, kw_only=True, forbid_unknown_fields=True):
-    """Base of a stream item that adds text and nothing else, as nearly all do: what does not fit is something else."""
+    """Base of what nearly all servers send, read strictly: what does not fit is something else, and read leniently."""
 
 
 class PlainDelta(PlainStruct, kw_only=True):
@@ -211,6 +211,40 @@ class WireUsage(WireStruct, kw_only=True):
     num_sources_used: Optional = UNSET
     server_tool_use: Optional = UNSET
     server_tool_use_details: Optional = UNSET
+
+
+Count = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | None
+
+
+class PlainPromptDetails(PlainStruct, kw_only=True):
+    """Parts of `prompt_tokens`."""
+
+    audio_tokens: Count = None
+    cache_write_tokens: Count = None
+    cached_tokens: Count = None
+    image_tokens: Count = None
+    text_tokens: Count = None
+
+
+class PlainCompletionDetails(PlainStruct, kw_only=True):
+    """Parts of `completion_tokens`."""
+
+    accepted_prediction_tokens: Count = None
+    audio_tokens: Count = None
+    image_tokens: Count = None
+    reasoning_tokens: Count = None
+    rejected_prediction_tokens: Count = None
+    text_tokens: Count = None
+
+
+class PlainUsage(PlainStruct, kw_only=True):
+    """Token counters in OpenAI's own spelling, all of them whole numbers."""
+
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    total_tokens: Count = None
+    prompt_tokens_details: PlainPromptDetails | None = None
+    completion_tokens_details: PlainCompletionDetails | None = None
 
 
 class WireServerTools(WireStruct, kw_only=True):

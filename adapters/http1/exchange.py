@@ -187,7 +187,8 @@ class Exchange(UpstreamResponse):
         while not self.head_complete:
             if self.error is not None:
                 raise self.error
-            await self.wait()
+            self._waiter = self._line.loop.create_future()
+            await self._waiter
 
     @override
     async def read_chunk(self) -> bytes:
@@ -227,6 +228,8 @@ class Exchange(UpstreamResponse):
 
     @override
     async def read(self, limit: int = MAX_RESPONSE_BYTES) -> bytes:
+        if self.complete and self._buffered <= limit:  # it came with its head
+            return self._taken()
         pieces: list[bytes] = []
         size = 0
         while piece := await self.read_chunk():

@@ -1,6 +1,7 @@
 """OpenAI's API over HTTP: URLs, credentials and the order of steps; knows no field of any body."""
 
 import time
+from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -130,9 +131,9 @@ class OpenAIFormatAdapter:
         headers += [(name.lower().encode(), value.encode()) for name, value in deployment.headers.items()]
         return headers
 
-    async def _send(self, method: str, operation: str, body: bytes, call: Call) -> UpstreamResponse:
+    def _send(self, method: str, operation: str, body: bytes, call: Call) -> Awaitable[UpstreamResponse]:
         request = (method, self.url(operation, call), self._headers(call), body)
-        return await send(self._transport, call, request, self.to_error)
+        return send(self._transport, call, request, self.to_error)
 
     async def _exchange(self, method: str, operation: str, body: bytes, call: Call) -> bytes:
         return await read_body(await self._send(method, operation, body, call))

@@ -39,6 +39,8 @@ MOVED = "The content of this result follows in the next user message."
 
 def to_messages(messages: Sequence[Message], quirks: Quirks, losses: Losses) -> list[Message]:
     """Return the messages in the server's form; raises `ProviderError` for what cannot be sent without changing it."""
+    if all(map(_is_plain, messages)):
+        return list(messages)
     history = ToolHistory()
     translation = _Translation(quirks, losses, last_user(messages), history)
     result: list[Message] = []
@@ -69,6 +71,8 @@ def _is_plain(message: Message) -> bool:
         return isinstance(content, str) and message == UserMessage(content=content)
     if isinstance(message, AssistantMessage):
         return isinstance(content, str) and message == AssistantMessage(content=content)
+    if isinstance(message, SystemMessage):
+        return isinstance(content, str) and message == SystemMessage(content=content)
     return False
 
 

@@ -10,6 +10,8 @@ from schemas.chat_response import Annotation, ChoiceLogprobs, MessageImage, Mess
 from schemas.openai import Optional, WireFunction, WireImage, WireMessage, WirePart, WireReasoning
 
 NULL: Final = Raw(b"null")
+ABSENT: Final = (UNSET, NULL)
+_NONE_AT_ALL: Final = (UNSET, Raw(b"[]"), NULL)
 T = TypeVar("T")
 _ANNOTATIONS: Final = msgspec.json.Decoder(list[Annotation])
 _DETAILS: Final = msgspec.json.Decoder(list[ReasoningDetail])
@@ -32,6 +34,23 @@ def given(raw: Optional) -> Optional:
     except UnicodeDecodeError:
         return UNSET
     return raw
+
+
+def has_text_only(message: WireMessage) -> bool:
+    """Return whether a message or a piece of one holds a text, or nothing, and none of the many things beside it."""
+    return (
+        not isinstance(message.content, list)
+        and message.tool_calls is None
+        and not message.reasoning_content
+        and not message.reasoning
+        and not message.refusal
+        and message.reasoning_details is UNSET
+        and message.annotations in _NONE_AT_ALL
+        and message.audio in ABSENT
+        and message.extra_content is UNSET
+        and message.images is UNSET
+        and message.function_call is None
+    )
 
 
 def text_of(message: WireMessage) -> str | None:

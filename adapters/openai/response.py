@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/chat/object.
 """
 
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -30,6 +31,8 @@ from schemas.usage import Usage
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
 _AUDIO: Final = msgspec.json.Decoder(MessageAudio)
 _METADATA: Final[msgspec.json.Decoder[dict[str, str] | None]] = msgspec.json.Decoder(dict[str, str] | None)
+_RARE: Final = attrgetter("metadata", "moderation", "citations", "search_results", "prompt_filter_results")
+_NOTHING_RARE: Final = (UNSET,) * 5
 MAX_CREATED: Final = 1 << 40
 _NO_MESSAGE: Final = WireMessage()
 
@@ -67,13 +70,9 @@ def to_chat_completion(
         model=model,
         service_tier=wire.service_tier,
         system_fingerprint=wire.system_fingerprint,
-        moderation=parts.given(wire.moderation),
-        citations=parts.given(wire.citations),
-        search_results=parts.given(wire.search_results),
-        prompt_filter_results=parts.given(wire.prompt_filter_results),
     )
-    if not isinstance(wire.metadata, UnsetType):
-        completion.metadata = _to_metadata(wire.metadata)
+    if _RARE(wire) != _NOTHING_RARE:
+        _add_rare(completion, wire)
     if usage is not None:
         completion.usage = usage.to_completion_usage()
     return Result(
@@ -85,10 +84,20 @@ def to_chat_completion(
     )
 
 
+def _add_rare(completion: ChatCompletion, wire: WireCompletion) -> None:
+    """Add what few answers have."""
+    completion.moderation = parts.given(wire.moderation)
+    completion.citations = parts.given(wire.citations)
+    completion.search_results = parts.given(wire.search_results)
+    completion.prompt_filter_results = parts.given(wire.prompt_filter_results)
+    if not isinstance(wire.metadata, UnsetType):
+        completion.metadata = _to_metadata(wire.metadata)
+
+
 def created_of(wire: WireCompletion, fallback: int) -> int:
     """Return the server's time in Unix seconds where it gives a sensible one."""
     created = wire.created
-    return int(created) if isinstance(created, int | float) and 0 < created < MAX_CREATED else fallback
+    return int(created) if isinstance(created, (int, float)) and 0 < created < MAX_CREATED else fallback
 
 
 def usage_of(wire: WireCompletion) -> Usage | None:
@@ -105,15 +114,18 @@ def _to_choice(choice: WireChoice, position: int, answer_id: str, keep_stop: boo
     called = not isinstance(message.tool_calls, UnsetType)
     reason = to_finish_reason(choice.finish_reason, called_tools=called, keep_stop=keep_stop)
     result = Choice(index=index, message=message, finish_reason=reason)
-    if choice.logprobs is not UNSET:
+    if choice.logprobs not in parts.ABSENT:
         logprobs = parts.to_logprobs(choice.logprobs)
         result.logprobs = None if isinstance(logprobs, UnsetType) else logprobs
-    result.content_filter_results = parts.given(choice.content_filter_results)
-    result.stop_reason = parts.given(choice.stop_reason)
+    if choice.content_filter_results is not UNSET or choice.stop_reason is not UNSET:
+        result.content_filter_results = parts.given(choice.content_filter_results)
+        result.stop_reason = parts.given(choice.stop_reason)
     return result
 
 
 def _to_message(wire: WireMessage, seed: str) -> AssistantResponse:
+    if parts.has_text_only(wire):  # as nearly all are
+        return AssistantResponse(content=parts.text_of(wire))
     message = AssistantResponse(content=parts.text_of(wire), refusal=wire.refusal or None)
     if reasoning := parts.reasoning_of(wire):
         message.reasoning_content = message.reasoning = reasoning

@@ -33,7 +33,6 @@ _DECODER: Final = msgspec.json.Decoder(WireCompletion)
 _PLAIN: Final = msgspec.json.Decoder(PlainItem)
 MAX_MISFITS: Final = 3
 _AUDIO: Final = msgspec.json.Decoder(AudioDelta)
-_ABSENT: Final = (UNSET, parts.NULL)
 _NO_MESSAGE: Final = WireMessage()
 _NOTHING: Final = WireCompletion()
 
@@ -115,7 +114,7 @@ class ChunkTranslator:
             wire = _DECODER.decode(event.data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
-        if wire.usage not in _ABSENT or wire.x_groq is not None:
+        if wire.usage not in parts.ABSENT or wire.x_groq is not None:
             self._take_usage(wire)
         if wire.error is not UNSET or wire.object == "error" or event.name == b"error" or wire.x_groq is not None:
             self._check_error(event, wire)
@@ -191,15 +190,15 @@ class ChunkTranslator:
             or type(content := delta.content) is not str
             or not content
             or choice.finish_reason
-            or choice.logprobs not in _ABSENT
+            or choice.logprobs not in parts.ABSENT
             or choice.content_filter_results is not UNSET
-            or choice.stop_reason not in _ABSENT
+            or choice.stop_reason not in parts.ABSENT
             or choice.usage is not UNSET
             or wire.citations is not UNSET
             or len(choices) > 1
             or (state := self._choices.get(index)) is None
             or state.finished
-            or not _has_text_only(delta)
+            or not parts.has_text_only(delta)
         ):
             return None
         return ChatCompletionChunk(
@@ -279,21 +278,6 @@ class ChunkTranslator:
             service_tier=wire.service_tier,
             system_fingerprint=wire.system_fingerprint,
         )
-
-
-def _has_text_only(delta: WireMessage) -> bool:
-    return (
-        delta.tool_calls is None
-        and not delta.reasoning_content
-        and not delta.reasoning
-        and not delta.refusal
-        and delta.reasoning_details is UNSET
-        and delta.annotations is UNSET
-        and delta.audio is UNSET
-        and delta.extra_content is UNSET
-        and delta.images is UNSET
-        and delta.function_call is None
-    )
 
 
 def _to_delta(message: WireMessage) -> ChoiceDelta | None:

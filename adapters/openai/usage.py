@@ -26,12 +26,24 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from adapters.exchange import UNREADABLE
-from schemas.openai import Number, WireCompletionDetails, WirePromptDetails, WireServerTools, WireUsage
+from schemas.openai import (
+    Number,
+    PlainCompletionDetails,
+    PlainPromptDetails,
+    PlainUsage,
+    WireCompletionDetails,
+    WirePromptDetails,
+    WireServerTools,
+    WireUsage,
+)
 from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(WireUsage)
+_PLAIN: Final = msgspec.json.Decoder(PlainUsage)
 _NO_PROMPT_DETAILS: Final = WirePromptDetails()
 _NO_COMPLETION_DETAILS: Final = WireCompletionDetails()
+_NO_PLAIN_PROMPT_DETAILS: Final = PlainPromptDetails()
+_NO_PLAIN_COMPLETION_DETAILS: Final = PlainCompletionDetails()
 MAX_COUNT: Final = 1 << 53
 _UNIT: Final = msgspec.json.Decoder(int | float)
 _SERVER_TOOLS: Final = msgspec.json.Decoder(WireServerTools)
@@ -47,7 +59,11 @@ def to_usage(raw: Raw, service_tier: str | UnsetType | None = None) -> Usage | N
     if raw == _NULL:
         return None
     try:
-        wire = _DECODER.decode(bytes(raw).decode())
+        text = bytes(raw).decode()
+        try:
+            return _of_plain(_PLAIN.decode(text), raw, service_tier)
+        except msgspec.ValidationError:
+            wire = _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
@@ -81,6 +97,33 @@ def to_usage(raw: Raw, service_tier: str | UnsetType | None = None) -> Usage | N
         raw=raw.copy(),
     )
     return None if usage.prompt_tokens is None and usage.completion_tokens is None else usage
+
+
+def _of_plain(wire: PlainUsage, raw: Raw, service_tier: str | UnsetType | None) -> Usage | None:
+    """Return what `to_usage` would, at half the cost: the decoder itself finds out whether the counters are plain."""
+    prompt_tokens, completion_tokens = wire.prompt_tokens, wire.completion_tokens
+    if prompt_tokens is None and completion_tokens is None:
+        return None
+    prompt = wire.prompt_tokens_details or _NO_PLAIN_PROMPT_DETAILS
+    completion = wire.completion_tokens_details or _NO_PLAIN_COMPLETION_DETAILS
+    reasoning = completion.reasoning_tokens
+    return Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=_with_reasoning(wire, reasoning) if reasoning else completion_tokens,
+        cached_tokens=prompt.cached_tokens,
+        cache_write_tokens=prompt.cache_write_tokens,
+        prompt_audio_tokens=prompt.audio_tokens,
+        prompt_image_tokens=prompt.image_tokens,
+        prompt_text_tokens=prompt.text_tokens,
+        reasoning_tokens=reasoning,
+        completion_audio_tokens=completion.audio_tokens,
+        completion_image_tokens=completion.image_tokens,
+        completion_text_tokens=completion.text_tokens,
+        accepted_prediction_tokens=completion.accepted_prediction_tokens,
+        rejected_prediction_tokens=completion.rejected_prediction_tokens,
+        service_tier=service_tier or None,
+        raw=raw.copy(),
+    )
 
 
 def merge(before: Usage | None, after: Usage | None) -> Usage | None:
@@ -143,7 +186,7 @@ def _unit(given: Raw | UnsetType) -> int | None:
         return None
 
 
-def _with_reasoning(wire: WireUsage, reasoning: int | None) -> int | None:
+def _with_reasoning(wire: WireUsage | PlainUsage, reasoning: int | None) -> int | None:
     """Some (xAI, Google's OpenAI-format endpoint) count reasoning beside the completion; the total gives them away."""
     completion = _count(wire.completion_tokens)
     if not reasoning or completion is None:

@@ -27,7 +27,7 @@ async def read_json_body(
     Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
     """
     length, media_type = _declared(headers)
-    if media_type is not None and not _is_json(media_type):
+    if media_type is not None and media_type != _JSON and not _is_json(media_type):
         raise _unsupported("Send the request as JSON, with 'content-type: application/json'.")
     if length is not None and length > max_bytes:
         raise _too_large(max_bytes)

@@ -1,6 +1,6 @@
 """Chat completions: the hub's own dialect, as a value for the one pipeline."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import msgspec
@@ -42,16 +42,16 @@ class StrictChatRequest(ChatRequest, frozen=True, kw_only=True, forbid_unknown_f
     """A chat request without unknown top-level fields."""
 
 
-async def _call(adapter: object, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
+def _call(adapter: object, request: ChatRequest, call: Call) -> Awaitable[Result[ChatCompletion]]:
     if request.n is not None and request.n > 1:
-        return await _FAN_OUT.chat(_supporting(adapter), request, call)
-    return await _supporting(adapter).chat(request, call)
+        return _FAN_OUT.chat(_supporting(adapter), request, call)
+    return _supporting(adapter).chat(request, call)
 
 
-async def _open(adapter: object, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
+def _open(adapter: object, request: ChatRequest, call: Call) -> Awaitable[ChunkStream[ChatCompletionChunk]]:
     if request.n is not None and request.n > 1:
-        return await _FAN_OUT.chat_stream(_supporting(adapter), request, call)
-    return await _supporting(adapter).chat_stream(request, call)
+        return _FAN_OUT.chat_stream(_supporting(adapter), request, call)
+    return _supporting(adapter).chat_stream(request, call)
 
 
 def _supporting(adapter: object) -> SupportsChat:

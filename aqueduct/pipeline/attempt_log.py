@@ -87,6 +87,11 @@ def note_cost(context: RequestContext) -> None:
     context.cost = sum(known) if known else None
 
 
+def rates_of(context: RequestContext) -> str | None:
+    """Return what the last attempt is priced by, in JSON."""
+    return _rates(context, context.answered, context.service_tier)
+
+
 def _cost(context: RequestContext, usage: Usage | None, service_tier: str | None) -> int | None:
     prices = context.price_lists.get(context.deployment_id or "") if context.price_lists else None
     if prices is None or usage is None:

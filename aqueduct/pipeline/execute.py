@@ -89,40 +89,20 @@ async def execute(
 ) -> Result[BodyT]:
     """Return the whole answer; raises `GatewayError` or `ProviderError`."""
     admitted = await _admit(pipeline, spec, request, extra_params, context)
-    recall = recall_for(pipeline.vault, spec, admitted.model, context)
+    asking = _Asking(pipeline, spec, request, extra_params, context, admitted)
     usage: Usage | None = None
-    pending = request
-
-    async def ask(deployment: Deployment, number: int, asked: RequestT) -> Result[BodyT]:
-        nonlocal pending
-        pending = asked
-        if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment, partial(spec.reserved_chars, asked))
-        adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
-        call = _call(context, deployment, number, admitted.policy, extra_params)
-        asked = asked if recall is None else await _recalled(recall, asked, adapter, call, admitted.reservation, spec)
-        made = _within(spec, admitted.reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
-        result = await _observed(pipeline, context, made)
-        context.answered = _usage(spec, asked, result)
-        context.service_tier = getattr(result.body, "service_tier", None) or None
-        return result
-
-    async def again(repairing: RequestT) -> Result[BodyT]:
-        served = next(one for one in admitted.plan if one.id == context.deployment_id)
-        return await ask(served, context.attempts + 1, repairing)
-
     try:
-        result = await run_attempts(admitted.plan, admitted.policy, lambda one, number: ask(one, number, request))
+        result = await run_attempts(admitted.plan, admitted.policy, asking.attempt)
         form = form_check(pipeline.checker, spec, admitted.model, request, context)
         if form is not None:
-            result = await form.held(result, again)
+            result = await form.held(result, asking.again)
         usage = context.usage = context.spent if context.answered is None else context.with_spent(context.answered)
         note_cost(context)
     except (ProviderError, GatewayError):
         usage = context.usage = context.spent
         raise
     except asyncio.CancelledError:
-        context.answered = context.answered or _abandoned(spec, pending, None)
+        context.answered = context.answered or _abandoned(spec, asking.pending, None)
         usage = context.usage = context.with_spent(context.answered)
         raise
     finally:
@@ -133,10 +113,62 @@ async def execute(
     context.native_finish_reason = result.native_finish_reason
     context.dropped_params = result.dropped_params
     context.finish_reason = spec.finish_reason(result.body)
-    if recall is not None:
-        recall.keep(request, result.body)
+    if asking.recall is not None:
+        asking.recall.keep(request, result.body)
     result.body.model = request.model
     return result
+
+
+class _Asking(Generic[RequestT, BodyT, ChunkT]):
+    """The attempts of one request at a whole answer. `pending` is the request as it was last sent."""
+
+    __slots__ = ("_admitted", "_context", "_extra_params", "_pipeline", "_request", "_spec", "pending", "recall")
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        spec: OperationSpec[RequestT, BodyT, ChunkT],
+        request: RequestT,
+        extra_params: Mapping[str, Raw],
+        context: RequestContext,
+        admitted: Admitted,
+    ) -> None:
+        self._pipeline = pipeline
+        self._spec = spec
+        self._request = request
+        self._extra_params = extra_params
+        self._context = context
+        self._admitted = admitted
+        self.pending = request
+        self.recall = recall_for(pipeline.vault, spec, admitted.model, context)
+
+    def attempt(self, deployment: Deployment, number: int) -> Awaitable[Result[BodyT]]:
+        """Ask a deployment for the answer; `number` counts the attempts from 1."""
+        return self._ask(deployment, number, self._request)
+
+    def again(self, repairing: RequestT) -> Awaitable[Result[BodyT]]:
+        """Ask the deployment that has answered for a better answer."""
+        served = next(one for one in self._admitted.plan if one.id == self._context.deployment_id)
+        return self._ask(served, self._context.attempts + 1, repairing)
+
+    async def _ask(self, deployment: Deployment, number: int, asked: RequestT) -> Result[BodyT]:
+        self.pending = asked
+        pipeline, spec, context = self._pipeline, self._spec, self._context
+        reservation = self._admitted.reservation
+        if number > 1 and reservation is not None:
+            await reservation.attempt(deployment, partial(spec.reserved_chars, asked))
+        adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
+        call = _call(context, deployment, number, self._admitted.policy, self._extra_params)
+        if self.recall is not None and self.recall.is_asked(asked, adapter, call):
+            asked = await _recalled(self.recall, asked, call, reservation, spec)
+        if reservation is None:
+            made = spec.call(adapter, asked, call)
+        else:
+            made = _within(spec, reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
+        result = await _observed(pipeline, context, made)
+        context.answered = _usage(spec, asked, result)
+        context.service_tier = getattr(result.body, "service_tier", None) or None
+        return result
 
 
 async def execute_stream(
@@ -160,7 +192,9 @@ async def execute_stream(
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _call(context, deployment, number, admitted.policy, extra_params)
         reservation = admitted.reservation
-        asked = request if recall is None else await _recalled(recall, request, adapter, call, reservation, spec)
+        asked = request
+        if recall is not None and recall.is_asked(request, adapter, call):
+            asked = await _recalled(recall, request, call, reservation, spec)
         made = _within(spec, reservation, asked, lambda bounded: _open(spec, adapter, bounded, call, context))
         return await _observed(pipeline, context, made)
 
@@ -189,13 +223,12 @@ async def execute_stream(
 async def _recalled(
     recall: Recall[RequestT, BodyT, ChunkT],
     request: RequestT,
-    adapter: object,
     call: Call,
     reservation: Reservation | None,
     spec: OperationSpec[RequestT, BodyT, ChunkT],
 ) -> RequestT:
     """Return the request with what its client dropped of earlier answers, which counts as input like the rest."""
-    asked = await recall.asked(request, adapter, call)
+    asked = await recall.asked(request)
     if asked is not request and reservation is not None:
         await reservation.attempt(call.deployment, partial(spec.reserved_chars, asked))
     return asked
@@ -259,8 +292,11 @@ async def _admit(
         message = f"Unknown parameter '{name}'. The model '{request.model}' accepts no parameters beyond the schema."
         raise invalid_request("unsupported_parameter", message, name)
     candidates = plan(_capable(pipeline, spec, model), pipeline.random)
-    demand = Demand(model, answers(request), candidates, partial(spec.reserved_chars, request), max_output(request))
-    reservation = await pipeline.admission.admit(context, demand)
+    reservation: Reservation | None = None
+    if context.principal.limits.applied:
+        chars = partial(spec.reserved_chars, request)
+        demand = Demand(model, answers(request), candidates, chars, max_output(request))
+        reservation = await pipeline.admission.admit(context, demand)
     try:
         await pipeline.usage.begin(context, candidates[0])
     except BaseException:  # raised again once the reservation is given back
@@ -303,11 +339,8 @@ def _capable(
     """Return the deployments whose adapter has the operation; raises `GatewayError` where there is none."""
     if not model.deployments:
         raise no_deployment(model.name)
-    capable = tuple(
-        routed
-        for routed in model.deployments
-        if pipeline.adapters.supporting(routed.deployment.adapter, spec.supports) is not None
-    )
+    supporting, operation = pipeline.adapters.supporting, spec.supports
+    capable = tuple([one for one in model.deployments if supporting(one.deployment.adapter, operation) is not None])
     if not capable:
         message = f"The model '{model.name}' does not support {spec.name}."
         raise invalid_request("unsupported_operation", message, "model")

@@ -47,7 +47,7 @@ def owner_of(principal: Principal) -> str:
 class Recall(Generic[RequestT, BodyT, ChunkT]):
     """One request's dealings with the vault. `always`: the operator wants it whatever the adapter says."""
 
-    __slots__ = ("_adapter", "_always", "_call", "_principal", "_states", "_vault")
+    __slots__ = ("_always", "_principal", "_scope", "_states", "_vault")
 
     def __init__(
         self, vault: StateVault, states: StateSpec[RequestT, BodyT, ChunkT], principal: Principal, *, always: bool
@@ -56,15 +56,17 @@ class Recall(Generic[RequestT, BodyT, ChunkT]):
         self._states = states
         self._principal = principal
         self._always = always
-        self._adapter: object = None
-        self._call: Call | None = None
+        self._scope: ReasoningBack = "always" if always else "never"
 
-    async def asked(self, request: RequestT, adapter: object, call: Call) -> RequestT:
-        """Return the request as this attempt's adapter is to see it."""
-        self._adapter, self._call = adapter, call
-        if not self._states.lacks_any(request) or (scope := self._scope(request)) == "never":
-            return request
-        keys = self._states.lacking(request, scope)
+    def is_asked(self, request: RequestT, adapter: object, call: Call) -> bool:
+        """Begin an attempt; returns whether its provider wants states back that the request may lack."""
+        if not self._always:
+            self._scope = self._states.wanted(adapter, request, call)
+        return self._scope != "never" and self._states.lacks_any(request)
+
+    async def asked(self, request: RequestT) -> RequestT:
+        """Return the request as the provider of this attempt is to see it."""
+        keys = self._states.lacking(request, self._scope)
         if not keys:
             return request
         found = await self._vault.recall(owner_of(self._principal), list(keys.values()))
@@ -72,23 +74,15 @@ class Recall(Generic[RequestT, BodyT, ChunkT]):
 
     def keep(self, request: RequestT, body: BodyT) -> None:
         """Keep the state of a whole answer of the last attempt."""
-        scope = self._scope(request)
-        if scope != "never":
-            _keep(self._vault, self._principal, self._states.of_body(request, body, scope))
+        if self._scope != "never":
+            _keep(self._vault, self._principal, self._states.of_body(request, body, self._scope))
 
     def kept_stream(self, request: RequestT) -> "KeptStream[ChunkT] | None":
         """Return what keeps the state of a streamed answer of the last attempt, None where there is nothing to keep."""
-        scope = self._scope(request)
+        scope = self._scope
         if scope == "never" or (scope == "with_calls" and not self._states.may_call_tools(request)):
             return None
         return KeptStream(self._vault, self._principal, self._states.collector(request, scope))
-
-    def _scope(self, request: RequestT) -> ReasoningBack:
-        if self._always:
-            return "always"
-        if self._call is None:
-            return "never"
-        return self._states.wanted(self._adapter, request, self._call)
 
 
 class KeptStream(Generic[ChunkT]):

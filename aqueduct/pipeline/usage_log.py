@@ -37,5 +37,5 @@ class UsageLog:
         if context.cost is None:
             note_cost(context)
         row = to_row(context, duration_s)
-        self._recorder.put(row, to_attempt_rows(context, duration_s))
+        self._recorder.put(row, to_attempt_rows(context, duration_s, row))
         return bool(row[_VIOLATIONS])

@@ -13,10 +13,11 @@ from msgspec import UNSET
 
 from adapters.base import Deployment
 from aqueduct.db.usage_tables import COUNTERS
-from aqueduct.pipeline.attempt_log import attempts_of, started_at
+from aqueduct.pipeline.attempt_log import attempts_of, rates_of, started_at
 from aqueduct.pipeline.context import Attempt, RequestContext
 from aqueduct.usage.pricing import to_decimal
 from aqueduct.usage.segments import Row
+from aqueduct.usage.store import COLUMNS
 from schemas.usage import Usage
 
 MAX_TEXT_CHARS: Final = 256
@@ -43,6 +44,14 @@ _ATTEMPT_TEXTS: Final[Callable[[Attempt], tuple[str | None, ...]]] = attrgetter(
     "upstream_model", "upstream_id", "upstream_request_id", "native_finish_reason", "service_tier"
 )
 _NOTHING: Final = (None,) * (len(COUNTERS) + 2)
+_DEPLOYMENT: Final = slice(COLUMNS.index("deployment_id"), COLUMNS.index("upstream_model") + 1)
+_UPSTREAM_IDS: Final = slice(COLUMNS.index("upstream_id"), COLUMNS.index("upstream_request_id") + 1)
+_METERS: Final = slice(COLUMNS.index(COUNTERS[0]), COLUMNS.index(COUNTERS[-1]) + 1)
+_ERROR_KIND: Final = COLUMNS.index("error_kind")
+_NATIVE: Final = COLUMNS.index("native_finish_reason")
+_SOURCE: Final = COLUMNS.index("usage_source")
+_TIER: Final = COLUMNS.index("service_tier")
+_COST: Final = COLUMNS.index("cost")
 
 
 def to_row(context: RequestContext, duration_s: float) -> Row:
@@ -87,9 +96,33 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
     )
 
 
-def to_attempt_rows(context: RequestContext, duration_s: float) -> tuple[Row, ...]:
-    """Return a row per attempt, in the order of `ATTEMPT_COLUMNS`."""
+def to_attempt_rows(context: RequestContext, duration_s: float, row: Row) -> tuple[Row, ...]:
+    """Return a row per attempt, in the order of `ATTEMPT_COLUMNS`; `row` is the request's own."""
+    if context.attempts == 1 and not context.failures and context.answered is context.usage:
+        return (_only_attempt_row(context, duration_s, row),)
     return tuple([_attempt_row(context, attempt) for attempt in attempts_of(context, duration_s)])
+
+
+def _only_attempt_row(context: RequestContext, duration_s: float, row: Row) -> Row:
+    """Return what `_attempt_row` would for a request that was answered at once: its own row says it already."""
+    began_at = started_at(context)
+    return (
+        context.request_id,
+        1,
+        began_at,
+        began_at + timedelta(0, 0, round((context.attempt_begun - context.started) * 1_000_000)),
+        max(0, round((context.started + duration_s - context.attempt_begun) * 1000)),
+        *row[_DEPLOYMENT],
+        row[_ERROR_KIND],
+        None,
+        *row[_UPSTREAM_IDS],
+        row[_NATIVE],
+        row[_SOURCE],
+        row[_TIER],
+        *row[_METERS],
+        row[_COST],
+        rates_of(context),
+    )
 
 
 def _attempt_row(context: RequestContext, attempt: Attempt) -> Row:
@@ -177,7 +210,7 @@ def _meters(usage: Usage, violations: list[str]) -> Row:
 
 def _counters(usage: Usage, violations: list[str]) -> tuple[int | None, ...]:
     counters: tuple[int | None, ...] = _COUNTERS(usage)
-    known = [value for value in counters if value is not None]
+    known = tuple(filter(None, counters))
     if known and not -MAX_COUNT <= min(known) <= max(known) <= MAX_COUNT:
         return tuple(map(_in_range, COUNTERS, counters, repeat(violations)))
     return counters

@@ -9,7 +9,7 @@ from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.auth.principal import Principal
 from aqueduct.catalog.snapshot import ResolvedModel
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.pipeline.recall import owner_of, recall_for
+from aqueduct.pipeline.recall import Recall, owner_of, recall_for
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion
 
@@ -68,6 +68,11 @@ def recall(vault: Vault | None, switch: bool | None = None, spec: object = CHAT)
     return recall_for(vault, spec, model, context)
 
 
+async def asked(dealings: Recall, said: ChatRequest, adapter: object) -> ChatRequest:
+    """Return the request as an attempt's provider is to see it."""
+    return await dealings.asked(said) if dealings.is_asked(said, adapter, CALL) else said
+
+
 def request(*, calls: bool = True, tools: bool = True) -> ChatRequest:
     messages: list[object] = [{"role": "user", "content": "Hi"}]
     if calls:
@@ -96,7 +101,7 @@ def completion() -> ChatCompletion:
 async def test_vault_is_used_where_the_adapter_wants_it_or_the_operator_says_so(switch, adapter, used):
     vault = Vault()
     dealings = recall(vault, switch)
-    await dealings.asked(request(), adapter, CALL)
+    await asked(dealings, request(), adapter)
     dealings.keep(request(), completion())
 
     owner = f"user:{ADA}"
@@ -114,7 +119,7 @@ def test_vault_is_out_of_the_way_where_it_is_off_or_the_operation_has_no_state()
 async def test_vault_is_not_asked_for_a_history_without_answers():
     vault = Vault()
     plain = request(calls=False)
-    assert await recall(vault).asked(plain, Wants(), CALL) is plain
+    assert await asked(recall(vault), plain, Wants()) is plain
     assert vault.asked == []
 
 
@@ -124,7 +129,7 @@ async def test_vault_is_asked_for_texts_and_fed_with_them_only_where_the_provide
     dealings = recall(vault)
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
     said = msgspec.convert({"model": "m", "messages": history}, ChatRequest)
-    assert await dealings.asked(said, adapter, CALL) is said
+    assert await asked(dealings, said, adapter) is said
     message = {"role": "assistant", "content": "Hm", "extra_content": SIGNED}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     dealings.keep(said, msgspec.convert({"id": "x", "created": 1, "model": "m", "choices": choices}, ChatCompletion))

@@ -30,7 +30,7 @@ async def recalled(before: Any, after: Any, reservation: Any) -> Any:
         return after
 
     recall: Any = SimpleNamespace(asked=asked)
-    return await execute._recalled(recall, before, None, CALL, reservation, CHAT)
+    return await execute._recalled(recall, before, CALL, reservation, CHAT)
 
 
 async def test_restored_reasoning_is_reserved_before_it_is_sent() -> None:

@@ -2,11 +2,14 @@
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
+from aqueduct.errors import ErrorType
 from aqueduct.ids import RequestIds
 from aqueduct.pipeline.context import RequestContext
-from aqueduct.pipeline.usage_row import MAX_RAW_BYTES, MAX_TEXT_CHARS, to_row
+from aqueduct.pipeline.usage_row import MAX_RAW_BYTES, MAX_TEXT_CHARS, to_attempt_rows, to_row
 from aqueduct.usage.recorder import COLUMNS, Cell
+from aqueduct.usage.store import ATTEMPT_COLUMNS
 from schemas.usage import Usage
 
 TEXTS = (
@@ -89,3 +92,22 @@ def test_row_unreported_counters_stay_unreported() -> None:
 
     assert (row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"]) == (3, 0, None)
     assert (row["usage_source"], row["duration_ms"]) == ("provider", 1234)
+
+
+def test_row_of_an_only_attempt_is_the_same_taken_from_the_request_and_made_for_itself() -> None:
+    unit = context()
+    unit.attempts, unit.attempt_begun = 1, unit.started + 0.25
+    unit.deployment_id, unit.provider, unit.upstream_model = RequestIds()(), "openai", "gpt\0"
+    unit.upstream_id, unit.upstream_request_id, unit.native_finish_reason = "é" * 1000, "req", "stop"
+    unit.service_tier, unit.error_kind = "flex", ErrorType.CALLER_DISCONNECTED
+    unit.usage = unit.answered = Usage(prompt_tokens=2**31, completion_tokens=3, cached_tokens=1, seconds=4)
+    row = to_row(unit, 1.2345)
+
+    taken = to_attempt_rows(unit, 1.2345, row)
+    unit.answered = replace(unit.usage)
+    made = to_attempt_rows(unit, 1.2345, row)
+
+    assert unit.answered is not unit.usage
+    assert taken == made
+    assert len(taken[0]) == len(ATTEMPT_COLUMNS)
+    assert taken[0][ATTEMPT_COLUMNS.index("seconds")] == 4

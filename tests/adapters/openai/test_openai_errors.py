@@ -4,12 +4,16 @@ import json
 
 import msgspec
 import pytest
-from msgspec import Raw
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from adapters.errors import ErrorKind
 from adapters.exchange import Failure
 from adapters.openai.errors import NO_DETAIL, to_error
 from adapters.openai.usage import merge, to_usage
+from schemas.openai import WireCompletionDetails, WirePromptDetails
 from schemas.usage import Usage
 
 
@@ -114,6 +118,11 @@ def test_error_keeps_param_code_request_id_and_delay_but_no_key() -> None:
 # --- usage
 
 
+COUNTS = st.none() | st.integers(-(2**54), 2**54)
+PROMPT_PARTS = WirePromptDetails.__struct_fields__
+COMPLETION_PARTS = WireCompletionDetails.__struct_fields__
+
+
 def usage_of(document: object) -> Usage:
     usage = to_usage(Raw(msgspec.json.encode(document)))
     assert usage is not None
@@ -164,6 +173,28 @@ def test_usage_of_other_servers_is_read_in_their_spelling(fields: dict, expected
     assert {name: getattr(usage, name) for name in expected} == expected
     unreported = set(Usage.__struct_fields__) - set(expected) - {"raw", "service_tier", "source"}
     assert all(getattr(usage, name) is None for name in unreported)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "prompt_tokens": COUNTS,
+            "completion_tokens": COUNTS,
+            "total_tokens": COUNTS,
+            "prompt_tokens_details": st.none()
+            | st.fixed_dictionaries({}, optional=dict.fromkeys(PROMPT_PARTS, COUNTS)),
+            "completion_tokens_details": st.none()
+            | st.fixed_dictionaries({}, optional=dict.fromkeys(COMPLETION_PARTS, COUNTS)),
+        },
+    )
+)
+def test_usage_in_openais_spelling_is_the_same_with_and_without_a_field_of_another_server(document: dict) -> None:
+    """The strict decoder takes the one, the lenient one the other."""
+    strictly, leniently = (to_usage(Raw(msgspec.json.encode(one))) for one in (document, {**document, "cost": 1}))
+    assert (strictly is None) is (leniently is None)
+    if strictly is not None and leniently is not None:
+        assert replace(strictly, raw=UNSET) == replace(leniently, raw=UNSET)
 
 
 def test_usage_reasoning_beside_the_completion_is_included() -> None:
