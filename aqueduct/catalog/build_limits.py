@@ -26,7 +26,7 @@ class Limits:
 
     def __init__(self, rows: Rows, zone_name: str) -> None:
         models = {row.id: row.name for row in rows.models}
-        names = _names(rows)
+        names = _names(rows) if rows.limits else {}
         self._by_subject: dict[UUID, list[Limit]] = {}
         self._sets: dict[tuple[tuple[UUID, ...], UUID | None], LimitSet] = {}
         for row in rows.limits:
@@ -57,9 +57,11 @@ def _names(rows: Rows) -> dict[UUID, str]:
     orgs = {row.id: row.slug for row in rows.orgs}
     teams = {row.id: f"{orgs[row.org_id]}/{row.name}" for row in rows.teams}
     names = orgs | teams
-    names |= {row.id: row.email for row in rows.users}
+    limited_users = {row.user_id for row in rows.limits if row.user_id is not None}
+    names |= {row.id: row.email for row in rows.users if row.id in limited_users} if limited_users else {}
     names |= {row.id: f"{teams[row.team_id]}/{row.name}" for row in rows.service_accounts}
-    return names | {row.id: row.name for row in rows.tokens}
+    limited = {row.token_id for row in rows.limits if row.token_id is not None}
+    return names | {row.id: row.name for row in rows.tokens if row.id in limited} if limited else names
 
 
 def _subject(row: LimitRow, names: Mapping[UUID, str]) -> Subject:

@@ -1,11 +1,12 @@
 """The catalog as one immutable value with its lookups; knows no database.
 
-A request takes the current snapshot once and keeps it to its end. Every lookup is a dictionary hit; names that only a
-wildcard model matches are remembered, within a bound.
+A request takes the current snapshot once and keeps it to its end. Every lookup is a dictionary hit; the owner of a
+token is worked out when it first comes, and names that only a wildcard model matches are remembered, within a bound.
 """
 
+import asyncio
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,7 @@ from aqueduct.auth.principal import Principal
 from aqueduct.usage.pricing import PriceList
 
 MAX_NAME_CHARS = 256
+RETIRED_AT_ONCE = 1000
 SchemaCheck = Literal["off", "report", "repair"]
 WILDCARD_CACHE_NAMES = 4096
 """Names remembered per snapshot. Clients choose them, so there must be a bound; beyond it nothing is remembered."""
@@ -74,15 +76,22 @@ class Problem(Struct, frozen=True):
     reason: str
 
 
+class Owners(Protocol):
+    """Who tokens belong to."""
+
+    def of(self, sha256: str) -> Principal | Refusal:
+        """Return the owner of a token by the SHA-256 of its text, or why it has none."""
+        ...
+
+
 class Contents(Struct, frozen=True, kw_only=True):
-    """What a snapshot is made of. Tokens are keyed by the SHA-256 of their text, models by name and alias.
+    """What a snapshot is made of. Models are keyed by name and alias.
 
     No wildcard answers for the `blocked_names`, nor a shorter one for names that begin with a blocked prefix: they
     belong to models that are disabled or refused.
     """
 
-    principals: Mapping[str, Principal]
-    refusals: Mapping[str, Refusal]
+    owners: Owners
     models: Mapping[str, ResolvedModel]
     wildcards: tuple[ResolvedModel, ...]
     blocked_names: frozenset[str] = frozenset()
@@ -97,7 +106,17 @@ class Snapshot:
     `prices` are those of the deployments that have any, by id.
     """
 
-    __slots__ = ("_by_wildcard", "_contents", "_prefixes", "_visible", "loaded_at", "prices", "problems", "version")
+    __slots__ = (
+        "_by_wildcard",
+        "_contents",
+        "_prefixes",
+        "_principals",
+        "_visible",
+        "loaded_at",
+        "prices",
+        "problems",
+        "version",
+    )
 
     def __init__(self, version: int, loaded_at: float, contents: Contents, problems: tuple[Problem, ...] = ()) -> None:
         self.version = version
@@ -105,6 +124,7 @@ class Snapshot:
         self.problems = problems
         self.prices = contents.prices
         self._contents = contents
+        self._principals: dict[str, Principal] = {}
         prefixes: dict[str, ResolvedModel | None] = dict.fromkeys(contents.blocked_prefixes)
         prefixes |= {model.catalog_name[:-1]: model for model in contents.wildcards}
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -118,11 +138,25 @@ class Snapshot:
         A team's token needs its team and org enabled, a service account's token those and the service account, a
         user's token the user and the org. Whether the token has expired, the caller decides by `expires_at`.
         """
-        return self._contents.principals.get(sha256)
+        found = self._principals.get(sha256)
+        if found is None:
+            made = self._contents.owners.of(sha256)
+            if isinstance(made, Refusal):
+                return None
+            found = self._principals[sha256] = made
+        return found
 
     def refusal(self, sha256: str) -> Refusal:
-        """Return why a token has no principal: `REVOKED`, `DISABLED` or `UNKNOWN`."""
-        return self._contents.refusals.get(sha256, Refusal.UNKNOWN)
+        """Return why a token has no principal: `REVOKED`, `EXPIRED`, `DISABLED` or `UNKNOWN`."""
+        found = self._contents.owners.of(sha256)
+        return found if isinstance(found, Refusal) else Refusal.UNKNOWN
+
+    async def retire(self) -> None:
+        """Forget the principals, a few at a time: freed at once they would hold up requests. They can be made again."""
+        while self._principals:
+            for _ in range(min(RETIRED_AT_ONCE, len(self._principals))):
+                self._principals.popitem()
+            await asyncio.sleep(0)
 
     def resolve(self, name: str) -> ResolvedModel | None:
         """Return the model of that name or alias, else the wildcard model with the longest beginning that matches."""

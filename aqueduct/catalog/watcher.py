@@ -114,7 +114,9 @@ class Catalog:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 snapshot = await self._loader.load(connection)
             self._report(snapshot)
-            self._snapshot = snapshot
+            before, self._snapshot = self._snapshot, snapshot
+            if before is not None:
+                await before.retire()
         self._confirmed_at = asked_at
 
     async def _connected(self) -> DedicatedConnection:

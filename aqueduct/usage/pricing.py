@@ -102,19 +102,20 @@ class _Period(Struct, frozen=True):
 
 
 class PriceList:
-    """The prices of one deployment over time, worked out once so that a request only looks them up."""
+    """The prices of one deployment over time. A period is worked out when a request is first priced by it."""
 
     def __init__(self, prices: Iterable[Price]) -> None:
         rows = sorted(prices, key=lambda price: price.valid_from)
         self._since = sorted({price.valid_from for price in rows})
-        self._periods = [_period([row for row in rows if row.valid_from <= since]) for since in self._since]
+        self._rows = rows
+        self._periods: dict[int, _Period] = {}
 
     def rates(self, at: datetime, tier: Tier, prompt_tokens: int) -> Rates | None:
         """Return the rates of a request; None where nothing was priced then."""
         place = bisect_right(self._since, at) - 1
         if place < 0:
             return None
-        bounds, rates = self._periods[place].bands[tier]
+        bounds, rates = self._period(place).bands[tier]
         return rates[max(0, bisect_left(bounds, prompt_tokens) - 1)]
 
     def dearest(self, at: datetime, prompt_tokens: int) -> tuple[Dearest, ...]:
@@ -122,7 +123,7 @@ class PriceList:
         place = bisect_right(self._since, at) - 1
         if place < 0:
             return ()
-        bounds, found = self._periods[place].dearest
+        bounds, found = self._period(place).dearest
         return found[max(0, bisect_left(bounds, prompt_tokens) - 1)]
 
     def rates_json(self, at: datetime, tier: Tier, prompt_tokens: int) -> str | None:
@@ -130,8 +131,15 @@ class PriceList:
         place = bisect_right(self._since, at) - 1
         if place < 0:
             return None
-        period = self._periods[place]
+        period = self._period(place)
         return period.texts[tier][max(0, bisect_left(period.bands[tier][0], prompt_tokens) - 1)]
+
+    def _period(self, place: int) -> _Period:
+        period = self._periods.get(place)
+        if period is None:
+            since = self._since[place]
+            period = self._periods[place] = _period([row for row in self._rows if row.valid_from <= since])
+        return period
 
 
 def unit_pico(amount: Decimal, per: int) -> int:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from adapters.base import Deployment
+from aqueduct.auth.credentials import Refusal
 from aqueduct.catalog.snapshot import (
     MAX_NAME_CHARS,
     WILDCARD_CACHE_NAMES,
@@ -30,9 +31,15 @@ WILDCARD = ResolvedModel(
 )
 
 
+class Nobody:
+    def of(self, sha256: str) -> Refusal:
+        del sha256
+        return Refusal.UNKNOWN
+
+
 def _snapshot() -> Snapshot:
     exact = msgspec.structs.replace(WILDCARD, name="v/x y", catalog_name="v/x y")
-    contents = Contents(principals={}, refusals={}, models={"v/x y": exact}, wildcards=(WILDCARD,))
+    contents = Contents(owners=Nobody(), models={"v/x y": exact}, wildcards=(WILDCARD,))
     return Snapshot(1, 0.0, contents)
 
 
