@@ -1,9 +1,11 @@
-"""OpenAI's deprecated functions in the form of tools, for providers that know tools alone; knows no provider."""
+"""OpenAI's deprecated functions for providers that know tools alone, there and back; knows no provider."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from adapters.base import ChunkStream
 from adapters.errors import ErrorKind, ProviderError
 from schemas.chat_request import (
     AssistantMessage,
@@ -17,6 +19,8 @@ from schemas.chat_request import (
     ToolMessage,
     ToolName,
 )
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChunkChoice
+from schemas.usage import Usage
 
 
 def with_tools(request: ChatRequest) -> ChatRequest:
@@ -67,3 +71,87 @@ def _messages(messages: Sequence[Message]) -> list[Message]:
         else:
             result.append(message)
     return result
+
+
+def to_function_call(body: ChatCompletion) -> None:
+    """Put each answer's first tool call where a client of functions looks for it; it has room for one."""
+    for choice in body.choices:
+        message = choice.message
+        if not isinstance(message.tool_calls, UnsetType):
+            called = [call.function for call in message.tool_calls if not isinstance(call.function, UnsetType)]
+            message.function_call = called[0] if called else UNSET
+            message.tool_calls = UNSET
+        if choice.finish_reason == "tool_calls":
+            choice.finish_reason = "function_call"
+
+
+class FunctionCallStream:
+    """A `ChunkStream` whose tool calls are told as `to_function_call` does."""
+
+    def __init__(self, stream: ChunkStream[ChatCompletionChunk]) -> None:
+        self._stream = stream
+
+    @property
+    def usage(self) -> Usage | None:
+        """See `ChunkStream`."""
+        return self._stream.usage
+
+    @property
+    def finished(self) -> bool:
+        """See `ChunkStream`."""
+        return self._stream.finished
+
+    @property
+    def upstream_id(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._stream.upstream_id
+
+    @property
+    def upstream_model(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._stream.upstream_model
+
+    @property
+    def native_finish_reason(self) -> str | None:
+        """See `ChunkStream`."""
+        return self._stream.native_finish_reason
+
+    @property
+    def dropped_params(self) -> tuple[str, ...]:
+        """See `ChunkStream`."""
+        return self._stream.dropped_params
+
+    async def __aiter__(self) -> AsyncIterator[tuple[ChatCompletionChunk, ...]]:
+        async for chunks in self._stream:
+            yield _told(chunks)
+
+    async def push(self, take: Callable[[Sequence[ChatCompletionChunk]], bool]) -> bool:
+        """See `ChunkStream`."""
+        return await self._stream.push(lambda chunks: take(_told(chunks)))
+
+    async def aclose(self) -> None:
+        """See `ChunkStream`."""
+        await self._stream.aclose()
+
+
+def _told(chunks: Iterable[ChatCompletionChunk]) -> tuple[ChatCompletionChunk, ...]:
+    return tuple(chunk for chunk in chunks if _tell(chunk))
+
+
+def _tell(chunk: ChatCompletionChunk) -> bool:
+    """Rewrite a chunk; False where nothing of it is left."""
+    return not chunk.choices or max(map(_tell_choice, chunk.choices))
+
+
+def _tell_choice(choice: ChunkChoice) -> bool:
+    if choice.finish_reason == "tool_calls":
+        choice.finish_reason = "function_call"
+    calls = choice.delta.tool_calls
+    if isinstance(calls, UnsetType):
+        return True
+    choice.delta.tool_calls = UNSET
+    for call in calls:
+        if call.index == 0 and not isinstance(call.function, UnsetType):
+            choice.delta.function_call = call.function
+            return True
+    return choice.finish_reason is not None or choice.delta.role is not UNSET

@@ -331,3 +331,29 @@ def test_tools_custom(talk: Talk) -> None:
         return
     (call,) = heard.calls
     assert (call["type"], call["custom"]["name"]) == ("custom", "run")
+
+
+@behaviour("tools.functions", "A client of the deprecated functions reads `function_call`, and sends its result back")
+def test_tools_functions(talk: Talk) -> None:
+    functions = [WEATHER["function"], TIME["function"]]
+
+    if talk.subject.name in {"openai", "azure_openai"}:
+        talk.ask("hello", functions=functions, function_call="auto")
+        assert (talk.sent["functions"], talk.sent["function_call"]) == (functions, "auto")
+        return
+    heard = talk.ask("[tools=2] Weather and time?", functions=functions)
+    stream = talk.stream("[tools=2] Weather and time?", functions=functions)
+    history = [user("Go"), heard.message, {"role": "function", "name": "get_weather", "content": "done-1"}]
+    answered = talk.ask([*history, user("Thanks")], functions=functions)
+
+    called = heard.message["function_call"]
+    assert (called["name"], json.loads(called["arguments"])) == ("get_weather", {"city": "x", "days": 1})
+    assert (heard.finish, heard.calls) == ("function_call", [])
+    deltas = [choice["delta"] for choice in stream.choices]
+    pieces = [delta["function_call"] for delta in deltas if "function_call" in delta]
+    assert pieces[0]["name"] == "get_weather"
+    assert json.loads("".join(piece.get("arguments") or "" for piece in pieces)) == {"city": "x", "days": 1}
+    assert not any("tool_calls" in delta for delta in deltas)
+    assert [choice["finish_reason"] for choice in stream.choices if choice["finish_reason"]] == ["function_call"]
+    assert answered.finish == "stop"
+    assert "done-1" in talk.sent_text

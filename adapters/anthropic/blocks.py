@@ -95,16 +95,14 @@ def to_arguments(value: Raw | UnsetType) -> str:
     return "{}" if text in {"", "null"} else text
 
 
-def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> FinishReason:
+def to_finish_reason(native: str | None, *, calls: bool) -> FinishReason:
     """Return why the answer ended; `calls` says whether it has tool calls, which unknown words then stand for."""
     known = _FINISH.get(native or "")
     if known is not None:
         return known
     if native != "tool_use":
         note_unmapped("anthropic", native)
-    if not calls:
-        return "stop"
-    return "function_call" if legacy else "tool_calls"
+    return "tool_calls" if calls else "stop"
 
 
 def to_refusal(native: str | None, details: StopDetails | None, text: str) -> str | None:

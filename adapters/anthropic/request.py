@@ -50,7 +50,7 @@ class Translation(Struct, frozen=True, kw_only=True):
     """A request ready to be sent, and what its answer is read with.
 
     `extra` are further top-level fields, `betas` the features to name in `anthropic-beta`. `answers_by_tool` says that
-    a call of the JSON tool is the answer's content. `legacy` says that the client knows functions, not tools.
+    a call of the JSON tool is the answer's content.
     """
 
     body: wire.MessagesRequest
@@ -59,7 +59,6 @@ class Translation(Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Raw] = {}
     betas: tuple[str, ...] = ()
     answers_by_tool: bool = False
-    legacy: bool = False
 
     @property
     def may_pause(self) -> bool:
@@ -109,7 +108,6 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
         extra=extra,
         betas=(_FILES_BETA,) if _has_files(request) else (),
         answers_by_tool=forms.answers_by_tool,
-        legacy=bool(request.functions) and not request.tools,
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
 from adapters import free_text
 from adapters.anthropic.blocks import (
@@ -87,11 +87,10 @@ class Answer:
     def result(self, *, answer_id: str, model: str, created: int) -> Result[ChatCompletion]:
         """Return the whole answer. `created` is in Unix seconds."""
         last, usage = self._last, self._usage or Usage()
-        legacy = self._translation.legacy
         choice = Choice(
             index=0,
             message=self._message(),
-            finish_reason=to_finish_reason(last.stop_reason, calls=bool(self._calls), legacy=legacy),
+            finish_reason=to_finish_reason(last.stop_reason, calls=bool(self._calls)),
         )
         if last.stop_sequence is not None:
             choice.stop_reason = Raw(_ENCODER.encode(last.stop_sequence))
@@ -159,10 +158,6 @@ class Answer:
             message.reasoning_details = self._details
         if self._annotations:
             message.annotations = self._annotations
-        if self._calls and self._translation.legacy:
-            function = self._calls[0].function
-            if not isinstance(function, UnsetType):
-                message.function_call = function
-        elif self._calls:
+        if self._calls:
             message.tool_calls = self._calls
         return message

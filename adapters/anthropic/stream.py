@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from adapters import free_text
 from adapters.anthropic.blocks import (
@@ -34,11 +34,11 @@ from adapters.sse import Event
 from adapters.tool_ids import UniqueIds
 from schemas.anthropic.response import ContentBlock, Delta, StreamEvent
 from schemas.chat_request import ReasoningDetail
-from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
+from schemas.chat_response import Annotation, ChatCompletionChunk
 from schemas.usage import Usage
 
 Chunks = list[ChatCompletionChunk]
-Kind = Literal["text", "thinking", "call", "function_call", "custom", "answer"]
+Kind = Literal["text", "thinking", "call", "custom", "answer"]
 _DECODER: Final = msgspec.json.Decoder(StreamEvent)
 _ENCODER: Final = msgspec.json.Encoder()
 _EVENTS: Final = frozenset(
@@ -170,12 +170,6 @@ class MessagesToChunks:
             return []
         names = self._translation.names
         name = names.original(block.name or "")
-        if self._translation.legacy:
-            if self._builder.has_tool_calls():
-                return []  # the deprecated form has room for one call
-            self._blocks[index] = _Block("function_call", given=given)
-            _, chunks = self._builder.open_tool_call("", name)
-            return _as_function_call(chunks)
         call_id = self._ids.take(block.id, self.upstream_id or "")
         custom = names.is_custom(name)
         call, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
@@ -234,8 +228,6 @@ class MessagesToChunks:
                 return self._builder.tool_arguments(block.call, text)
             case "answer":
                 return self._text(text)
-            case "function_call":
-                return _as_function_call(self._builder.tool_arguments(0, text))
             case "custom":
                 block.parts.append(text)
             case _:
@@ -293,8 +285,7 @@ class MessagesToChunks:
         refusal = to_refusal(delta.stop_reason, delta.stop_details, "".join(self._texts))
         if refusal is not None:
             chunks += builder.refusal(refusal)
-        legacy = self._translation.legacy
-        reason = to_finish_reason(delta.stop_reason, calls=builder.has_tool_calls(), legacy=legacy)
+        reason = to_finish_reason(delta.stop_reason, calls=builder.has_tool_calls())
         chunks += builder.finish(reason)
         if delta.stop_sequence is not None:
             chunks[-1].choices[0].stop_reason = Raw(_ENCODER.encode(delta.stop_sequence))
@@ -304,15 +295,3 @@ class MessagesToChunks:
         self._reported.add(raw)
         self.usage = add(self._earlier, self._reported.usage(final=final))
         self._builder.service_tier = self._reported.service_tier
-
-
-def _as_function_call(chunks: Chunks) -> Chunks:
-    """Turn the deltas of a tool call into those of a deprecated function call."""
-    for chunk in chunks:
-        delta = chunk.choices[0].delta
-        if isinstance(delta.tool_calls, UnsetType):
-            continue
-        function = delta.tool_calls[0].function
-        delta.function_call = FunctionDelta() if isinstance(function, UnsetType) else function
-        delta.tool_calls = UNSET
-    return chunks

@@ -6,6 +6,7 @@ from adapters.openai.quirks import Quirks
 
 # API versions before 2024-09 know only `max_tokens`, reasoning models only `max_completion_tokens`.
 AZURE: Final = Quirks(
+    functions=True,
     drops=frozenset({"top_k"}),
     obfuscation=True,
     keep_stop=True,

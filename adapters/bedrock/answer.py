@@ -75,7 +75,7 @@ def is_clients(call: CalledTool) -> bool:
     return call.type != SERVER_TOOL
 
 
-def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> FinishReason:
+def to_finish_reason(native: str | None, *, calls: bool) -> FinishReason:
     """Return why the answer ended; raises where the model's output was unusable.
 
     `calls` says whether it has tool calls, which `tool_use` and unknown words then stand for.
@@ -87,9 +87,7 @@ def to_finish_reason(native: str | None, *, calls: bool, legacy: bool) -> Finish
         return known
     if native != "tool_use":
         note_unmapped("bedrock", native)
-    if not calls:
-        return "stop"
-    return "function_call" if legacy else "tool_calls"
+    return "tool_calls" if calls else "stop"
 
 
 def add_end(choice: Choice | ChunkChoice, fields: ModelFields | None, trace: Trace | None) -> None:

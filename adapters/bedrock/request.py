@@ -59,7 +59,7 @@ class Translation(Struct, frozen=True, kw_only=True):
 
     `extra` are further top-level fields, `additional` further ones for the model; neither replaces what `body` says.
     `answers_by_tool` says that a call of
-    the JSON tool is the answer's content. `legacy` says that the client knows functions, not tools.
+    the JSON tool is the answer's content.
     """
 
     body: wire.ConverseRequest
@@ -69,7 +69,6 @@ class Translation(Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Raw] = {}
     additional: Mapping[str, Raw] = {}
     answers_by_tool: bool = False
-    legacy: bool = False
 
     def encode(self) -> bytes:
         """Return the body as JSON."""
@@ -130,7 +129,6 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
         extra=extra,
         additional=additional,
         answers_by_tool=forms.answers_by_tool,
-        legacy=bool(request.functions) and not request.tools,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Struct, UnsetType
+from msgspec import Struct
 
 from adapters import free_text
 from adapters.anthropic.blocks import to_arguments
@@ -64,7 +64,7 @@ def to_result(data: bytes, headers: Mapping[str, str], translation: Translation,
     for block in answer.output.message.content:
         collected.add(block)
     usage = to_usage(answer.usage)
-    reason = to_finish_reason(answer.stop_reason, calls=bool(collected.calls), legacy=translation.legacy)
+    reason = to_finish_reason(answer.stop_reason, calls=bool(collected.calls))
     choice = Choice(index=0, message=collected.message(), finish_reason=reason)
     add_end(choice, answer.additional_model_response_fields, answer.trace)
     return Result(
@@ -120,11 +120,7 @@ class _Collected:
             message.reasoning_details = self._details
         if self._annotations:
             message.annotations = self._annotations
-        if self.calls and self._translation.legacy:
-            function = self.calls[0].function
-            if not isinstance(function, UnsetType):
-                message.function_call = function
-        elif self.calls:
+        if self.calls:
             message.tool_calls = self.calls
         return message
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from adapters import free_text
 from adapters.anthropic.names import JSON_TOOL
@@ -34,11 +34,11 @@ from adapters.sse import Event
 from adapters.tool_ids import UniqueIds
 from schemas.bedrock.response import AnsweredReasoning, CalledTool, Citation, ModelFields, StreamEvent
 from schemas.chat_request import ReasoningDetail
-from schemas.chat_response import Annotation, ChatCompletionChunk, FunctionDelta
+from schemas.chat_response import Annotation, ChatCompletionChunk
 from schemas.usage import Usage
 
 Chunks = list[ChatCompletionChunk]
-Kind = Literal["plain", "call", "function_call", "custom", "answer", "ignored"]
+Kind = Literal["plain", "call", "custom", "answer", "ignored"]
 _DECODER: Final = msgspec.json.Decoder(StreamEvent)
 _TEXT: Final = msgspec.json.Decoder(str)
 
@@ -126,13 +126,6 @@ class ConverseToChunks:
             return []
         names = self._translation.names
         name = names.original(call.name or "")
-        if self._translation.legacy:
-            if self._builder.has_tool_calls():
-                self._blocks[index] = _Block("ignored")  # the deprecated form has room for one call
-                return []
-            self._blocks[index] = _Block("function_call")
-            _, chunks = self._builder.open_tool_call("", name)
-            return _as_function_call(chunks)
         call_id = self._ids.take(call.tool_use_id, self.upstream_id or "")
         custom = names.is_custom(name)
         number, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
@@ -192,8 +185,6 @@ class ConverseToChunks:
                 return self._builder.tool_arguments(block.call, text)
             case "answer":
                 return self._text(text)
-            case "function_call":
-                return _as_function_call(self._builder.tool_arguments(0, text))
             case "custom":
                 block.parts.append(text)
                 return []
@@ -241,9 +232,7 @@ class ConverseToChunks:
         if self._annotations:
             chunks += builder.annotations(self._annotations)
         calls = builder.has_tool_calls()
-        chunks += builder.finish(
-            to_finish_reason(self.native_finish_reason, calls=calls, legacy=self._translation.legacy)
-        )
+        chunks += builder.finish(to_finish_reason(self.native_finish_reason, calls=calls))
         metadata = self._metadata
         add_end(chunks[-1].choices[0], self._fields, metadata.trace if metadata is not None else None)
         if metadata is not None:
@@ -260,15 +249,3 @@ def _to_text(call: CalledTool) -> str:
         return _TEXT.decode(call.input)
     except UNREADABLE:
         raise bad_response() from None
-
-
-def _as_function_call(chunks: Chunks) -> Chunks:
-    """Turn the deltas of a tool call into those of a deprecated function call."""
-    for chunk in chunks:
-        delta = chunk.choices[0].delta
-        if isinstance(delta.tool_calls, UnsetType):
-            continue
-        function = delta.tool_calls[0].function
-        delta.function_call = FunctionDelta() if isinstance(function, UnsetType) else function
-        delta.tool_calls = UNSET
-    return chunks

@@ -36,6 +36,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     allowed_tools       takes `tool_choice: allowed_tools`; False: only those tools are sent
     named_choice        takes a `tool_choice` that names a tool; False: that tool alone is sent, and a call demanded
     any_arguments       takes any text as a call's arguments; False: they must be a JSON object, and "" becomes {}
+    functions           takes the deprecated functions; False: they are sent as tools
     custom_tools        takes custom (free-text) tools; False: they are refused
     empty_content       wants `content` on every assistant message, be it empty
     reasoning_fields    names under which readable reasoning goes back to it
@@ -73,6 +74,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     allowed_tools: bool = False
     named_choice: bool = True
     any_arguments: bool = False
+    functions: bool = False
     custom_tools: bool = True
     empty_content: bool = False
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
@@ -89,6 +91,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
 
 
 OPENAI = Quirks(
+    functions=True,
     base_url="https://api.openai.com/v1",
     drops=frozenset({"top_k"}),
     max_tokens_field="max_completion_tokens",

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import one_answer_only
 from adapters.openai.messages import to_messages
@@ -54,6 +55,8 @@ def to_chat_body(
     Raises:
         ProviderError: the server cannot be asked for this, or the model's policy rejects a loss.
     """
+    if not quirks.functions:
+        request = with_tools(request)
     losses = Losses(call.deployment.extra_params)
     extra = forwardable(call, losses)
     changes: _CHANGES = {

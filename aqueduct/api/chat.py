@@ -1,6 +1,7 @@
 """Chat completions: the hub's own dialect, as a value for the one pipeline."""
 
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, ReasoningBack, Result, SupportsChat
+from adapters.legacy_functions import FunctionCallStream, to_function_call
 from aqueduct.api import answer_form
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
@@ -43,15 +45,33 @@ class StrictChatRequest(ChatRequest, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def _call(adapter: object, request: ChatRequest, call: Call) -> Awaitable[Result[ChatCompletion]]:
+    chat = _supporting(adapter).chat
     if request.n is not None and request.n > 1:
-        return _FAN_OUT.chat(_supporting(adapter), request, call)
-    return _supporting(adapter).chat(request, call)
+        chat = partial(_FAN_OUT.chat, _supporting(adapter))
+    if request.functions and not request.tools:
+        return _with_function_calls(chat(request, call))
+    return chat(request, call)
+
+
+async def _with_function_calls(made: Awaitable[Result[ChatCompletion]]) -> Result[ChatCompletion]:
+    result = await made
+    to_function_call(result.body)
+    return result
 
 
 def _open(adapter: object, request: ChatRequest, call: Call) -> Awaitable[ChunkStream[ChatCompletionChunk]]:
+    open_stream = _supporting(adapter).chat_stream
     if request.n is not None and request.n > 1:
-        return _FAN_OUT.chat_stream(_supporting(adapter), request, call)
-    return _supporting(adapter).chat_stream(request, call)
+        open_stream = partial(_FAN_OUT.chat_stream, _supporting(adapter))
+    if request.functions and not request.tools:
+        return _with_function_chunks(open_stream(request, call))
+    return open_stream(request, call)
+
+
+async def _with_function_chunks(
+    made: Awaitable[ChunkStream[ChatCompletionChunk]],
+) -> ChunkStream[ChatCompletionChunk]:
+    return FunctionCallStream(await made)
 
 
 def _supporting(adapter: object) -> SupportsChat:

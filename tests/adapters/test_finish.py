@@ -19,7 +19,7 @@ def test_unmapped_reasons_of_each_adapter_are_counted() -> None:
     for _ in range(2):
         assert openai.to_finish_reason("brand_new", called_tools=False) == "stop"
     assert google.to_finish_reason("BRAND_NEW", called_tools=True) == "tool_calls"
-    assert blocks.to_finish_reason("brand_new", calls=False, legacy=False) == "stop"
+    assert blocks.to_finish_reason("brand_new", calls=False) == "stop"
     assert finish.unmapped() == {
         ("openai", "brand_new"): 2,
         ("google", "BRAND_NEW"): 1,
@@ -33,7 +33,7 @@ def test_unmapped_knows_every_word_of_the_providers_and_none() -> None:
     for word in ("STOP", "MAX_TOKENS", "SAFETY", None):
         google.to_finish_reason(word, called_tools=False)
     for word in ("end_turn", "tool_use", "refusal", None):
-        blocks.to_finish_reason(word, calls=True, legacy=False)
+        blocks.to_finish_reason(word, calls=True)
     assert finish.unmapped() == {}
 
 
