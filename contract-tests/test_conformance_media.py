@@ -6,6 +6,8 @@ from upstreams.recordings import JsonObject
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PDF = "JVBERi0xLjQKMSAwIG9iago8PC9UeXBlL0NhdGFsb2c+PgplbmRvYmoKdHJhaWxlcgo8PC9Sb290IDEgMCBSPj4K"
 WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
+NOTE = "YSBub3RlIG9mIHRoZSB1c2Vy"
+FILM = "AAAAGGZ0eXBtcDQyAAAAAG1wNDJpc29t"
 URL = "https://images.example/arch.png"
 
 
@@ -98,6 +100,44 @@ def test_media_audio(talk: Talk) -> None:
     assert WAV in talk.sent_text
 
 
+NO_FILE = {"ollama": "Ollama takes texts and images."}
+
+
+@behaviour("media.text_file", "A text file as data URL reaches the model", unsupported=NO_FILE)
+def test_media_text_file(talk: Talk) -> None:
+    part = {"type": "file", "file": {"filename": "a.txt", "file_data": f"data:text/plain;base64,{NOTE}"}}
+
+    heard = shown(talk, part)
+
+    if talk.unsupported:
+        assert heard.answer.status == 400
+        assert heard.error["param"].startswith("messages[0].content[1]")
+        return
+    assert "Look" in heard.text
+    assert NOTE in talk.sent_text or "a note of the user" in talk.sent_text
+
+
+NO_VIDEO = {
+    **each("OpenAI sees no videos.", "openai", "azure_openai"),
+    **each("Claude sees no videos.", "anthropic", "vertex-claude"),
+    "cohere": "Cohere's chat takes texts and images.",
+    "mistral": "Mistral sees no videos.",
+    "ollama": "Ollama takes texts and images.",
+}
+
+
+@behaviour("media.video", "A video as data URL reaches the model", unsupported=NO_VIDEO)
+def test_media_video(talk: Talk) -> None:
+    heard = shown(talk, {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{FILM}"}})
+
+    if talk.unsupported:
+        assert heard.answer.status == 400
+        assert heard.error["param"].startswith("messages[0].content[1]")
+        return
+    assert heard.text == "You said: Look"
+    assert FILM in talk.sent_text
+
+
 @behaviour("media.unknown", "A kind of content that nobody knows is a 400 that names it")
 def test_media_unknown(talk: Talk) -> None:
     heard = shown(talk, {"type": "hologram", "hologram": {}})
@@ -138,6 +178,24 @@ def test_caching_breakpoints(talk: Talk) -> None:
         assert "cache_control" not in talk.sent_text or talk.subject.name == "openai_compatible"
     else:
         assert "cache_control" in talk.sent_text or "cachePoint" in talk.sent_text
+
+
+NO_AUTO = NO_BREAKPOINTS | {
+    "openrouter": "OpenRouter passes breakpoints on; which of its models want them it does not say.",
+}
+
+
+@behaviour(
+    "caching.auto", "A model's `auto_cache` sets the breakpoints where the client sets none", unsupported=NO_AUTO
+)
+def test_caching_auto(talk: Talk) -> None:
+    talk.ask([{"role": "system", "content": "A long text"}, user("and a question")], to="-cached")
+
+    marked = "cache_control" in talk.sent_text or "cachePoint" in talk.sent_text
+    assert marked == (talk.unsupported is None)
+    talk.ask([{"role": "system", "content": "A long text"}, user("and a question")])
+    assert "cache_control" not in talk.sent_text
+    assert "cachePoint" not in talk.sent_text
 
 
 @behaviour("caching.usage", "Tokens that the cache gave are counted, as a part of the prompt", unsupported=NOT_TOLD)

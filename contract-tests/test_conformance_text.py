@@ -1,6 +1,7 @@
 """Behaviours of plain text, of turns and of system prompts, for every adapter."""
 
 from matrix import Talk, assistant, behaviour, user
+from running_gateway import TOKEN
 
 
 @behaviour("text.answer", "A whole answer is a chat completion with text and `stop`")
@@ -29,6 +30,29 @@ def test_text_model(talk: Talk) -> None:
     assert heard.body["model"] == talk.subject.name
     assert heard.answer.headers["x-aqueduct-provider"] == talk.subject.name
     assert talk.upstream.ledger[-1].call.model == talk.subject.upstream_model
+
+
+STRANGE = (
+    ("cookie", "session=client-canary"),
+    ("openai-organization", "client-canary"),
+    ("anthropic-beta", "client-canary"),
+    ("x-amz-security-token", "client-canary"),
+    ("x-goog-user-project", "client-canary"),
+    ("x-forwarded-for", "203.0.113.77"),
+    ("user-agent", "client-canary"),
+)
+
+
+@behaviour("text.credential", "The provider gets the deployment's credential, and no header or key of the client's")
+def test_text_credential(talk: Talk) -> None:
+    given = {"api_key": "client-canary", "api_base": "http://client-canary.example", "base_url": "http://client-canary"}
+    heard = talk.ask_with(STRANGE, **given)
+
+    assert heard.text == "You said: hello"
+    assert set(given) <= heard.dropped
+    sent = talk.upstream.ledger[-1].exchange.request
+    for secret in ("client-canary", "203.0.113.77", TOKEN):
+        assert secret not in f"{sent.target} {sent.headers} {sent.body!r}"
 
 
 @behaviour("text.cut", "An answer that the token limit cuts ends with `length`")

@@ -60,6 +60,26 @@ def test_usage_recorded(talk: Talk) -> None:
     }
 
 
+@behaviour("usage.raw", "The provider's own counters are kept as they came, whole and streamed")
+def test_usage_raw(talk: Talk) -> None:
+    talk.gateway.forget_rows()
+    talk.ask(QUESTION)
+    talk.stream(QUESTION)
+
+    reported = talk.upstream.ledger[-1].usage
+    for row in talk.gateway.rows(2):
+        assert reported.prompt in numbers(json.loads(str(row["raw_usage"])))
+        assert row["violations"] == []
+
+
+def numbers(value: object) -> set[int]:
+    """The whole numbers in a document."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return {number for item in items for number in numbers(item)}
+    return {value} if isinstance(value, int) else set()
+
+
 @behaviour("usage.cut_stream", "A stream that breaks off is booked as partial, with what was known")
 def test_usage_cut_stream(talk: Talk) -> None:
     talk.gateway.forget_rows()

@@ -20,6 +20,7 @@ from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
+from adapters.ranges import within
 from adapters.signatures import note_missing
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
@@ -218,10 +219,8 @@ def _with_sampling(
     body: wire.MessagesRequest, request: hub.ChatRequest, facts: ModelFacts, plan: reasoning.Plan, losses: Losses
 ) -> wire.MessagesRequest:
     """Set temperature, `top_p` and `top_k` as far as model and thinking allow them; defaults are not worth a report."""
-    temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
-    if temperature is not None and not 0 <= temperature <= 1:
-        losses.drop("temperature")
-        temperature = min(max(temperature, 0.0), 1.0)
+    temperature = within(request.temperature, 0.0, 1.0, "temperature", losses)
+    top_p, top_k = request.top_p, request.top_k
     closed = facts.sampling == "none"
     thinking = plan.active
     if temperature is not None and (closed or thinking):

@@ -8,6 +8,7 @@ from adapters.openai.quirks import Quirks
 AZURE: Final = Quirks(
     functions=True,
     drops=frozenset({"top_k"}),
+    own_models=True,
     obfuscation=True,
     keep_stop=True,
     refusals=True,

@@ -21,6 +21,7 @@ from adapters.extra_params import forwardable
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
+from adapters.ranges import within
 from adapters.signatures import note_missing
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
@@ -171,10 +172,8 @@ def _sampling(
     request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, losses: Losses
 ) -> tuple[float | None, float | None]:
     """Return temperature and `top_p` as far as model and thinking allow them; defaults are not worth a report."""
-    temperature, top_p = request.temperature, request.top_p
-    if temperature is not None and not 0 <= temperature <= 1:
-        losses.drop("temperature")
-        temperature = min(max(temperature, 0.0), 1.0)
+    temperature = within(request.temperature, 0.0, 1.0, "temperature", losses)
+    top_p = request.top_p
     if traits.family != "claude":
         return temperature, top_p
     closed = traits.facts.sampling == "none"

@@ -4,7 +4,7 @@ Source: https://docs.cohere.com/v2/reference/chat. What Cohere has no equivalent
 change the meaning of the answer is refused.
 """
 
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec import Struct
 
@@ -14,11 +14,11 @@ from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import NAMES, to_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
+from adapters.ranges import within
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
-NumberT = TypeVar("NumberT", int, float)
 _MOST_K: Final = 500
 _LEAST_P: Final = 0.01
 _MOST_P: Final = 0.99
@@ -71,12 +71,12 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
         safety_mode=options.get("safety_mode"),
         max_tokens=request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens,
         stop_sequences=[request.stop] if isinstance(request.stop, str) else request.stop or None,
-        temperature=_within(request.temperature, 0.0, 1.0, "temperature", losses),
+        temperature=within(request.temperature, 0.0, 1.0, "temperature", losses),
         seed=_seed(request.seed, losses),
         frequency_penalty=_penalty(request.frequency_penalty, "frequency_penalty", losses),
         presence_penalty=_penalty(request.presence_penalty, "presence_penalty", losses),
-        k=_within(request.top_k, 0, _MOST_K, "top_k", losses),
-        p=_within(request.top_p, _LEAST_P, _MOST_P, "top_p", losses),
+        k=within(request.top_k, 0, _MOST_K, "top_k", losses),
+        p=within(request.top_p, _LEAST_P, _MOST_P, "top_p", losses),
         logprobs=request.logprobs or None,
         thinking=to_thinking(request, losses, can_think=can_think),
         stream=stream,
@@ -107,17 +107,9 @@ def _response_format(wanted: hub.ResponseFormat | None) -> wire.JsonObjectFormat
             return None
 
 
-def _within(value: NumberT | None, least: NumberT, most: NumberT, param: str, losses: Losses) -> NumberT | None:
-    """Return the nearest value that Cohere takes; names the parameter where that is another one."""
-    if value is None or least <= value <= most:
-        return value
-    losses.drop(param)
-    return min(max(value, least), most)
-
-
 def _penalty(value: float | None, param: str, losses: Losses) -> float | None:
     """Return the penalty, None for the default of 0: some models refuse both penalties in one request."""
-    return _within(value, 0.0, 1.0, param, losses) or None
+    return within(value, 0.0, 1.0, param, losses) or None
 
 
 def _seed(seed: int | None, losses: Losses) -> int | None:

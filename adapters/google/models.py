@@ -1,8 +1,9 @@
 """What Gemini models can do, by their names, in one table; knows no request.
 
 Sources (checked 2026-11-24): https://ai.google.dev/gemini-api/docs/thinking, .../structured-output,
-.../function-calling, .../models. Where a name says nothing the newest generation is assumed. An operator overrides with
-the deployment's options `generation` (`2.5`), `thinking` (`none`, `budget` or `level`) and `fetch_urls` (`true`).
+.../function-calling, .../models; penalties as users reported them, checked 2026-11-27. Where a name says nothing the
+newest generation is assumed. An operator overrides with the deployment's options `generation` (`2.5`), `thinking`
+(`none`, `budget` or `level`) and `fetch_urls` (`true`).
 """
 
 import re
@@ -25,8 +26,9 @@ _NEVER_THINKS: Final = re.compile(r"-(?:image|tts|live|native-audio|embedding)\b
 class ModelFacts(Struct, frozen=True, kw_only=True):
     """What a model takes. Budgets are in tokens; a `least_budget` above 0 means that thinking cannot be turned off.
 
-    The last three are the platform's: whether a request names its service tier, whether it says that functions stand
-    beside Google's own tools, and whether a file needs its media type even where the address does not tell it.
+    The last four are the platform's: whether a request names its service tier, whether it says that functions stand
+    beside Google's own tools, whether a file needs its media type even where the address does not tell it, and whether
+    penalties are taken.
     """
 
     generation: float
@@ -45,6 +47,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     service_tiers: bool = True
     declares_mixed_tools: bool = True
     needs_media_types: bool = False
+    penalties: bool = True
 
 
 def facts_of(upstream_model: str, options: Mapping[str, str]) -> ModelFacts:
@@ -73,6 +76,7 @@ def facts_of(upstream_model: str, options: Mapping[str, str]) -> ModelFacts:
         json_beside_tools=generation >= 3,
         system_instruction=not name.startswith(("gemma-1", "gemma-2", "gemma-3", "gemma3")),
         fetches_urls=options.get("fetch_urls") == "true",
+        penalties=generation < 2.5,
     )
 
 

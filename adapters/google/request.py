@@ -19,6 +19,7 @@ from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import NAMES, to_tool_config, to_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given
+from adapters.ranges import within
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier, SystemMessage
 from schemas.google.request import (
@@ -35,6 +36,7 @@ _JSON_OBJECT: Final = (
     "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it."
 )
 _INT32: Final = 2**31
+_MOST_PENALTY: Final = 1.99  # it must be below 2
 _NO_EQUIVALENT: Final = (
     "logit_bias",
     "metadata",
@@ -131,6 +133,8 @@ def _service_tier(tier: ServiceTier | None, facts: ModelFacts, losses: Losses) -
 
 def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) -> GenerationConfig:
     mime_type, openapi, json_schema = _response_form(request, facts)
+    if not facts.penalties:
+        drop_given(request, ("frequency_penalty", "presence_penalty"), losses)
     modalities, speech = _modalities(request)
     wants_logprobs = request.logprobs or None
     return GenerationConfig(
@@ -141,8 +145,8 @@ def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) 
         top_p=request.top_p,
         top_k=request.top_k,
         seed=_seed(request.seed, losses),
-        presence_penalty=request.presence_penalty,
-        frequency_penalty=request.frequency_penalty,
+        presence_penalty=_penalty(request.presence_penalty, "presence_penalty", facts, losses),
+        frequency_penalty=_penalty(request.frequency_penalty, "frequency_penalty", facts, losses),
         response_logprobs=wants_logprobs,
         logprobs=request.top_logprobs if wants_logprobs else None,
         response_mime_type=mime_type,
@@ -152,6 +156,10 @@ def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) 
         speech_config=speech,
         thinking_config=to_thinking_config(request, facts, losses),
     )
+
+
+def _penalty(value: float | None, param: str, facts: ModelFacts, losses: Losses) -> float | None:
+    return within(value, -2.0, _MOST_PENALTY, param, losses) if facts.penalties else None
 
 
 def _max_tokens(request: ChatRequest) -> int | None:

@@ -1,6 +1,7 @@
 """Mistral's row of `Quirks`: what differs from OpenAI in names and limits; the rest is this folder's.
 
-Source: https://docs.mistral.ai/api/, the `mistralai` package 3.7 and recorded traffic, checked 2026-11-26.
+Source: https://docs.mistral.ai/api/, the `mistralai` package 3.7, recorded traffic, and refusals as users reported them
+(a temperature above 1.5; `top_p` beside a temperature of 0), checked 2026-11-27.
 """
 
 from typing import Final
@@ -24,6 +25,8 @@ MISTRAL: Final = Quirks(
             "web_search_options",
         }
     ),
+    ranges={"temperature": (0, 1.5), "seed": (0, 2**63 - 1)},
+    greedy_top_p=False,
     renames={"seed": "random_seed", "dimensions": "output_dimension"},
     max_tokens_field="max_tokens",
     developer_role=False,

@@ -16,6 +16,9 @@ class Quirks(Struct, frozen=True, kw_only=True):
     needs_credential    False where a server may run without keys
     drops               request fields that it does not know: left out and reported, in the order of their names
     renames             request field -> the server's own name for it
+    ranges              request field -> least and greatest value: others become the nearest, a seed is left out
+    greedy_top_p        False: refuses `top_p` beside a temperature of 0
+    own_models          serves OpenAI's models under their names, some of which refuse sampling parameters
     max_tokens_field    the one name it takes for the output bound; None: both, as the client wrote
     developer_role      False: `developer` messages are sent as `system`
     stream_usage        takes `stream_options.include_usage`; False: reports usage in streams unasked
@@ -54,6 +57,9 @@ class Quirks(Struct, frozen=True, kw_only=True):
     needs_credential: bool = True
     drops: Collection[str] = ()
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    greedy_top_p: bool = True
+    own_models: bool = False
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     developer_role: bool = True
     stream_usage: bool = True
@@ -95,6 +101,7 @@ OPENAI = Quirks(
     base_url="https://api.openai.com/v1",
     drops=frozenset({"top_k"}),
     max_tokens_field="max_completion_tokens",
+    own_models=True,
     obfuscation=True,
     keep_stop=True,
     refusals=True,

@@ -19,6 +19,7 @@ from adapters.no_equivalent import one_answer_only
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
+from adapters.openai.sampling import bound_sampling
 from schemas.chat_request import (
     AllowedToolsChoice,
     ChatRequest,
@@ -68,6 +69,7 @@ def to_chat_body(
     if not quirks.draws:
         refuse_modalities(request, "image")
     drop_unknown(request, quirks, changes, losses)
+    bound_sampling(request, call.deployment, quirks, changes, losses)
     rename(request, quirks, changes, extra)
     _bound_output(request, quirks, changes)
     to_reasoning(request, quirks, changes, extra, losses)
@@ -101,7 +103,7 @@ def drop_unknown(request: Struct, quirks: Quirks, changes: _CHANGES, losses: Los
 def rename(request: Struct, quirks: Quirks, changes: _CHANGES, extra: dict[str, Raw]) -> None:
     """Give fields the server's own names."""
     for name, wire_name in quirks.renames.items():
-        value = getattr(request, name, None)
+        value = changes.get(name, getattr(request, name, None))
         if value is not None:
             changes[name] = None
             extra.setdefault(wire_name, Raw(_ENCODER.encode(value)))

@@ -47,6 +47,7 @@ class GeminiOnVertex(GoogleAdapter):
             service_tiers=False,
             declares_mixed_tools=False,
             needs_media_types=True,
+            penalties=True,
         )
 
     @override

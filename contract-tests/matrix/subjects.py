@@ -90,6 +90,7 @@ def configuration(mocks: Mocks) -> str:
         for policy in ("reject", "forward"):
             name = f"{subject.name}-{policy}"
             models += f"  - {{name: {name}, {limit}, extra_params: {policy}, deployments: [{{{deployment}}}]}}\n"
+        models += f"  - {{name: {subject.name}-cached, {limit}, auto_cache: 5m, deployments: [{{{deployment}}}]}}\n"
         hurry = "timeouts: {first_byte_s: 0.3, idle_s: 0.3}"
         models += f"  - {{name: {subject.name}-hasty, {limit}, deployments: [{{{deployment}, {hurry}}}]}}\n"
         embeds = f"provider: {subject.name}, upstream_model: '{subject.embedding_model or subject.upstream_model}'"

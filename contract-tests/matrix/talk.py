@@ -142,8 +142,12 @@ class Talk:
         messages = [user(said)] if isinstance(said, str) else list(said)
         return {"model": self.subject.name + to, "messages": messages, **fields}
 
-    def _post(self, path: str, body: JsonObject) -> Answer:
-        data = request_bytes(f"/v1/{path}", json.dumps(body).encode(), token=TOKEN)
+    def ask_with(self, headers: tuple[tuple[str, str], ...], **fields: object) -> Heard:
+        """Send a user's text with headers of the client's own."""
+        return Heard(self._post("chat/completions", self._body("hello", "", fields), headers))
+
+    def _post(self, path: str, body: JsonObject, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+        data = request_bytes(f"/v1/{path}", json.dumps(body).encode(), token=TOKEN, headers=headers)
         with Connection(self.gateway.port) as connection:
             connection.send(data)
             return connection.answer()

@@ -26,8 +26,11 @@ from openai.types.chat import completion_create_params
 Json: TypeAlias = Any
 OPENAI = pydantic.TypeAdapter[Any](completion_create_params.CompletionCreateParamsNonStreaming)
 ANTHROPIC = pydantic.TypeAdapter[Any](message_create_params.MessageCreateParamsNonStreaming)
-OLDER = {"temperature", "top_p", "top_k"}
-"""The API version in use takes them, the SDK's types no longer do."""
+SAMPLING = {"temperature": 1, "top_p": 1, "top_k": 500}
+"""With the greatest value of each. The SDK's types have none of them since the API version that it sends (2026-10-21)
+refuses them for every model; the version that the adapter sends (2023-06-01) takes them for the models that it was made
+for, and the SDK's users give them in `extra_body`. So they are allowed to these models alone, within their bounds."""
+SAMPLED = re.compile(r"claude-(?:[23]|(?:opus|sonnet|haiku)-4(?:-[156])?(?=@|-?20\d{6}|$))")
 GOOGLE = {
     "contents": pydantic.TypeAdapter[Any](list[google.Content]),
     "systemInstruction": pydantic.TypeAdapter[Any](google.Content),
@@ -37,8 +40,13 @@ GOOGLE = {
     "serviceTier": pydantic.TypeAdapter[Any](google.ServiceTier),
     "safetySettings": pydantic.TypeAdapter[Any](list[google.SafetySetting]),
 }
-NEWER_OLLAMA = re.compile(r"\.tool_call(s\[\d+\]\.|_)id is unknown|\.parameters\..* is unknown")
-"""The server knows calls by their ids, and passes on schemas of which the package has no more than a sketch."""
+SERVERS_OWN = re.compile(
+    r"\.messages\[\d+\]\.(?:tool_calls\[\d+\]\.id|tool_call_id) is unknown"
+    r"|\.tools\[\d+\]\.function\.parameters\.\S+ is unknown"
+)
+"""Two places where Ollama's server knows more than its package: ids of calls (`ToolCall.ID` and `Message.ToolCallID` in
+its `api/types.go`, by which templates tell the results of two calls of one tool apart), and schemas, of which the
+package has `type`, `$defs`, `items`, `required` and the outline of `properties`."""
 COHERE = {
     "messages": pydantic.TypeAdapter[Any](list[cohere.ChatMessageV2]),
     "tools": pydantic.TypeAdapter[Any](list[cohere.ToolV2]),
@@ -63,8 +71,13 @@ def _openai(body: Json) -> Iterator[str]:
 
 
 def _anthropic(body: Json) -> Iterator[str]:
-    today = {name: value for name, value in body.items() if name not in OLDER}
-    return _lost(today, _evaluated(ANTHROPIC.validate_python(today)))
+    today = {name: value for name, value in body.items() if name not in SAMPLING}
+    for name in body.keys() & SAMPLING.keys():
+        if not SAMPLED.search(body["model"]):
+            yield f"{body['model']} takes no {name}"
+        elif not 0 <= body[name] <= SAMPLING[name]:
+            yield f"{name} is {body[name]}"
+    yield from _lost(today, _evaluated(ANTHROPIC.validate_python(today)))
 
 
 def _google(body: Json) -> Iterator[str]:
@@ -112,7 +125,7 @@ def _ollama(body: Json) -> Iterator[str]:
         document["options"] = ollama.Options.model_validate(body["options"])
     read = ollama._types.ChatRequest.model_validate(document)
     known = read.model_dump(mode="json", exclude_none=True)
-    return (place for place in _lost(body, known) if not NEWER_OLLAMA.search(place))
+    return (place for place in _lost(body, known) if not SERVERS_OWN.fullmatch(place))
 
 
 @cache

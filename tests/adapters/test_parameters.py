@@ -52,7 +52,7 @@ OLLAMA = {
 # name: adapter, model, fields of the deployment, answer
 PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}, CLAUDE),
-    "azure_openai": ("azure_openai", "gpt-5", {"base_url": "https://azure.example/openai/v1"}, OPENAI),
+    "azure_openai": ("azure_openai", "gpt-4.1", {"base_url": "https://azure.example/openai/v1"}, OPENAI),
     "bedrock claude": (
         "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", {"options": {"region": "us-east-1"}}, CONVERSE,
     ),
@@ -61,7 +61,8 @@ PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "google": ("google", "gemini-3.5-flash", {}, GEMINI),
     "mistral": ("mistral", "mistral-large-latest", {}, OPENAI),
     "ollama": ("ollama", "qwen3", {}, OLLAMA),
-    "openai": ("openai", "gpt-5", {}, OPENAI),
+    "openai": ("openai", "gpt-4.1", {}, OPENAI),
+    "openai reasoning": ("openai", "gpt-5", {}, OPENAI),
     "openrouter": ("openrouter", "z-ai/glm-4.6", {}, OPENAI),
     "vertex claude": ("vertex", "claude-sonnet-4-5@20250929", {"options": {"project": "acme"}}, CLAUDE),
     "vertex gemini": ("vertex", "gemini-3.5-flash", {"options": {"project": "acme"}}, GEMINI),
@@ -121,6 +122,8 @@ PARAMETERS: dict[str, tuple[object, Mapping[str, object]]] = {
     "verbosity": ("low", {}),
     "web_search_options": ({"search_context_size": "low"}, {}),
 }
+FORWARDS = {"openai", "azure_openai", "mistral"}
+"""Adapters that send a field which nobody knows as the client wrote it: no package has a type for that."""
 FIELDS = {"cache_control": "messages", "strict": "tools"}
 
 
@@ -147,7 +150,10 @@ async def sent(provider: str, fields: Mapping[str, object], policy: str = "drop"
     result = await adapter.chat(request, call)
     one = transport.requests[-1]
     if adapter_type in ACCEPT:
-        accept(adapter_type, {name: value for name, value in json.loads(one.body).items() if name not in unknown})
+        body = json.loads(one.body)
+        if adapter_type in FORWARDS and policy != "reject":
+            assert all(body.pop(name) == json.loads(bytes(value)) for name, value in unknown.items())
+        accept(adapter_type, body)
     headers = [pair for pair in one.headers if pair[0].startswith((b"x-vertex", b"anthropic-beta"))]
     return (json.loads(one.body), headers), result.dropped_params
 

@@ -46,7 +46,7 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
     body = {"model": call.model, **call.body}
     known = {name: value for name, value in body.items() if name in FIELDS[call.operation]}
     if extra_fields is None and isinstance(known.get("messages"), list):
-        known["messages"] = [text_only(message) for message in known["messages"]]
+        known["messages"] = [without_films(text_only(message)) for message in known["messages"]]
     unknown = body.keys() - known.keys()
     if extra_fields is not None and unknown - extra_fields:
         return f"Unrecognized request argument supplied: {min(unknown - extra_fields)}"
@@ -74,6 +74,14 @@ def text_only(message: object) -> object:
         return message
     texts = [part for part in message["content"] if part.get("type") == "text"]
     return {**message, "content": texts or [{"type": "text", "text": ""}]}
+
+
+def without_films(message: object) -> object:
+    """A message without its videos, which compatible servers take and OpenAI does not."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        return message
+    kept = [part for part in message["content"] if not (part.get("type") == "video_url" and part["video_url"]["url"])]
+    return {**message, "content": kept}
 
 
 def message(path: Path, text: str) -> str:

@@ -32,6 +32,7 @@ TREE = {
 
 def test_request_parameters_reach_the_generation_config() -> None:
     config = sent(
+        "gemini-2.0-flash",
         n=2,
         stop="END",
         max_completion_tokens=50,
