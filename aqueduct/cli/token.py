@@ -33,12 +33,24 @@ def token() -> None:
 @click.option(
     "--expires", type=Expiry(), default="never", show_default=True, help="When it ends, such as 90d or 2030-12-31."
 )
+@click.option(
+    "--allow",
+    metavar="MODEL",
+    multiple=True,
+    help="A model or vendor/* that it may use; without any: all its owner may.",
+)
 @json_option
-def create(*, owner: str, name: str, expires: Expires, as_json: bool) -> None:
+def create(*, owner: str, name: str, expires: Expires, allow: tuple[str, ...], as_json: bool) -> None:
     """Create a token and print it, once. Only the token goes to standard output."""
     _check_name(name)
     until = None if expires == "never" else expires
-    _print_issued(_in_transaction(lambda connection: token_rows.create(connection, owner, name, until)), as_json)
+
+    async def work(connection: AsyncConnection) -> IssuedToken:
+        issued = await token_rows.create(connection, owner, name, until)
+        await token_rows.allow(connection, issued.id, allow)
+        return issued
+
+    _print_issued(_in_transaction(work), as_json)
 
 
 @token.command("list")

@@ -1,5 +1,7 @@
 """Tokens in the database: create, find, rotate, revoke; must not print. A token's text is not kept."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -10,10 +12,11 @@ from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aqueduct.auth.tokens import NewToken, new_token
-from aqueduct.db.models import Grant, Limit, Org, ServiceAccount, Team, Token, User
+from aqueduct.db.models import Grant, Limit, Model, Org, ServiceAccount, Team, Token, User
 
 State = Literal["active", "expired", "replaced", "revoked"]
 MIN_ID_CHARS: Final = 8
+_PATTERN: Final = re.compile(r"[^*]{0,255}[*]")
 _OF_ONE_ROW: Final = frozenset({"id", "created_at", "token_id"})
 _OWNER_COLUMNS: Final = {"user": "user_id", "team": "team_id", "service": "service_account_id"}
 
@@ -47,6 +50,27 @@ async def create(connection: AsyncConnection, owner: str, name: str, expires_at:
     made = new_token()
     token_id = await _insert(connection, made, (full_owner, owner_id), name, expires_at)
     return IssuedToken(id=token_id, token=made.text, name=name, owner=full_owner, expires_at=expires_at)
+
+
+async def allow(connection: AsyncConnection, token_id: UUID, models: Sequence[str]) -> None:
+    """Let a new token use these models alone: names, or beginnings of names with a `*`."""
+    known: dict[str, UUID] = {}
+    wildcards: list[str] = []
+    for row_id, name, aliases in await connection.execute(select(Model.id, Model.name, Model.aliases)):
+        if name.endswith("*"):
+            wildcards.append(name[:-1])
+        else:
+            known |= dict.fromkeys((name, *aliases), row_id)
+    targets: dict[tuple[UUID | None, str | None], None] = {}
+    for name in models:
+        model_id = known.get(name)
+        is_pattern = _PATTERN.fullmatch(name) is not None
+        if model_id is None and not (is_pattern or any(map(name.startswith, wildcards))):
+            raise click.ClickException(f"There is no model '{name[:60]}'. `aqueduct model list` shows them.")
+        targets[model_id, None if model_id is not None else name] = None
+    for model_id, pattern in targets:
+        row = insert(Grant).values(token_id=token_id, model_id=model_id, model_pattern=pattern, effect="allow")
+        await connection.execute(row)
 
 
 async def rotate(

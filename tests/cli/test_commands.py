@@ -196,6 +196,8 @@ def test_token_with_ambiguous_name_asks_for_the_id(filled: Run) -> None:
         (("--owner", "team:a/t", "--name", "k", "--expires", "soon"), 2, "is no time"),
         (("--owner", "team:a/t", "--name", "k", "--expires", "999999w"), 2, "is no time"),
         (("--owner", "team:a/t", "--name", ""), 2, "1 to 100 characters"),
+        (("--owner", "team:a/t", "--name", "k", "--allow", "m", "--allow", "x"), 1, "There is no model 'x'."),
+        (("--owner", "team:a/t", "--name", "k", "--allow", "a*b*"), 1, "There is no model 'a*b*'."),
     ],
 )
 def test_token_create_refuses_what_cannot_be_meant(
@@ -203,6 +205,16 @@ def test_token_create_refuses_what_cannot_be_meant(
 ) -> None:
     done = filled("token", "create", *options)
     assert (done.returncode, expected in done.stderr) == (code, True), done.stderr
+    assert json.loads(filled("token", "list", "--all", "--json").stdout) == []
+
+
+def test_token_created_with_models_is_allowed_these_alone(filled: Run, database_url: str) -> None:
+    allowed = ("--allow", "m", "--allow", "n", "--allow", "vendor/*")
+    assert filled("token", "create", "--owner", "team:a/t", "--name", "k", *allowed).returncode == 0
+    rows = fetch(
+        database_url, "SELECT m.name, g.model_pattern, g.effect FROM grants g LEFT JOIN models m ON m.id = model_id"
+    )
+    assert sorted(map(tuple, rows), key=str) == [("m", None, "allow"), (None, "vendor/*", "allow")]
 
 
 def test_model_list_shows_deployments_in_order_of_priority(filled: Run) -> None:
