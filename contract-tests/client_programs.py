@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 
 FOLDER = Path(__file__).resolve().parent / "clients"
+GUARD = FOLDER / "guard"
+REFUSED_BY_GUARD = "REFUSED-BY-GUARD"
+"""Said on stderr of a program for each connection that would have left the machine."""
 TIMEOUT_S = 240.0
 # Whatever would leave the machine ends at once at a closed port; programs are told to report to nobody.
 OFFLINE = {
@@ -34,6 +37,7 @@ class Observed(msgspec.Struct, frozen=True):
 def environment() -> dict[str, str]:
     """Variables for a client: none that names a provider, a key or a proxy of this machine."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    kept |= {"PYTHONPATH": str(GUARD), "NODE_OPTIONS": f"--require {GUARD / 'loopback.cjs'}"}
     return kept | OFFLINE | {name.lower(): value for name, value in OFFLINE.items() if name.endswith("PROXY")}
 
 
@@ -47,9 +51,9 @@ def interpreter(kind: str) -> list[str]:
     return [str(python)]
 
 
-def run_program(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `KIND/PROGRAM` with its arguments; what it says is in the result."""
-    kind = program.partition("/")[0]
+def run_program(program: str, *arguments: str, kind: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `KIND/PROGRAM` with its arguments, or a program in another kind's environment; returns what it said."""
+    kind = kind or program.partition("/")[0]
     return subprocess.run(
         [*interpreter(kind), str(FOLDER / program), *arguments],
         cwd=FOLDER / kind,
@@ -65,5 +69,6 @@ def run_program(program: str, *arguments: str) -> subprocess.CompletedProcess[st
 def observe(program: str, url: str, token: str, models: tuple[str, ...]) -> Observed:
     """Run a client's scenarios over the models; returns its facts."""
     done = run_program(program, url, token, *models)
+    assert REFUSED_BY_GUARD not in done.stderr, f"{program} wants to leave the machine:\n{done.stderr[-4000:]}"
     assert done.returncode == 0, f"{program} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
     return msgspec.convert(json.loads(done.stdout.splitlines()[-1]), Observed)
