@@ -176,8 +176,10 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         stream = self._opened.stream
         begun = time.perf_counter()
         try:
-            if not await self._sent(self._opened.held):
+            held, self._opened.held = self._opened.held, ()
+            if not await self._sent(held):
                 return None
+            del held
             if self._direct is not None:
                 while not await stream.push(self._take) or self._beyond:
                     if not await self._may_go_on():

@@ -22,6 +22,36 @@ from aqueduct.api.hot_paths import hot_paths
 from aqueduct.api.http_protocol import BoundedHttpProtocol
 
 
+class LateEvent:
+    """An `asyncio.Event` that is made for the first who waits: it takes some 800 bytes, and most requests need none."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Let all go on that wait."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def clear(self) -> None:
+        """Let those wait that come from now on."""
+        self._is_set = False
+        if self._event is not None:
+            self._event.clear()
+
+    async def wait(self) -> bool:
+        """Return once it is set."""
+        if self._is_set:
+            return True
+        if self._event is None:
+            self._event = asyncio.Event()
+        return await self._event.wait()
+
+
 class HotCycle(RequestResponseCycle):
     """One request of a hot path. What is the same for all requests at their beginning is told by the class."""
 
@@ -43,7 +73,7 @@ class HotCycle(RequestResponseCycle):
         self.flow: FlowControl = protocol.flow
         self.logger = protocol.logger
         self.default_headers = protocol.server_state.default_headers
-        self.message_event = asyncio.Event()
+        self.message_event = LateEvent()  # type: ignore[assignment]  # all of it that the server uses
         self.on_response = protocol.on_response_complete
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = protocol.expect_100_continue

@@ -68,10 +68,11 @@ class Admitted(Struct, frozen=True):
     reservation: Reservation | None
 
 
-class OpenStream(Struct, Generic[HeldT], frozen=True):
+class OpenStream(Struct, Generic[HeldT]):
     """A stream whose first content has arrived, and the chunks that came up to it."""
 
     held: tuple[HeldT, ...]
+    """Whoever sends them empties it: they would stay in memory as long as the stream is open."""
     stream: ChunkStream[HeldT]
     reservation: Reservation | None
     kept: KeptStream[HeldT] | None = None
