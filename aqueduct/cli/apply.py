@@ -46,7 +46,7 @@ class ApplyReport(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.option(
     "--prune",

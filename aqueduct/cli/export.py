@@ -28,9 +28,14 @@ def export(*, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        file = output.open("w", encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{output} cannot be written: {error.strerror}") from error
+        raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from error
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        raise click.ClickException(f"{output} is not written: {error.strerror}") from error
 
 
 async def _read(engine: AsyncEngine) -> str:

@@ -2,7 +2,9 @@
 
 import csv
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Final
 
 import click
@@ -15,6 +17,7 @@ from aqueduct.db.usage_tables import ROLLUP_SUMS
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, ReportRow, report
 
 _SHOWN: Final = ("requests", "errors", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
+_NAMED: Final[Mapping[str, Dimension]] = {name.replace("_", "-"): name for name in DIMENSIONS}
 _OWNERS: Final = {
     "org": "SELECT id FROM orgs WHERE slug = $1",
     "team": "SELECT t.id FROM teams t JOIN orgs o ON o.id = t.org_id WHERE o.slug || '/' || t.name = $1",
@@ -38,13 +41,23 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is no date; write it as 2026-01-31", param, ctx)
 
 
-class DimensionChoice(click.Choice[Dimension]):
-    """A dimension of reports; `-` and `_` are the same."""
+class Dimensions(click.ParamType[tuple[Dimension, ...]]):
+    """Dimensions of reports, separated by commas; `-` and `_` are the same, and so are upper and lower case."""
+
+    name = "dimensions"
 
     @override
-    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        """Return a dimension as it is shown and compared."""
-        return super().normalize_choice(choice, ctx).replace("_", "-")
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Dimension, ...]:
+        """Return them in their order."""
+        if isinstance(value, tuple):
+            return value
+        found: list[Dimension] = []
+        for name in str(value).split(","):
+            known = _NAMED.get(name.strip().lower().replace("_", "-"))
+            if known is None:
+                self.fail(f"{name.strip()!r} is not one of {', '.join(_NAMED)}", param, ctx)
+            found.append(known)
+        return tuple(found)
 
 
 @click.group()
@@ -59,8 +72,9 @@ def usage() -> None:
     "--by",
     "by",
     multiple=True,
-    type=DimensionChoice(DIMENSIONS),
-    help="What to add up by; may be given several times. Default: org, then model.",
+    type=Dimensions(),
+    metavar="DIMENSION[,...]",
+    help=f"What to add up by, of {', '.join(_NAMED)}; may be given several times. Default: org,model.",
 )
 @click.option("--org", help="Only the organisation with this slug.")
 @click.option("--team", help="Only this team, as ORG/TEAM.")
@@ -77,7 +91,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
     *,
     first: date | None,
     last: date | None,
-    by: tuple[Dimension, ...],
+    by: tuple[tuple[Dimension, ...], ...],
     org: str | None,
     team: str | None,
     user: str | None,
@@ -88,7 +102,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
     first = first or last.replace(day=1)
     if first > last:
         raise click.UsageError("--from is after --to.")
-    by = by or ("org", "model")
+    dimensions: tuple[Dimension, ...] = tuple(dict.fromkeys(chain.from_iterable(by))) or ("org", "model")
     owners = {"org": org, "team": team, "user": user}
 
     async def work(connection: DedicatedConnection) -> list[ReportRow]:
@@ -100,9 +114,9 @@ def report_usage(  # noqa: PLR0913 - the options of one command
         for kind, name in owners.items():
             if name is not None and ids[f"{kind}_id"] is None:
                 raise click.ClickException(f"There is no {kind} '{name}'.")
-        return await report(connection, ReportQuery(first=first, last=last, by=by, **ids))
+        return await report(connection, ReportQuery(first=first, last=last, by=dimensions, **ids))
 
-    _print(with_connection(open_session(), work), by, form)
+    _print(with_connection(open_session(), work), dimensions, form)
 
 
 def _print(rows: list[ReportRow], by: tuple[Dimension, ...], form: str) -> None:

@@ -56,6 +56,16 @@ def test_report_in_every_form(filled: Run) -> None:
         assert header == name.replace("-", "_")
 
 
+def test_report_by_several_dimensions_takes_a_list_or_several_options(filled: Run) -> None:
+    for by in (("--by", "org,cost-center"), ("--by", "org", "--by", "COST_CENTER"), ("--by", "org, cost-center,org")):
+        header = filled("usage", "report", *by, "--format", "csv").stdout
+        assert header.startswith("org,cost_center,requests,"), by
+    for by in ("org,nonsense", "org,", ""):
+        wrong = filled("usage", "report", "--by", by)
+        assert (wrong.returncode, wrong.stdout) == (2, ""), by
+        assert "is not one of day, org, team, cost-center, user" in wrong.stderr
+
+
 def test_report_of_nobody_or_of_no_time_is_refused(filled: Run) -> None:
     assert "There is no team 'a/none'." in filled("usage", "report", "--team", "a/none").stderr
     assert filled("usage", "report", "--from", "soon").returncode == 2

@@ -72,6 +72,21 @@ def test_what_is_missing_is_named(path: tuple[str, ...]) -> None:
     assert any(str(one.human_readable_name) in done.stderr or one.opts[0] in done.stderr for one in required)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("apply",), ("apply", "--dry-run"), ("prices", "import"), ("export", "--output")], ids=" ".join
+)
+@pytest.mark.parametrize("file", ["nowhere/file", "folder"])
+def test_file_that_cannot_be_opened_is_wrong_usage(
+    filled: Run, arguments: tuple[str, ...], file: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+
+    done = filled(*arguments, file)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert file in done.stderr
+
+
 @pytest.mark.parametrize("name", ["token", "model", "usage", "prices", "nonsense"])
 def test_group_without_a_command_is_wrong_usage(name: str) -> None:
     done = invoked(name)
