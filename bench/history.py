@@ -4,16 +4,17 @@ Who calls is skewed (the busiest tenth of the tokens sends half of it), and call
 asks one model some ten times within two hours. Raw rows get no indexes: nothing that is measured reads them.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import asyncpg
 from msgspec import Struct
 
+from aqueduct.usage.fold import add_days
 from aqueduct.usage.store import hours_of, roll_up
 
 MONTHS: Final = 13
-ROLLUPS: Final = ["usage_hourly", "usage_daily", "usage_totals"]
+ROLLUPS: Final = ["usage_hourly", "usage_daily", "usage_totals", "usage_monthly"]
 EVENTS_PER_SESSION: Final = 10
 
 
@@ -96,6 +97,7 @@ def month_statements(size: Size, month: date) -> list[str]:
 async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: Size, last: date) -> None:
     """Fill an empty database; the last month is the one of `last`, as a whole."""
     await connection.execute(catalog_script(size))
+    yesterday = last - timedelta(days=1)
     months = [
         date((number := last.year * 12 + last.month - 1 - back) // 12, number % 12 + 1, 1) for back in range(MONTHS)
     ]
@@ -112,7 +114,10 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: Size, las
         async with connection.transaction():
             for statement in month_statements(size, month):
                 await connection.execute(statement)
+            end = min(yesterday, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1))
+            await connection.execute(add_days("SELECT * FROM usage_daily WHERE day BETWEEN $1 AND $2"), month, end)
         print(f"{month:%Y-%m} made", flush=True)  # noqa: T201
+    await connection.execute("INSERT INTO usage_folded (until) VALUES ($1)", yesterday)
     for index in indexes:
         await connection.execute(index["indexdef"])
     await connection.execute("VACUUM ANALYZE")

@@ -18,10 +18,12 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from aqueduct.cli.usage import SHOWN_ROWS
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
-from aqueduct.usage.reports import Dimension, ReportQuery, report_statement
+from aqueduct.usage.ranking import dearest
+from aqueduct.usage.reports import Dimension, ReportQuery, report
 from bench.history import Size, fill
 from bench.processes import cpu_s
 
@@ -44,6 +46,16 @@ class Asked(Struct, frozen=True):
     query: ReportQuery
 
 
+EVERYBODY: Final[tuple[tuple[Dimension, ...], ...]] = (
+    ("org",), ("team",), ("user",), ("token",), ("model",), ("day",), ("cost_center",), ("org", "model"),
+    ("team", "model"), ("user", "model"), ("day", "model"), ("day", "org"), ("cost_center", "model"),
+)  # fmt: skip
+OF_AN_ORG: Final[tuple[tuple[Dimension, ...], ...]] = (
+    ("team",), ("user",), ("model",), ("day",), ("cost_center",), ("team", "model"), ("user", "model"),
+)  # fmt: skip
+TABLE_ROWS: Final = SHOWN_ROWS + 1
+
+
 def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
     """Yield the reports: of everybody, of an org, and of a caller, for a month and for all months."""
     month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
@@ -53,14 +65,14 @@ def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
         "30 days": (today - timedelta(days=30), today - timedelta(days=1)),
         "13 months": (today - timedelta(days=395), today),
     }
-    dimensions: tuple[tuple[Dimension, ...], ...] = (
-        ("org",), ("team",), ("user",), ("model",), ("day",), ("cost_center",), ("org", "model"), ("day", "model"),
-    )  # fmt: skip
     for name, (first, last) in ranges.items():
-        for by in dimensions:
-            yield Asked(f"everybody, {name}, by {', '.join(by)}", ReportQuery(first=first, last=last, by=by))
-        for by in (("team",), ("user",), ("model",), ("day",), ("cost_center",), ("team", "model")):
-            query = ReportQuery(first=first, last=last, by=by, org_id=ids["org_id"])
+        for by in EVERYBODY:
+            top = None if by == ("day",) else TABLE_ROWS
+            yield Asked(f"everybody, {name}, by {', '.join(by)}", ReportQuery(first=first, last=last, by=by, top=top))
+        for by in (("team",), ("user",), ("org", "model")):
+            yield Asked(f"everybody, {name}, by {', '.join(by)}, all", ReportQuery(first=first, last=last, by=by))
+        for by in OF_AN_ORG:
+            query = ReportQuery(first=first, last=last, by=by, org_id=ids["org_id"], top=TABLE_ROWS)
             yield Asked(f"an org, {name}, by {', '.join(by)}", query)
         for owner in ("user_id", "team_id"):
             query = ReportQuery(
@@ -73,7 +85,7 @@ def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
             yield Asked(f"GET /v1/usage of a {owner[:-3]}, {name}", query)
 
 
-async def measure(url: str, today: date) -> None:
+async def measure(url: str) -> None:
     """Print the median and the 95th percentile of every report, PostgreSQL's CPU for one, and its rows."""
     connection = await asyncpg.connect(url)
     server = connection.get_server_pid()
@@ -83,13 +95,13 @@ async def measure(url: str, today: date) -> None:
             " GROUP BY 1, 2, 3 ORDER BY sum(requests) DESC LIMIT 1"
         )
     )
-    for one in asked(today, ids):
-        statement, arguments = report_statement(one.query, today)
-        rows, waits = await connection.fetch(statement, *arguments), list[float]()
+    for one in asked(datetime.now(UTC).date(), ids):
+        ask = report if one.query.top is None else dearest
+        rows, waits = await ask(connection, one.query), list[float]()
         before = cpu_s(server)
         for _ in range(RUNS):
             begun = time.perf_counter()
-            rows = await connection.fetch(statement, *arguments)
+            rows = await ask(connection, one.query)
             waits.append((time.perf_counter() - begun) * 1e3)
         parts = quantiles(waits, n=20)
         cpu_ms = (cpu_s(server) - before) / RUNS * 1e3
@@ -113,7 +125,7 @@ def main() -> None:
         cluster.start()
         try:
             asyncio.run(make(cluster.url, today))
-            asyncio.run(measure(cluster.url, today))
+            asyncio.run(measure(cluster.url))
         finally:
             cluster.stop()
 

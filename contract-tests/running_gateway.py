@@ -72,7 +72,10 @@ class RunningGateway:
     async def _truncate(self) -> None:
         connection = await asyncpg.connect(self.settings.database_url)
         try:
-            await connection.execute("TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily, usage_totals")
+            await connection.execute(
+                "TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily, usage_totals, usage_monthly,"
+                " usage_folded"
+            )
         finally:
             await connection.close()
 

@@ -14,10 +14,13 @@ from aqueduct.cli.output import print_json, print_table
 from aqueduct.cli.session import open_session, with_connection
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import ROLLUP_SUMS
-from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, ReportRow, report
+from aqueduct.usage.ranking import dearest
+from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow, report
 
+MAX_TOP: Final = 10_000
 _SHOWN: Final = ("requests", "errors", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
 _NAMED: Final[Mapping[str, Dimension]] = {name.replace("_", "-"): name for name in DIMENSIONS}
+SHOWN_ROWS: Final = 100
 _OWNERS: Final = {
     "org": "SELECT id FROM orgs WHERE slug = $1",
     "team": "SELECT t.id FROM teams t JOIN orgs o ON o.id = t.org_id WHERE o.slug || '/' || t.name = $1",
@@ -49,8 +52,6 @@ class Dimensions(click.ParamType[tuple[Dimension, ...]]):
     @override
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Dimension, ...]:
         """Return them in their order."""
-        if isinstance(value, tuple):
-            return value
         found: list[Dimension] = []
         for name in str(value).split(","):
             known = _NAMED.get(name.strip().lower().replace("_", "-"))
@@ -80,6 +81,13 @@ def usage() -> None:
 @click.option("--team", help="Only this team, as ORG/TEAM.")
 @click.option("--user", help="Only the user with this e-mail address.")
 @click.option(
+    "--top",
+    type=click.IntRange(0, MAX_TOP),
+    metavar="NUMBER",
+    help="Only so many rows, those of the highest cost, the highest first; 0: all, by name. Default: all, but where a"
+    f" table would have more than {SHOWN_ROWS}, the first {SHOWN_ROWS}.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(("table", "csv", "json")),
@@ -95,6 +103,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
     org: str | None,
     team: str | None,
     user: str | None,
+    top: int | None,
     form: str,
 ) -> None:
     """Print sums of requests, tokens and cost. What was deleted meanwhile is shown by its id."""
@@ -102,7 +111,11 @@ def report_usage(  # noqa: PLR0913 - the options of one command
     first = first or last.replace(day=1)
     if first > last:
         raise click.UsageError("--from is after --to.")
-    dimensions: tuple[Dimension, ...] = tuple(dict.fromkeys(chain.from_iterable(by))) or ("org", "model")
+    if (last - first).days > MAX_DAYS:
+        raise click.UsageError(f"--from is more than {MAX_DAYS} days before --to.")
+    dimensions = _each_once(by) or ("org", "model")
+    shortened = top is None and form == "table" and dimensions != ("day",)
+    limit = SHOWN_ROWS + 1 if shortened else top or None
     owners = {"org": org, "team": team, "user": user}
 
     async def work(connection: DedicatedConnection) -> list[ReportRow]:
@@ -114,9 +127,32 @@ def report_usage(  # noqa: PLR0913 - the options of one command
         for kind, name in owners.items():
             if name is not None and ids[f"{kind}_id"] is None:
                 raise click.ClickException(f"There is no {kind} '{name}'.")
-        return await report(connection, ReportQuery(first=first, last=last, by=dimensions, **ids))
+        query = ReportQuery(first=first, last=last, by=dimensions, top=limit, **ids)
+        return await (report if limit is None else dearest)(connection, query)
 
-    _print(with_connection(open_session(), work), dimensions, form)
+    rows = with_connection(open_session(), work)
+    _print(_shortened(rows, dimensions) if shortened else rows, dimensions, form)
+
+
+def _each_once(lists: tuple[tuple[Dimension, ...], ...]) -> tuple[Dimension, ...]:
+    found: list[Dimension] = []
+    for name in chain.from_iterable(lists):
+        if name not in found:
+            found.append(name)
+    return tuple(found)
+
+
+def _shortened(rows: list[ReportRow], by: tuple[Dimension, ...]) -> list[ReportRow]:
+    """Return rows by name, or the most expensive where they are too many for a table; those of nothing come last."""
+    if len(rows) > SHOWN_ROWS:
+        click.echo(f"The {SHOWN_ROWS} rows of the highest cost; --top 0 shows all.", err=True)
+        return rows[:SHOWN_ROWS]
+
+    def place(row: ReportRow) -> tuple[tuple[bool, str], ...]:
+        names: list[str | None] = [getattr(row, name) for name in by]
+        return tuple((name is None, name or "") for name in names)
+
+    return sorted(rows, key=place)
 
 
 def _print(rows: list[ReportRow], by: tuple[Dimension, ...], form: str) -> None:

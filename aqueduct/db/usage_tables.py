@@ -9,6 +9,7 @@ nothing was priced. The rollups have a single key and are what Directus and ever
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     Index,
@@ -153,9 +154,21 @@ TOTALS = {
 }
 """The kinds of rows in `usage_totals`, and what each adds up by."""
 TOTAL_KEYS = ("org_id", "team_id", "user_id", "model", "provider")
+MONTHLY = {
+    "team": ("month", "team_id"),
+    "team_year": ("year", "team_id"),
+    "user": ("month", "user_id"),
+    "service_account": ("month", "service_account_id"),
+    "token": ("month", "token_id"),
+    "org_model": ("month", "org_id", "model"),
+    "team_model": ("month", "team_id", "model"),
+    "user_model": ("month", "user_id", "model"),
+}
+"""The kinds of rows in `usage_monthly`, and what each adds up by: a group of a report by just that is a row a month."""
+MONTHLY_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model")
 
 
-def _rollup(name: str, *columns: Column[object], indexes: tuple[Index, ...]) -> Table:
+def _rollup(name: str, *columns: Column[object], indexes: tuple[Index, ...] = ()) -> Table:
     """Rows are added to again and again: the free space of a page lets that go without touching an index."""
     return Table(
         name,
@@ -204,3 +217,24 @@ usage_totals = _rollup(
     ),
 )
 """What reports on a whole installation or org read: the same sums with fewer keys, by the day or by the month."""
+usage_monthly = _rollup(
+    "usage_monthly",
+    Column("kind", Text, nullable=False),
+    Column("first_day", Date, nullable=False),
+    *_keys(MONTHLY_KEYS),
+)
+Index(
+    "ix_usage_monthly_kind_first_day_cost",
+    usage_monthly.c.kind,
+    usage_monthly.c.first_day,
+    usage_monthly.c.cost.desc(),
+)
+"""What the most expensive groups are found by. Days are added when they are over, up to `usage_folded.until`."""
+usage_folded = Table(
+    "usage_folded",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, server_default=text("1")),
+    Column("until", Date, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+"""The last day that is in `usage_monthly`; no row where none is."""

@@ -18,10 +18,11 @@ import asyncpg
 
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.observability.metrics import Metrics
+from aqueduct.usage.fold import fold_day
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
 from aqueduct.usage.segments import Cell, Entry, Row
-from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, SETTLE_JOURNAL, SLICE_ROWS, prepare
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, LOCK_ROLLUPS, SETTLE_JOURNAL, SLICE_ROWS, prepare
 from aqueduct.usage.store import write as _write
 
 __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
@@ -33,6 +34,8 @@ WRITE_TIMEOUT_S: Final = 30.0
 SETTLE_TIMEOUT_S: Final = 300.0
 """Settling reads the rows of a whole process's life."""
 ADOPT_EVERY_S: Final = 10.0
+FOLD_EVERY_S: Final = 600.0
+FOLD_TIMEOUT_S: Final = 300.0
 PARTITIONS_EVERY_S: Final = 86_400.0
 PARTITIONS_AGAIN_S: Final = 600.0
 MAX_AGE: Final = timedelta(days=400)
@@ -84,6 +87,7 @@ class Recorder:
         self._keep = None if keep_days is None else timedelta(days=keep_days)
         self._partitions_due = 0.0
         self._adopt_due = 0.0
+        self._fold_due = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -153,6 +157,7 @@ class Recorder:
                 self._journal.retry()
                 await self._drain()
                 await self._adopt()
+                await self._fold()
                 pause_s = 0.1
             except Exception as error:  # noqa: BLE001 - the boundary of the recorder: whatever it is, rows are kept
                 logger.warning("usage_write_failed error=%s rows=%d", type(error).__name__, self._journal.waiting)
@@ -191,6 +196,16 @@ class Recorder:
                 await (await self._connected()).execute(SETTLE_JOURNAL, orphan.folder.name)
             logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
             orphan.remove()
+
+    async def _fold(self) -> None:
+        """Fold one day that is over, if any: those of a long history follow one after the other."""
+        now = asyncio.get_running_loop().time()
+        if self._stopping or now < self._fold_due:
+            return
+        self._fold_due = now + FOLD_EVERY_S
+        async with asyncio.timeout(FOLD_TIMEOUT_S):
+            if await fold_day(await self._connected(), LOCK_ROLLUPS) is not None:
+                self._fold_due = now
 
     async def _store(self, entries: Sequence[Entry], result: str) -> None:
         """Write entries; where PostgreSQL does not take one, halve them until it stands alone, and reject that one."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import COUNTERS, ROLLUP_KEYS, ROLLUP_SUMS
+from aqueduct.usage.fold import add_late
 from aqueduct.usage.pricing import PriceList, cost, tier_of, to_decimal
 from aqueduct.usage.store import HOUR, LOCK_ROLLUPS, roll_up
 from schemas.usage import Usage
@@ -43,12 +44,14 @@ _DIFFERENCES: Final = {
     "unpriced": "sum((after IS NULL)::int - (before IS NULL)::int)",
     "cost": "sum(coalesce(after, 0) - coalesce(before, 0))",
 }
-_CORRECT: Final = roll_up(
+_HOURS: Final = (
     f"SELECT {HOUR} AS hour, {_KEYS}, "  # noqa: S608 - constants
     + ", ".join(f"{_DIFFERENCES.get(name, '0::bigint')} AS {name}" for name in (*ROLLUP_SUMS, "cost"))
     + f" FROM repriced GROUP BY 1, {_KEYS}"
 )
-"""Takes the rollups from the old costs to the new ones."""
+"""What takes the rollups from the old costs to the new ones."""
+_CORRECT: Final = roll_up(_HOURS)
+_CORRECT_LATE: Final = add_late(_HOURS)
 
 
 class Rerated(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ async def _write(connection: DedicatedConnection) -> Decimal:
     await connection.execute(_UPDATE)
     await connection.execute(LOCK_ROLLUPS)
     await connection.execute(_CORRECT)
+    await connection.execute(_CORRECT_LATE)
     found: Decimal | None = await connection.fetchval(
         "SELECT sum(coalesce(after, 0) - coalesce(before, 0)) FROM repriced"
     )

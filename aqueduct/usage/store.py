@@ -10,6 +10,7 @@ from typing import Final
 
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTAL_KEYS, TOTALS, attempts, requests
+from aqueduct.usage.fold import add_late, has_late
 from aqueduct.usage.segments import Columns, Entry
 
 COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
@@ -106,6 +107,8 @@ def _upsert(table: str, source: str, key: str, names: tuple[str, ...]) -> str:
 
 
 _ROLL_UP: Final = roll_up(hours_of("usage_fresh"))
+_HAS_LATE: Final = has_late("usage_fresh")
+_ADD_LATE: Final = add_late(hours_of("usage_fresh"))
 _LAST_USE: Final = """
 UPDATE tokens t SET last_used_at = f.at
   FROM (SELECT token_id, max(started_at) AS at FROM usage_fresh GROUP BY token_id) AS f
@@ -140,5 +143,7 @@ async def write(connection: DedicatedConnection, batch: Sequence[Entry]) -> int:
         if written:
             await connection.execute(LOCK_ROLLUPS)
             await connection.execute(_ROLL_UP)
+            if await connection.fetchval(_HAS_LATE):
+                await connection.execute(_ADD_LATE)
             await connection.execute(_LAST_USE)
     return written

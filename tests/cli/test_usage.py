@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
+from aqueduct.db.usage_tables import ROLLUP_SUMS
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fetch
 
@@ -64,6 +66,30 @@ def test_report_by_several_dimensions_takes_a_list_or_several_options(filled: Ru
         wrong = filled("usage", "report", "--by", by)
         assert (wrong.returncode, wrong.stdout) == (2, ""), by
         assert "is not one of day, org, team, cost-center, user" in wrong.stderr
+
+
+def test_table_shows_the_dearest_rows_where_it_would_be_long(filled: Run, database_url: str) -> None:
+    rows = ", ".join(
+        f"(gen_random_uuid(), current_date, 'model-{number:03}', 1,0,0,0,1,0,0,0,0,0,0, {number})"
+        for number in range(101)
+    )
+    insert = f"INSERT INTO usage_daily (id, day, model, {', '.join(ROLLUP_SUMS)}, cost) VALUES {rows} RETURNING 1"  # noqa: S608 - ours
+    fetch(database_url, insert)
+    by = ("usage", "report", "--from", "2001-01-01", "--to", "2011-01-31", "--by", "token,model")
+    assert filled(*by).stdout.count("model-") == 0
+    by = ("usage", "report", "--by", "token,model")
+
+    table, few, every = filled(*by), filled(*by, "--top", "2"), filled(*by, "--top", "0")
+
+    assert "The 100 rows of the highest cost; --top 0 shows all." in table.stderr
+    names = re.findall(r"model-\d+", table.stdout)
+    assert (len(names), names[0], names[-1]) == (100, "model-100", "model-001")
+    assert (re.findall(r"model-\d+", few.stdout), few.stderr) == (["model-100", "model-099"], "")
+    assert (len(re.findall(r"model-\d+", every.stdout)), every.stderr) == (101, "")
+    assert filled(*by, "--format", "csv").stdout.count("model-") == 101
+    assert filled(*by, "--format", "csv", "--top", "3").stdout.count("model-") == 3
+    assert filled(*by, "--top", "-1").returncode == 2
+    assert filled(*by, "--from", "1970-01-01").returncode == 2
 
 
 def test_report_of_nobody_or_of_no_time_is_refused(filled: Run) -> None:

@@ -9,11 +9,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from aqueduct.db.engine import connect
 from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
 from aqueduct.ids import RequestIds
+from aqueduct.usage.fold import add_days
 from aqueduct.usage.pricing import Price, PriceList
+from aqueduct.usage.ranking import KINDS, rank, ranked_statement
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
@@ -126,11 +129,12 @@ RANGES = (
     (date(2026, 1, 20), date(2026, 5, 10)),
     (date(2026, 3, 3), date(2026, 3, 9)),
 )
+FOLDED = date(2026, 12, 31)
 SETS = ((), *((name,) for name in DIMENSIONS), *combinations(DIMENSIONS, 2), DIMENSIONS)
 
 
 @pytest.fixture
-async def a_year(connection: asyncpg.Connection) -> None:
+async def a_year(connection: asyncpg.Connection, database_url: str) -> None:
     """Rollups of a year with so many rows that no index is an accident, and their statistics."""
     numbers = ", ".join("1" for _ in ROLLUP_SUMS)
     ids = {"org_id": 20, "team_id": 100, "user_id": 400, "service_account_id": 4, "token_id": 800}
@@ -141,7 +145,10 @@ async def a_year(connection: asyncpg.Connection) -> None:
     )
     named = ", ".join(("hour", *ROLLUP_KEYS, *ROLLUP_SUMS, "cost"))
     await connection.execute(roll_up(f"SELECT * FROM ({hours}) AS h ({named})"))  # noqa: S608 - ours
-    await connection.execute("ANALYZE usage_hourly, usage_daily, usage_totals")
+    fold = await connect(database_url, application_name="test")
+    await fold.execute(add_days("SELECT * FROM usage_daily"))
+    await fold.close()
+    await connection.execute("ANALYZE usage_hourly, usage_daily, usage_totals, usage_monthly")
 
 
 @pytest.mark.usefixtures("a_year")
@@ -150,9 +157,26 @@ async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.C
     for owner, by, (first, last) in product(OWNERS, SETS, RANGES):
         narrowed = {} if owner is None else {owner: UUID(md5(f"{owner}1".encode(), usedforsecurity=False).hexdigest())}
         query = ReportQuery(first=first, last=last, by=by, **narrowed)
-        statement, arguments = report_statement(query, today=date(2027, 1, 1))
+        for folded, top in ((None, None), (FOLDED, None), (FOLDED, 5)) if owner is None else ((None, None),):
+            statement, arguments = report_statement(replace(query, top=top), FOLDED + timedelta(days=1), folded)
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+            assert re.search(r"ix_usage_(daily|totals|monthly)_", plan), plan
+            assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
+
+
+@pytest.mark.usefixtures("a_year")
+async def test_every_ranking_reads_the_first_rows_of_an_index_by_cost(connection: asyncpg.Connection) -> None:
+    for by, (first, last), top in product(KINDS, RANGES, (3, 100)):
+        query = ReportQuery(first=first, last=last, by=tuple(by), top=top)
+        ranked = rank(query, FOLDED + timedelta(days=1), FOLDED)
+        if ranked is None:
+            assert (last - first).days < 15
+            continue
+        statement, arguments = ranked_statement(ranked, top)
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
-        assert re.search(r"ix_usage_(daily|totals)_", plan), plan
+        assert "Limit" in plan
+        assert "ix_usage_monthly_kind_first_day_cost" in plan, plan
+        assert "pk_usage_monthly" in plan, plan
         assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
 
 
@@ -162,12 +186,11 @@ async def test_every_report_adds_up_to_the_same_whatever_it_reads(connection: as
         whole = await connection.fetchval(
             "SELECT sum(requests)::int FROM usage_daily WHERE day BETWEEN $1 AND $2", first, last
         )
-        for by, today in product(
-            (*SETS[: len(DIMENSIONS) + 1], ("org", "model"), DIMENSIONS), (date(2027, 1, 1), last)
-        ):
+        sets = (*SETS[: len(DIMENSIONS) + 1], ("org", "model"), ("team", "model"), ("user", "model"), DIMENSIONS)
+        for by, today, folded in product(sets, (FOLDED + timedelta(days=1), last), (None, FOLDED)):
             if today == last and last.month != 12:
                 continue  # nothing is later than today
-            statement, arguments = report_statement(ReportQuery(first=first, last=last, by=by), today=today)
+            statement, arguments = report_statement(ReportQuery(first=first, last=last, by=by), today, folded)
             assert sum(row["requests"] for row in await connection.fetch(statement, *arguments)) == whole, (by, first)
 
 
@@ -184,9 +207,16 @@ def test_report_on_everybody_reads_the_totals_that_have_the_fewest_rows(by: tupl
 
 def test_report_up_to_today_reads_the_month_that_is_not_over_as_a_whole() -> None:
     query = ReportQuery(first=date(2026, 5, 1), last=date(2026, 5, 9), by=("team",))
-    assert report_statement(query, today=date(2026, 5, 9))[1] == [query.first, query.last]
-    assert "usage_daily" not in report_statement(query, today=date(2026, 5, 9))[0]
-    assert "usage_totals" not in report_statement(query, today=date(2026, 5, 10))[0]
+    statement, arguments = report_statement(query, today=date(2026, 5, 9))
+    assert (arguments, "usage_daily" in statement) == ([query.first, date(2026, 5, 31)], False)
+
+
+def test_report_on_most_of_a_month_reads_it_as_a_whole_and_takes_the_other_days_away() -> None:
+    query = ReportQuery(first=date(2026, 5, 1), last=date(2026, 5, 9), by=("team",))
+    statement, arguments = report_statement(query, today=date(2026, 5, 10))
+    assert arguments == [query.first, date(2026, 5, 31), date(2026, 5, 10), date(2026, 5, 31)]
+    assert "-requests AS requests" in statement
+    assert "usage_totals" not in report_statement(query, today=date(2026, 5, 31))[0], "too many others"
 
 
 async def test_rerating_prices_rows_attempts_and_rollups_again(

@@ -1,0 +1,232 @@
+"""Days that are over in `usage_monthly`, on a real PostgreSQL: the sums of the daily rollup, whatever comes when."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import product
+from math import ceil
+from uuid import UUID
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.db.usage_tables import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
+from aqueduct.usage.fold import fold_day
+from aqueduct.usage.pricing import Price, PriceList
+from aqueduct.usage.ranking import DEPTHS, KINDS, dearest, rank, ranked_statement
+from aqueduct.usage.reports import ReportQuery, ReportRow, report
+from aqueduct.usage.rerate import rerate
+from aqueduct.usage.segments import Entry
+from aqueduct.usage.store import LOCK_ROLLUPS, prepare, write
+from tests.usage.test_reports import DEPLOYMENT, OLD, entry
+
+NOW = datetime.now(UTC)
+HISTORY = timedelta(days=75)
+
+
+@pytest.fixture
+async def writer(connection: asyncpg.Connection, database_url: str) -> AsyncIterator[DedicatedConnection]:
+    await connection.execute("SELECT usage.ensure_partitions(now() - interval '4 months')")
+    writer = await connect(database_url, application_name="test")
+    await prepare(writer)
+    yield writer
+    await writer.close()
+
+
+def batch(chance: random.Random, rows: int, at: datetime | None = None) -> list[Entry]:
+    """Requests of few owners with very different costs, anywhere in the history, or at one time."""
+
+    def one() -> Entry:
+        user = int(12 * chance.random() ** 2)
+        return entry(
+            started_at=at or NOW - HISTORY * chance.random() ** 2,
+            org_id=UUID(int=user % 2 + 1),
+            team_id=UUID(int=user % 5 + 1) if user else None,
+            user_id=UUID(int=user + 1) if user % 4 else None,
+            service_account_id=None if user % 4 else UUID(int=user + 1),
+            token_id=UUID(int=user * 2 + chance.randrange(2)),
+            model=chance.choice(("a", "b", "c, d", None)),
+            cost=chance.choice((None, Decimal(0), Decimal(user) / 7 + chance.randrange(9))),
+        )
+
+    return [one() for _ in range(rows)]
+
+
+async def check(connection: asyncpg.Connection) -> None:
+    """Every kind holds exactly the sums of the folded days."""
+    sums = ", ".join(f"sum({name})" for name in (*ROLLUP_SUMS, "cost"))
+    for kind, (span, *keys) in MONTHLY.items():
+        columns = ", ".join(keys)
+        kept = await connection.fetch(
+            f"SELECT first_day, {columns}, {sums} FROM usage_monthly WHERE kind = $1"  # noqa: S608 - constants
+            f" GROUP BY first_day, {columns} HAVING count(*) = 1",
+            kind,
+        )
+        wanted = await connection.fetch(
+            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily"  # noqa: S608 - constants
+            f" WHERE day <= (SELECT until FROM usage_folded) GROUP BY 1, {columns}"
+        )
+        assert {tuple(row) for row in kept} == {tuple(row) for row in wanted}, kind
+        others = [key for key in MONTHLY_KEYS if key not in keys]
+        nulls = " AND ".join(f"{key} IS NULL" for key in others)
+        assert await connection.fetchval(
+            f"SELECT bool_and({nulls}) IS NOT FALSE FROM usage_monthly WHERE kind = $1",  # noqa: S608 - constants
+            kind,
+        )
+
+
+async def fold(writer: DedicatedConnection, days: int | None = None) -> None:
+    while days is None or days > 0:
+        if await fold_day(writer, LOCK_ROLLUPS) is None:
+            return
+        days = None if days is None else days - 1
+
+
+async def test_folded_days_hold_the_sums_of_the_daily_rollup_also_when_rows_come_late_or_are_priced_again(
+    connection: asyncpg.Connection, writer: DedicatedConnection
+) -> None:
+    chance = random.Random(4)
+    await write(writer, batch(chance, 150))
+    for _ in range(4):
+        await fold(writer, chance.randrange(1, 12))
+        await check(connection)
+        await write(writer, batch(chance, 40))
+        await check(connection)
+    await fold(writer)
+    await check(connection)
+    assert await connection.fetchval("SELECT count(DISTINCT first_day) > 2 FROM usage_monthly")
+    before = await connection.fetchval("SELECT sum(cost) FROM usage_monthly WHERE kind = 'user'")
+
+    prices = {str(DEPLOYMENT): PriceList([Price("input", 2_000_000, OLD), Price("output", 1, OLD)])}
+    await rerate(writer, prices, (NOW - timedelta(days=20)).date(), NOW.date())
+
+    await check(connection)
+    assert await connection.fetchval("SELECT sum(cost) FROM usage_monthly WHERE kind = 'user'") < before
+    late = batch(chance, 30)
+    await write(writer, late)
+    await write(writer, late)
+    await check(connection)
+
+
+async def test_days_are_folded_once_beside_writers_of_late_rows(
+    connection: asyncpg.Connection, database_url: str, writer: DedicatedConnection
+) -> None:
+    await write(writer, batch(random.Random(1), 100))
+
+    async def late(seed: int) -> None:
+        other = await connect(database_url, application_name="test")
+        await prepare(other)
+        chance = random.Random(seed)
+        for _ in range(8):
+            await write(other, batch(chance, 10))
+        await other.close()
+
+    async def folding() -> None:
+        other = await connect(database_url, application_name="test")
+        await fold(other)
+        await other.close()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(late(2), folding(), late(3), folding())
+        await fold(writer)
+
+    assert await connection.fetchval("SELECT sum(requests)::int FROM usage_daily") == 260
+    await check(connection)
+
+
+async def test_nothing_is_folded_before_its_day_is_over(
+    connection: asyncpg.Connection, writer: DedicatedConnection
+) -> None:
+    await write(writer, batch(random.Random(1), 5, NOW))
+    await fold(writer)
+    assert await connection.fetchval("SELECT until < (now() AT TIME ZONE 'UTC')::date FROM usage_folded")
+    assert await connection.fetchval("SELECT count(*) FROM usage_monthly") == 0
+    assert await fold_day(writer, LOCK_ROLLUPS) is None
+
+
+OTHERS = (frozenset({"day", "model"}), frozenset({"day", "team"}), frozenset({"cost_center"}), frozenset({"provider"}))
+RANGES = ((75, 0), (75, 1), (40, 0), (33, 3), (20, 12), (61, 30), (3, 0), (0, 0))
+
+
+async def test_dearest_groups_are_the_first_of_all_groups_by_cost(
+    connection: asyncpg.Connection, writer: DedicatedConnection
+) -> None:
+    chance = random.Random(7)
+    await write(writer, batch(chance, 300))
+    await fold(writer)
+    await write(writer, batch(chance, 60))
+    await write(writer, batch(chance, 20, NOW))
+    for by, (back, to), top in product((*KINDS, *OTHERS), RANGES, (1, 3, 100)):
+        first, last = (NOW - timedelta(days=back)).date(), (NOW - timedelta(days=to)).date()
+        query = ReportQuery(first=first, last=last, by=tuple(sorted(by)), top=top)
+
+        found = await dearest(connection, query)
+
+        every = await report(connection, ReportQuery(first=first, last=last, by=query.by))
+        every.sort(key=lambda row: (Decimal(row.cost), row.requests), reverse=True)
+        assert [(Decimal(row.cost), row.requests) for row in found] == [
+            (Decimal(row.cost), row.requests) for row in every[:top]
+        ], query
+        assert all(row in every for row in found), query
+
+
+async def test_dearest_groups_look_at_few_rows_of_each_month(
+    connection: asyncpg.Connection, writer: DedicatedConnection
+) -> None:
+    """The same users are dear in every month: the answer needs no user's row but theirs."""
+    rows = [
+        entry(started_at=NOW - timedelta(days=day), user_id=UUID(int=user), cost=Decimal(1000) / user)
+        for day in (70, 40, 5)
+        for user in range(1, 40)
+    ]
+    await write(writer, rows)
+    await fold(writer)
+    query = ReportQuery(first=(NOW - timedelta(days=75)).date(), last=NOW.date(), by=("user",), top=3)
+    ranked = rank(query, NOW.date(), await connection.fetchval("SELECT until FROM usage_folded"))
+    assert ranked is not None
+    statement, arguments = ranked_statement(ranked, ceil(ranked.top * DEPTHS[0]))
+
+    records = await connection.fetch(statement, *arguments)
+
+    assert [row["requests"] for row in records] == [3, 3, 3]
+    assert records[0]["is_cut"]
+    assert records[-1]["cost"] >= records[0]["bound"] > 0
+    assert [row.user for row in await dearest(connection, query)] == [str(UUID(int=user)) for user in (1, 2, 3)]
+
+
+async def test_dearest_groups_without_prices_are_told_apart_by_their_requests(
+    connection: asyncpg.Connection, writer: DedicatedConnection
+) -> None:
+    at = NOW - timedelta(days=40)
+    await write(
+        writer, [entry(started_at=at, user_id=UUID(int=user), cost=None) for user in range(9) for _ in range(user)]
+    )
+    await fold(writer)
+
+    found: list[ReportRow] = await dearest(
+        connection, ReportQuery(first=at.date().replace(day=1), last=NOW.date(), by=("user",), top=2)
+    )
+
+    assert [row.requests for row in found] == [8, 7]
+
+
+ANY = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=("user",), top=5)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_ranked"),
+    [
+        (ANY, True),
+        (replace(ANY, by=("org", "user")), False),
+        (replace(ANY, org_id=UUID(int=1)), False),
+        (replace(ANY, top=None), False),
+        (replace(ANY, last=date(2026, 1, 5)), False),
+    ],
+)
+def test_ranking_is_for_groups_of_one_row_a_month(query: ReportQuery, *, is_ranked: bool) -> None:
+    assert (rank(query, date(2026, 3, 1), date(2026, 2, 28)) is not None) is is_ranked
+    assert rank(query, date(2026, 3, 1), None) is None, "nothing is folded"
