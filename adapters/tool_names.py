@@ -36,10 +36,11 @@ class NameForm:
 class ToolNames:
     """The names of one request's tools in both directions, and which of them take free text.
 
-    `reserved` are names that the adapter itself uses.
+    `reserved` are names that the adapter itself uses. `has_answer_tool`: whether a call of its own tool is the answer.
     """
 
     def __init__(self, form: NameForm, reserved: Iterable[str] = ()) -> None:
+        self.has_answer_tool = False
         self._form = form
         self._reserved = frozenset(reserved)
         self._natives: dict[str, str] = {}

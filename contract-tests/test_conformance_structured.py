@@ -2,7 +2,7 @@
 
 import json
 
-from matrix import CLAUDE, Talk, behaviour, each
+from matrix import CLAUDE, Talk, assistant, behaviour, called, each, result, tool, user
 
 SCHEMA = {
     "type": "object",
@@ -48,6 +48,55 @@ def test_structured_refs(talk: Talk) -> None:
     nested = {"type": "json_schema", "json_schema": {"name": "days", "schema": NESTED, "strict": True}}
 
     assert json.loads(talk.ask("Days in JSON, please", response_format=nested).text) == {"days": [{"name": "x"}]}
+
+
+WEATHER = tool("get_weather", {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]})
+TIME = tool("get_time", {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]})
+BESIDE = {"tools": [WEATHER, TIME], "response_format": FORMAT}
+NOT_BESIDE = {"ollama": "A form of the answer keeps Ollama's models from calling tools: it is told in words."}
+
+
+@behaviour(
+    "structured.beside_tools", "Beside a schema tools are called, and the answer after them meets it",
+    unsupported=NOT_BESIDE,
+)  # fmt: skip
+def test_structured_beside_tools(talk: Talk) -> None:
+    asked = talk.ask("[tool] Weather in JSON, please", **BESIDE)
+    assert ([call["function"]["name"] for call in asked.calls], asked.finish) == (["get_weather"], "tool_calls")
+    assert not asked.text
+    history = [user("[tool] Weather in JSON, please"), asked.message, result(asked.calls[0]["id"], "22 degrees")]
+
+    heard = talk.ask(history, **BESIDE)
+
+    assert (heard.finish, heard.calls) == ("stop", [])
+    if talk.declined(heard, "response_format"):
+        assert "degrees" in talk.sent["messages"][0]["content"]
+        return
+    assert json.loads(heard.text) == {"city": "x", "degrees": 1}
+    assert "response_format" not in heard.dropped
+
+
+@behaviour("structured.beside_tools_streamed", "The same streamed", unsupported=NOT_BESIDE)
+def test_structured_beside_tools_streamed(talk: Talk) -> None:
+    asked = talk.stream("[tool] Weather in JSON, please", **BESIDE).reading
+    assert ([call.name for call in asked.tool_calls], asked.finish) == (["get_weather"], "tool_calls")
+    call = called("call_1", "get_weather", '{"place":"x"}')
+
+    streamed = talk.stream([user("Weather?"), assistant(None, call), result("call_1", "22 degrees")], **BESIDE)
+
+    assert (streamed.reading.finish, streamed.reading.tool_calls) == ("stop", ())
+    if not talk.unsupported:
+        assert json.loads(streamed.reading.text) == {"city": "x", "degrees": 1}
+
+
+@behaviour("structured.beside_parallel", "Parallel calls beside a schema are the client's tools and nothing else")
+def test_structured_beside_parallel(talk: Talk) -> None:
+    heard = talk.ask("[tools=3] Weather and time in JSON, please", **BESIDE)
+
+    names = [call["function"]["name"] for call in heard.calls]
+    assert names[:2] == ["get_weather", "get_time"]
+    assert set(names) == {"get_weather", "get_time"}
+    assert (heard.finish, heard.text) == ("tool_calls", "")
 
 
 @behaviour("structured.object", "`json_object` asks the model for JSON")

@@ -198,6 +198,36 @@ def test_tools_choice_named(talk: Talk) -> None:
     assert [call["function"]["name"] for call in heard.calls] == ["get_time"]
 
 
+@behaviour("tools.choice_absent", "A choice of a tool that the request does not define is a 400 that names the choice")
+def test_tools_choice_absent(talk: Talk) -> None:
+    absent = {"type": "function", "function": {"name": "get_tides"}}
+    present = {"type": "function", "function": {"name": "get_time"}}
+    some = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [present, absent]}}
+    for choice, param in ((absent, "tool_choice"), (some, "tool_choice.allowed_tools.tools[1]")):
+        heard = talk.ask("Tides?", tools=TOOLS, tool_choice=choice)
+
+        assert heard.refused(400, "invalid_value")
+        assert (heard.error["type"], heard.error["param"]) == ("invalid_request_error", param)
+        assert heard.error["message"] == "Tool choice 'get_tides' not found in 'tools' parameter."
+    assert talk.upstream.ledger == []
+
+
+@behaviour("tools.choice_alone", "Without tools `auto` and `none` mean nothing; a demanded call is a 400")
+def test_tools_choice_alone(talk: Talk) -> None:
+    for choice in ("auto", "none"):
+        heard = talk.ask("hello", tool_choice=choice, parallel_tool_calls=False)
+        assert (heard.text, heard.dropped - {"parallel_tool_calls"}) == ("You said: hello", set())
+    sent = len(talk.upstream.ledger)
+    named = {"type": "function", "function": {"name": "get_time"}}
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named]}}
+    for choice in ("required", named, allowed):
+        heard = talk.ask("Time?", tool_choice=choice)
+        assert heard.refused(400, "invalid_value")
+        assert heard.error["param"].startswith("tool_choice")
+        assert "is only allowed when 'tools' are specified" in heard.error["message"]
+    assert len(talk.upstream.ledger) == sent
+
+
 NO_SWITCH = "The provider has no switch for parallel calls."
 
 

@@ -5,5 +5,4 @@ from typing import Final
 from adapters.tool_names import NameForm
 
 NAMES: Final = NameForm("_-", 128)
-JSON_TOOL: Final = "json_tool_call"
 WEB_SEARCH: Final = "web_search"

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from adapters.answer_tool import JSON_TOOL
 from adapters.anthropic import reasoning, structured
 from adapters.anthropic.messages import Conversation, lacks_thinking
 from adapters.anthropic.models import ModelFacts, facts_of
-from adapters.anthropic.names import JSON_TOOL, NAMES, WEB_SEARCH
+from adapters.anthropic.names import NAMES, WEB_SEARCH
 from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import (
     DECODE_ERRORS,
     bad_response,
@@ -18,7 +19,6 @@ from adapters.anthropic.blocks import (
     to_refusal,
 )
 from adapters.anthropic.errors import to_error_inside
-from adapters.anthropic.names import JSON_TOOL
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.base import Result
@@ -57,6 +57,7 @@ class Answer:
         self._annotations: list[Annotation] = []
         self._calls: list[MessageToolCall] = []
         self._ids = UniqueIds()
+        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
 
     def add(self, data: bytes) -> list[Raw] | None:
         """Take a round; returns its blocks if the provider paused, None if the answer is complete.
@@ -128,15 +129,21 @@ class Answer:
             self._details.append(to_detail(len(self._details), text=text, signature=signature))
 
     def _add_text(self, text: str, citations: list[Raw]) -> None:
+        if self._by_tool is not None and self._by_tool.answered:
+            return
         start, self._length = self._length, self._length + len(text)
         self._text.append(text)
         self._annotations += to_annotations(citations, start, self._length)
 
     def _add_call(self, block: ContentBlock) -> None:
         arguments = to_arguments(block.input)
-        if self._translation.answers_by_tool and block.name == JSON_TOOL:
-            self._add_text(arguments, [])
+        if self._by_tool is not None and block.name == JSON_TOOL:
+            if self._by_tool.answer():
+                self._annotations.clear()
+                self._text, self._length = [arguments], len(arguments)
             return
+        if self._by_tool is not None:
+            self._by_tool.call()
         names = self._translation.names
         name = names.original(block.name or "")
         call_id = self._ids.take(block.id, self._last.id or "")

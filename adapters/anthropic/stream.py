@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import (
     bad_response,
     decode_block,
@@ -24,7 +25,6 @@ from adapters.anthropic.blocks import (
 )
 from adapters.anthropic.continuation import TurnRecorder, size_of
 from adapters.anthropic.errors import to_error_inside
-from adapters.anthropic.names import JSON_TOOL
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.chunks import ChunkBuilder
@@ -100,6 +100,7 @@ class MessagesToChunks:
         self._details = 0
         self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
+        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
         self._handlers: dict[str, Callable[[StreamEvent], Chunks]] = {
             "content_block_delta": self._on_delta,
             "content_block_start": self._on_block_start,
@@ -165,16 +166,21 @@ class MessagesToChunks:
 
     def _open_call(self, index: int, block: ContentBlock) -> Chunks:
         given = to_arguments(block.input)
-        if self._translation.answers_by_tool and block.name == JSON_TOOL:
-            self._blocks[index] = _Block("answer", given=given)
-            return []
+        said: Chunks = []
+        if self._by_tool is not None:
+            if block.name == JSON_TOOL:
+                if self._by_tool.answer():
+                    self._forget_text()
+                    self._blocks[index] = _Block("answer", given=given)
+                return []
+            said = self._say(self._by_tool.call())
         names = self._translation.names
         name = names.original(block.name or "")
         call_id = self._ids.take(block.id, self.upstream_id or "")
         custom = names.is_custom(name)
         call, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
         self._blocks[index] = _Block("custom" if custom else "call", call=call, given=given)
-        return chunks
+        return [*said, *chunks]
 
     def _on_delta(self, event: StreamEvent) -> Chunks:
         block, delta = self._blocks.get(event.index), event.delta
@@ -198,11 +204,20 @@ class MessagesToChunks:
         return []
 
     def _text(self, text: str | None) -> Chunks:
-        if not text:
+        if not text or (self._by_tool is not None and self._by_tool.answered):
             return []
         self._texts.append(text)
         self._length += len(text)
-        return self._builder.text(text)
+        return self._builder.text(text) if self._by_tool is None else self._say(self._by_tool.text(text))
+
+    def _say(self, text: str) -> Chunks:
+        return self._builder.text(text) if text else []
+
+    def _forget_text(self) -> None:
+        """Leave out what stands before the answer."""
+        self._texts.clear()
+        self._annotations.clear()
+        self._length = 0
 
     def _thought(self, block: _Block, text: str | None) -> Chunks:
         if not text:
@@ -227,7 +242,7 @@ class MessagesToChunks:
             case "call":
                 return self._builder.tool_arguments(block.call, text)
             case "answer":
-                return self._text(text)
+                return self._say(text)
             case "custom":
                 block.parts.append(text)
             case _:
@@ -241,7 +256,8 @@ class MessagesToChunks:
     def _close(self, block: _Block) -> Chunks:
         match block.kind:
             case "text":
-                self._annotations += to_annotations(block.citations, block.start, self._length)
+                if self._by_tool is None or not self._by_tool.answered:
+                    self._annotations += to_annotations(block.citations, block.start, self._length)
                 return []
             case "thinking":
                 if not block.signature:
@@ -280,6 +296,8 @@ class MessagesToChunks:
         builder = self._builder
         chunks = [chunk for block in self._blocks.values() for chunk in self._close(block)]
         self._blocks.clear()
+        if self._by_tool is not None:
+            chunks += self._say(self._by_tool.end())
         if self._annotations:
             chunks += builder.annotations(self._annotations)
         refusal = to_refusal(delta.stop_reason, delta.stop_details, "".join(self._texts))

@@ -4,18 +4,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from adapters.answer_tool import JSON_TOOL, description_of
 from adapters.anthropic import schema as schemas
 from adapters.anthropic.models import ModelFacts
-from adapters.anthropic.names import JSON_TOOL
 from adapters.errors import ErrorKind, ProviderError
+from adapters.form_in_words import JSON_OBJECT
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
 _PATH: Final = "response_format.json_schema.schema"
-_JSON_OBJECT: Final = (
-    "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it."
-)
-_TOOL_DESCRIPTION: Final = "Give the final answer by calling this tool with it."
 
 
 class Format(Struct, frozen=True, kw_only=True):
@@ -30,7 +27,7 @@ def to_format(request: hub.ChatRequest, facts: ModelFacts, complexity: schemas.C
     """Return how the answer's form is asked for; a schema that constrained decoding cannot hold becomes a tool."""
     match request.response_format:
         case hub.JsonObjectFormat():
-            return Format(instruction=_JSON_OBJECT)
+            return Format(instruction=JSON_OBJECT)
         case hub.JsonSchemaFormat(json_schema=given):
             return _from_schema(given, facts, complexity)
         case hub.TextFormat() | None:
@@ -42,7 +39,7 @@ def _from_schema(given: hub.JsonSchema, facts: ModelFacts, complexity: schemas.C
     if schema is None:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "The schema must be an object.", param=_PATH)
     if not schema:
-        return Format(instruction=_JSON_OBJECT)
+        return Format(instruction=JSON_OBJECT)
     if facts.structured_outputs:
         try:
             constrained = schemas.to_constrained(schema, complexity)
@@ -58,5 +55,4 @@ def _to_tool(given: hub.JsonSchema, schema: schemas.JsonObject) -> wire.Tool:
     root = schemas.to_object_root(schema)
     if root is None:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "The schema's root must be of the type 'object'.", param=_PATH)
-    description = f"{_TOOL_DESCRIPTION} {given.description}" if given.description else _TOOL_DESCRIPTION
-    return wire.Tool(name=JSON_TOOL, description=description, input_schema=schemas.encode(root))
+    return wire.Tool(name=JSON_TOOL, description=description_of(given), input_schema=schemas.encode(root))

@@ -4,12 +4,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from adapters.answer_tool import JSON_TOOL
 from adapters.anthropic import structured
-from adapters.anthropic.names import JSON_TOOL
 from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Losses
 from adapters.bedrock.models import Traits
+from adapters.form_in_words import FOLLOW_SCHEMA
 from adapters.tool_names import NameForm, ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as claude
@@ -17,10 +18,6 @@ from schemas.bedrock import request as wire
 
 GROUNDING: Final = "nova_grounding"
 _NO_CALLS: Final = "Do not call any tool. Answer in text."
-_FOLLOW_SCHEMA: Final = (
-    "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it. "
-    "It must follow this JSON schema: "
-)
 NAMES: Final = NameForm("_-", 64)
 """Half as long as Claude's own API takes."""
 
@@ -85,7 +82,8 @@ class Forms:
         if self.demands_call:
             return
         if self._traits.forcing == "none":
-            self.instructions.append(_FOLLOW_SCHEMA + bytes(tool.input_schema).decode())
+            self._losses.drop("response_format")
+            self.instructions.append(FOLLOW_SCHEMA + bytes(tool.input_schema).decode())
             return
         self.answers_by_tool = True
         alone = not self._tools or (self._choice is not None and self._choice.type == "none")

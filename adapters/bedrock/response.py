@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import to_arguments
-from adapters.anthropic.names import JSON_TOOL
 from adapters.base import Result
 from adapters.bedrock.answer import (
     add_end,
@@ -97,6 +97,7 @@ class _Collected:
         self._details: list[ReasoningDetail] = []
         self._annotations: list[Annotation] = []
         self._ids = UniqueIds()
+        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
 
     def add(self, block: AnsweredBlock) -> None:
         """Take the next block; of an unknown kind is one with no field set."""
@@ -125,6 +126,8 @@ class _Collected:
         return message
 
     def _add_text(self, text: str, citations: list[Citation]) -> None:
+        if self._by_tool is not None and self._by_tool.answered:
+            return
         start, self._length = self._length, self._length + len(text)
         self._text.append(text)
         self._annotations += to_annotations(citations, start, self._length)
@@ -143,9 +146,13 @@ class _Collected:
 
     def _add_call(self, call: CalledTool) -> None:
         arguments = to_arguments(call.input)
-        if self._translation.answers_by_tool and call.name == JSON_TOOL:
-            self._add_text(arguments, [])
+        if self._by_tool is not None and call.name == JSON_TOOL:
+            if self._by_tool.answer():
+                self._annotations.clear()
+                self._text, self._length = [arguments], len(arguments)
             return
+        if self._by_tool is not None:
+            self._by_tool.call()
         names = self._translation.names
         name = names.original(call.name or "")
         call_id = self._ids.take(call.tool_use_id, self._seed)

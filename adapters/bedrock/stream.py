@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UnsetType
 
 from adapters import free_text
-from adapters.anthropic.names import JSON_TOOL
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.bedrock.answer import (
     add_end,
     bad_response,
@@ -82,6 +82,7 @@ class ConverseToChunks:
         self._details = 0
         self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
+        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
         self._handlers: dict[bytes, Callable[[StreamEvent], Chunks]] = {
             b"contentBlockDelta": self._on_delta,
             b"contentBlockStart": self._on_block_start,
@@ -121,16 +122,23 @@ class ConverseToChunks:
         return self._open_call(event.content_block_index, call)
 
     def _open_call(self, index: int, call: CalledTool) -> Chunks:
-        if self._translation.answers_by_tool and call.name == JSON_TOOL:
-            self._blocks[index] = _Block("answer")
-            return []
+        said: Chunks = []
+        if self._by_tool is not None:
+            if call.name == JSON_TOOL:
+                answers = self._by_tool.answer()
+                if answers:
+                    self._annotations.clear()
+                    self._length = 0
+                self._blocks[index] = _Block("answer" if answers else "ignored")
+                return []
+            said = self._say(self._by_tool.call())
         names = self._translation.names
         name = names.original(call.name or "")
         call_id = self._ids.take(call.tool_use_id, self.upstream_id or "")
         custom = names.is_custom(name)
         number, chunks = (self._builder.open_custom_call if custom else self._builder.open_tool_call)(call_id, name)
         self._blocks[index] = _Block("custom" if custom else "call", call=number)
-        return chunks
+        return [*said, *chunks]
 
     def _on_delta(self, event: StreamEvent) -> Chunks:
         delta = event.delta
@@ -150,10 +158,13 @@ class ConverseToChunks:
         return []
 
     def _text(self, text: str) -> Chunks:
-        if not text:
+        if not text or (self._by_tool is not None and self._by_tool.answered):
             return []
         self._length += len(text)
-        return self._builder.text(text)
+        return self._builder.text(text) if self._by_tool is None else self._say(self._by_tool.text(text))
+
+    def _say(self, text: str) -> Chunks:
+        return self._builder.text(text) if text else []
 
     def _reasoning(self, block: _Block, content: AnsweredReasoning) -> Chunks:
         if content.redacted_content is not None:
@@ -184,7 +195,7 @@ class ConverseToChunks:
             case "call":
                 return self._builder.tool_arguments(block.call, text)
             case "answer":
-                return self._text(text)
+                return self._say(text)
             case "custom":
                 block.parts.append(text)
                 return []
@@ -196,7 +207,8 @@ class ConverseToChunks:
         return self._close(block) if block is not None else []
 
     def _close(self, block: _Block) -> Chunks:
-        self._annotations += to_annotations(block.citations, block.start, self._length)
+        if self._by_tool is None or not self._by_tool.answered:
+            self._annotations += to_annotations(block.citations, block.start, self._length)
         match block.kind:
             case "plain":
                 if not block.signature:
@@ -229,6 +241,8 @@ class ConverseToChunks:
         builder = self._builder
         chunks = [chunk for block in self._blocks.values() for chunk in self._close(block)]
         self._blocks.clear()
+        if self._by_tool is not None:
+            chunks += self._say(self._by_tool.end())
         if self._annotations:
             chunks += builder.annotations(self._annotations)
         calls = builder.has_tool_calls()

@@ -7,11 +7,14 @@ change the meaning of the answer is refused.
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from adapters.answer_tool import JSON_TOOL, demands_call
 from adapters.base import Deployment, Losses
 from adapters.cohere.messages import Conversation
 from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import NAMES, to_tools
+from adapters.form_in_words import told_in_words
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.ranges import within
@@ -53,8 +56,10 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
     _note_losses(request, losses)
     options = deployment.options
     can_think = thinks(deployment.upstream_model, options)
-    names = ToolNames(NAMES)
+    names = ToolNames(NAMES, (JSON_TOOL,))
     tools = to_tools(request, names, losses)
+    if tools.tools:
+        request = _beside_tools(request, names, losses)
     conversation = Conversation(names, losses, thinks=can_think)
     for index, message in enumerate(request.messages):
         conversation.add(message, f"messages[{index}]")
@@ -95,6 +100,21 @@ def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:
         losses.drop("top_logprobs")
     if request.service_tier not in {None, "auto", "default"}:
         losses.drop("service_tier")
+
+
+def _beside_tools(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> hub.ChatRequest:
+    """Return the request without a form of the answer, which Cohere has not beside tools.
+
+    A tool stands for it, or a call is demanded and there is no answer; else it is told in words.
+    """
+    wanted = request.response_format
+    if wanted is None or isinstance(wanted, hub.TextFormat):
+        return request
+    if names.has_answer_tool or demands_call(request):
+        return replace(request, response_format=None)
+    if isinstance(wanted, hub.JsonSchemaFormat):
+        losses.drop("response_format")
+    return told_in_words(request)
 
 
 def _response_format(wanted: hub.ResponseFormat | None) -> wire.JsonObjectFormat | None:

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct
 
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.base import Result
 from adapters.cohere.calls import to_tool_call
 from adapters.cohere.citations import to_annotations
@@ -51,10 +52,13 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
         raise ProviderError(ErrorKind.BAD_RESPONSE, text) from None
     native = response.finish_reason
     refuse_failures(native)
-    calls = _tool_calls(response.message, expected)
+    text = "".join(block.text or "" for block in response.message.content or ())
+    calls, answer = _tool_calls(response.message, expected)
+    if answer is not None:
+        text, annotations = answer, []
     choice = Choice(
         index=0,
-        message=_message(response.message, calls, annotations),
+        message=_message(response.message, text, calls, annotations),
         finish_reason=to_finish_reason(native, called_tools=bool(calls)),
         logprobs=to_logprobs(response.logprobs or ()),
     )
@@ -75,11 +79,9 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
 
 
 def _message(
-    received: ReceivedMessage, calls: list[MessageToolCall], annotations: list[Annotation]
+    received: ReceivedMessage, text: str, calls: list[MessageToolCall], annotations: list[Annotation]
 ) -> AssistantResponse:
-    content = received.content or ()
-    text = "".join(block.text or "" for block in content)
-    reasoning = (received.tool_plan or "") + "".join(block.thinking or "" for block in content)
+    reasoning = (received.tool_plan or "") + "".join(block.thinking or "" for block in received.content or ())
     message = AssistantResponse(content=None if calls and not text else text)
     if reasoning:
         message.reasoning = message.reasoning_content = reasoning
@@ -88,19 +90,27 @@ def _message(
     return message
 
 
-def _tool_calls(received: ReceivedMessage, expected: Expected) -> list[MessageToolCall]:
+def _tool_calls(received: ReceivedMessage, expected: Expected) -> tuple[list[MessageToolCall], str | None]:
+    """Return the calls, and the answer where a call is it."""
+    answer: str | None = None
+    by_tool = AnswerByTool() if expected.names.has_answer_tool else None
     ids = UniqueIds()
     calls: list[MessageToolCall] = []
     for call in received.tool_calls or ():
         function = call.function
         if function is None or not function.name:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
+        if by_tool is not None and function.name == JSON_TOOL:
+            answer = (function.arguments or "{}") if by_tool.answer() else answer
+            continue
+        if by_tool is not None:
+            by_tool.call()
         calls.append(
             to_tool_call(
                 ids.take(call.id, expected.request_id), function.name, function.arguments or "", expected.names
             )
         )
-    return calls
+    return calls, answer
 
 
 def _annotations(received: ReceivedMessage) -> list[Annotation]:

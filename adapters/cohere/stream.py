@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.chunks import ChunkBuilder
 from adapters.cohere.citations import to_annotations
 from adapters.cohere.errors import to_error_inside
@@ -35,10 +36,14 @@ _EMPTY: Final = Raw(b"{}")
 
 
 class _Call(Struct):
-    """An open call; a free-text one is gathered until it ends."""
+    """An open call; a free-text one is gathered until it ends.
+
+    `says`: for a call in the answer's place whether its arguments are the content or are left out.
+    """
 
     index: int
     is_custom: bool
+    says: bool | None = None
     arguments: str = ""
 
 
@@ -57,6 +62,7 @@ class ChunkTranslator:
         self._calls: dict[int, _Call] = {}
         self._offsets: dict[int, int] = {}
         self._text_chars = 0
+        self._by_tool = AnswerByTool() if expected.names.has_answer_tool else None
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """See `Translator`."""
@@ -110,12 +116,15 @@ class ChunkTranslator:
             self._offsets.setdefault(index, self._text_chars)
             if content.text:
                 self._text_chars += len(content.text)
-                chunks += self._builder.text(content.text)
+                chunks += self._say(content.text if self._by_tool is None else self._by_tool.text(content.text))
         logprobs = to_logprobs((event.logprobs,)) if event.logprobs is not None else None
         if logprobs is not None:
             chunks = chunks or self._builder.text("")
             chunks[-1].choices[0].logprobs = logprobs
         return chunks
+
+    def _say(self, text: str) -> list[ChatCompletionChunk]:
+        return self._builder.text(text) if text else []
 
     def _open_call(self, index: int, delta: Raw) -> list[ChatCompletionChunk]:
         chunks = self._end_call(index)
@@ -123,6 +132,11 @@ class ChunkTranslator:
         function = call.function
         if function is None or not function.name:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
+        if self._by_tool is not None:
+            if function.name == JSON_TOOL:
+                self._calls[index] = _Call(0, is_custom=False, says=self._by_tool.answer())
+                return [*chunks, *self._arguments(index, function.arguments)]
+            chunks += self._say(self._by_tool.call())
         name = self._expected.names.original(function.name)
         is_custom = self._expected.names.is_custom(name)
         call_id = self._ids.take(call.id, self._expected.request_id)
@@ -145,6 +159,8 @@ class ChunkTranslator:
             call.arguments += text
             return []
         call.arguments = "..."  # there are some; they are on their way
+        if call.says is not None:
+            return self._say(text if call.says else "")
         return self._builder.tool_arguments(call.index, text)
 
     def _end_call(self, index: int) -> list[ChatCompletionChunk]:
@@ -153,9 +169,13 @@ class ChunkTranslator:
             return []
         if call.is_custom:
             return self._builder.custom_input(call.index, free_text.text_of(call.arguments))
+        if call.says is not None:
+            return self._say("{}" if call.says and not call.arguments else "")
         return [] if call.arguments else self._builder.tool_arguments(call.index, "{}")
 
     def _citation(self, delta: Raw) -> list[ChatCompletionChunk]:
+        if self._by_tool is not None and self._by_tool.answered:
+            return []
         message = _CITATION.decode(delta).message
         citation = message.citations if message is not None else None
         annotations = to_annotations(citation, self._offsets) if citation is not None else []
@@ -169,6 +189,8 @@ class ChunkTranslator:
         chunks: list[ChatCompletionChunk] = []
         for index in tuple(self._calls):
             chunks += self._end_call(index)
+        if self._by_tool is not None:
+            chunks += self._say(self._by_tool.end())
         called = self._builder.has_tool_calls()
         chunks += self._builder.finish(to_finish_reason(end.finish_reason, called_tools=called))
         self.finished = True

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, description_of
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.tool_names import NameForm, ToolNames
@@ -45,6 +46,8 @@ def to_tools(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> Tool
     """Return the tools; raises `ProviderError` where a call is demanded that cannot be made."""
     functions = _functions(request, names, losses)
     choice, allowed = _choice(request)
+    if choice == "NONE" and isinstance(request.response_format, hub.JsonSchemaFormat | hub.JsonObjectFormat):
+        functions = []  # a form of the answer stands beside no tools
     if allowed is not None:
         kept = [function for function in functions if function.name in allowed]
         if len(kept) < len(functions):
@@ -57,6 +60,9 @@ def to_tools(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> Tool
         return Tools()
     if request.parallel_tool_calls is False:
         losses.drop("parallel_tool_calls")
+    form = None if choice is not None else _answer_tool(request.response_format)
+    if form is not None:
+        functions, choice, names.has_answer_tool = [*functions, form], "REQUIRED", True
     return Tools(
         tools=[function.tool for function in functions], choice=choice, strict=_strict(functions, losses) or None
     )
@@ -75,6 +81,19 @@ def _functions(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> li
     for index, function in enumerate(request.functions or ()):
         found.append(_function(function, f"functions[{index}]", names))
     return found
+
+
+def _answer_tool(wanted: hub.ResponseFormat | None) -> _Function | None:
+    """Return the function whose arguments are the answer, None where these cannot be an object of the schema."""
+    if not isinstance(wanted, hub.JsonSchemaFormat):
+        return None
+    given = wanted.json_schema
+    parameters = _parameters(given.schema, "response_format.json_schema.schema")
+    if parameters is _NO_PARAMETERS or _SCHEMA.decode(parameters).get("type") != Raw(b'"object"'):
+        return None
+    function = wire.Function(name=JSON_TOOL, description=description_of(given), parameters=parameters)
+    path = "response_format.json_schema.strict" if given.strict else None
+    return _Function(name=JSON_TOOL, tool=wire.Tool(function=function), strict_path=path)
 
 
 def _custom(custom: hub.CustomDefinition, path: str, names: ToolNames, losses: Losses) -> _Function:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from adapters import free_text
+from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
@@ -105,6 +106,7 @@ class CandidateReader:
         self._texts: list[str] = []
         self._grounding: GroundingMetadata | None = None
         self._citations: dict[Citation, None] = {}
+        self._by_tool = AnswerByTool() if names.has_answer_tool else None
 
     def read(self, candidate: Candidate) -> Iterator[Piece]:
         """Yield the pieces in order; raises `ProviderError` for a reason that is a failure, or beyond the bound."""
@@ -119,6 +121,8 @@ class CandidateReader:
             if name != UNSPECIFIED:
                 self.native_finish = name
                 refuse_failures(name)
+                if self._by_tool is not None:
+                    yield from self._said(self._by_tool.end())
 
     def annotations(self) -> list[Annotation]:
         """Return the citations of everything read."""
@@ -135,15 +139,14 @@ class CandidateReader:
 
     def _read_part(self, part: ReceivedPart) -> Iterator[Piece]:
         if part.function_call is not None:
-            yield self._tool_call(part.function_call, part.thought_signature)
+            yield from self._called(part.function_call, part.thought_signature)
             return
         if part.text:
             if part.thought:
                 yield Thought(part.text)
             else:
                 self._held.add(len(part.text))
-                self._texts.append(part.text)
-                yield Text(part.text)
+                yield from self._said(part.text if self._by_tool is None else self._by_tool.text(part.text))
         elif part.inline_data is not None and not part.thought:
             blob = part.inline_data
             if blob.mime_type.startswith("audio/"):
@@ -152,6 +155,20 @@ class CandidateReader:
                 yield Image(f"data:{blob.mime_type};base64,{blob.data}")
         if part.thought_signature and (part.text is not None or part.inline_data is not None):
             yield Signature(self._signature(part.thought_signature, None))
+
+    def _said(self, text: str) -> Iterator[Piece]:
+        if text:
+            self._texts.append(text)
+            yield Text(text)
+
+    def _called(self, call: ReceivedCall, signature: str | None) -> Iterator[Piece]:
+        if self._by_tool is not None:
+            if call.name == JSON_TOOL:
+                if self._by_tool.answer():
+                    yield from self._said(_arguments(call.args))
+                return
+            yield from self._said(self._by_tool.call())
+        yield self._tool_call(call, signature)
 
     def _tool_call(self, call: ReceivedCall, signature: str | None) -> ToolCall:
         self.called_tools = True

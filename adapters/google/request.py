@@ -8,11 +8,12 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
-from msgspec.structs import replace
 
+from adapters.answer_tool import JSON_TOOL
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.contents import ContentsWriter
+from adapters.google.form import beside_tools, with_answer_tool
 from adapters.google.json_schema import Json, decode_schema, to_openapi
 from adapters.google.models import ModelFacts, facts_of
 from adapters.google.thinking import to_thinking_config
@@ -21,7 +22,7 @@ from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given
 from adapters.ranges import within
 from adapters.tool_names import ToolNames
-from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier, SystemMessage
+from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier
 from schemas.google.request import (
     GenerateContentRequest,
     GenerationConfig,
@@ -32,9 +33,6 @@ from schemas.google.request import (
 
 Tier = Literal["standard", "flex", "priority"]
 _JSON: Final = "application/json"
-_JSON_OBJECT: Final = (
-    "Answer with one valid JSON object and nothing else: no text before or after it, and no code fence around it."
-)
 _INT32: Final = 2**31
 _MOST_PENALTY: Final = 1.99  # it must be below 2
 _NO_EQUIVALENT: Final = (
@@ -67,10 +65,11 @@ def to_generate_content(
     `facts` are those of the Gemini API where none are given.
     """
     facts = facts or facts_of(deployment.upstream_model, deployment.options)
-    names = ToolNames(NAMES)
+    names = ToolNames(NAMES, (JSON_TOOL,))
     _note_losses(request, losses)
+    form = None
     if not facts.json_beside_tools:
-        request = _without_json_beside_tools(request, losses)
+        request, form = beside_tools(request, losses)
     tools = to_tools(request, names, losses)
     writer = ContentsWriter(facts, names, losses)
     writer.write(request.messages)
@@ -80,36 +79,14 @@ def to_generate_content(
         contents=contents,
         system_instruction=system,
         tools=tools,
-        tool_config=to_tool_config(request, tools, names, facts, losses),
+        tool_config=to_tool_config(request, tools, names, facts),
         generation_config=None if config == GenerationConfig() else config,
         service_tier=_service_tier(request.service_tier, facts, losses),
     )
+    if form is not None:
+        body = with_answer_tool(body, form)
+        names.has_answer_tool = True
     return Translated(body=body, names=names)
-
-
-def _without_json_beside_tools(request: ChatRequest, losses: Losses) -> ChatRequest:
-    """Return the request for models before Gemini 3, which take JSON mode or tools.
-
-    Tools that must not be called are left out; else the answer's form is told in words, after the client's own.
-    """
-    search = request.web_search_options
-    searches = not isinstance(search, UnsetType) and bytes(search) != b"null"
-    match request.response_format:
-        case JsonObjectFormat():
-            told = _JSON_OBJECT
-        case JsonSchemaFormat(json_schema=wanted):
-            schema = b"{}" if isinstance(wanted.schema, UnsetType) else bytes(wanted.schema)
-            told = f"{_JSON_OBJECT} It must follow this JSON schema: {schema.decode()}"
-        case _:
-            return request
-    if not (request.tools or request.functions or searches):
-        return request
-    choice = request.tool_choice if request.tool_choice is not None else request.function_call
-    if choice == "none" and not searches:
-        return replace(request, tools=None, functions=None, tool_choice=None, function_call=None)
-    if isinstance(request.response_format, JsonSchemaFormat):
-        losses.drop("response_format")
-    return replace(request, response_format=None, messages=[*request.messages, SystemMessage(content=told)])
 
 
 def _note_losses(request: ChatRequest, losses: Losses) -> None:

@@ -69,7 +69,7 @@ def _custom(tool: CustomTool, path: str, names: ToolNames, losses: Losses) -> Fu
 def _function(function: FunctionDefinition, path: str, names: ToolNames, losses: Losses) -> FunctionDeclaration:
     if function.strict:
         losses.drop(f"{path}.strict")
-    in_openapi, in_json_schema = _parameters(function.parameters, f"{path}.parameters")
+    in_openapi, in_json_schema = to_parameters(function.parameters, f"{path}.parameters")
     return FunctionDeclaration(
         name=names.native(function.name),
         description=function.description,
@@ -78,7 +78,7 @@ def _function(function: FunctionDefinition, path: str, names: ToolNames, losses:
     )
 
 
-def _parameters(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType, Raw | UnsetType]:
+def to_parameters(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType, Raw | UnsetType]:
     """Return the schema as `parameters` or as `parametersJsonSchema`, whichever can say it."""
     if not raw or bytes(raw) == b"null":
         return UNSET, UNSET
@@ -89,7 +89,7 @@ def _parameters(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType, Raw |
 
 
 def to_tool_config(
-    request: ChatRequest, tools: Sequence[Tool] | None, names: ToolNames, facts: ModelFacts, losses: Losses
+    request: ChatRequest, tools: Sequence[Tool] | None, names: ToolNames, facts: ModelFacts
 ) -> ToolConfig | None:
     """Return how tools may be called, None where the model decides by itself."""
     has_functions = any(tool.function_declarations for tool in tools or ())
@@ -99,7 +99,6 @@ def to_tool_config(
         if calling.mode == "ANY":
             message = "'tool_choice' demands a tool call, but the request has no tools."
             raise ProviderError(ErrorKind.INVALID_REQUEST, message, param="tool_choice")
-        losses.drop("tool_choice")
         calling = None
     if calling is None and not is_mixed:
         return None

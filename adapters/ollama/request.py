@@ -12,6 +12,7 @@ from msgspec import Raw, UnsetType
 
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
@@ -48,11 +49,14 @@ def to_chat_request(
     request = with_tools(request)
     _note_losses(request, losses)
     options = deployment.options
+    tools = to_tools(request, losses, "function_call" if is_legacy else "tool_choice")
+    if tools and request.response_format is not None:
+        request = _beside_tools(request, losses)
     return wire.ChatRequest(
         model=deployment.upstream_model,
         messages=to_ollama_messages(request.messages, losses),
         stream=stream,
-        tools=to_tools(request, losses, "function_call" if is_legacy else "tool_choice") or None,
+        tools=tools or None,
         format=_format(request.response_format),
         options=_options(request, options),
         think=to_think(request, options, losses),
@@ -71,6 +75,18 @@ def _note_losses(request: hub.ChatRequest, losses: Losses) -> None:
     drop_given(request, _NO_EQUIVALENT, losses)
     if request.service_tier not in {None, "auto", "default"}:
         losses.drop("service_tier")
+
+
+def _beside_tools(request: hub.ChatRequest, losses: Losses) -> hub.ChatRequest:
+    """Return the request with the form in words: a `format` binds every token, so that no tool would be called.
+
+    Source: https://github.com/ollama/ollama/issues/13750.
+    """
+    if isinstance(request.response_format, hub.TextFormat):
+        return request
+    if isinstance(request.response_format, hub.JsonSchemaFormat):
+        losses.drop("response_format")
+    return told_in_words(request)
 
 
 def _format(wanted: hub.ResponseFormat | None) -> Raw | None:

@@ -41,6 +41,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     any_arguments       takes any text as a call's arguments; False: they must be a JSON object, and "" becomes {}
     functions           takes the deprecated functions; False: they are sent as tools
     custom_tools        takes custom (free-text) tools; False: they are refused
+    json_schema         takes a schema for the answer; False: JSON is asked for, and the schema told in words
     empty_content       wants `content` on every assistant message, be it empty
     reasoning_fields    names under which readable reasoning goes back to it
     reasoning_scope     which turns' reasoning goes back: all, or those of the tool loop that is under way
@@ -82,6 +83,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     any_arguments: bool = False
     functions: bool = False
     custom_tools: bool = True
+    json_schema: bool = True
     empty_content: bool = False
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
     reasoning_scope: Literal["all", "tool_loop"] = "tool_loop"

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import one_answer_only
@@ -27,6 +28,8 @@ from schemas.chat_request import (
     CustomToolChoice,
     FunctionTool,
     FunctionToolChoice,
+    JsonObjectFormat,
+    JsonSchemaFormat,
     Message,
     StreamOptions,
     Tool,
@@ -60,6 +63,9 @@ def to_chat_body(
         request = with_tools(request)
     losses = Losses(call.deployment.extra_params)
     extra = forwardable(call, losses)
+    if not quirks.json_schema and isinstance(request.response_format, JsonSchemaFormat):
+        losses.drop("response_format")
+        request = replace(told_in_words(request), response_format=JsonObjectFormat())
     changes: _CHANGES = {
         "model": call.deployment.upstream_model,
         "messages": messages(request.messages, quirks, losses),
@@ -75,6 +81,9 @@ def to_chat_body(
     to_reasoning(request, quirks, changes, extra, losses)
     if request.tools:
         _to_tools(request, request.tools, quirks, changes, losses)
+    else:
+        # Without tools these ask for nothing, but servers refuse them.
+        changes["tools"] = changes["tool_choice"] = changes["parallel_tool_calls"] = None
     return encode_body(replace(request, **changes), {**extra, **added} if added else extra), losses.dropped
 
 

@@ -109,6 +109,7 @@ DEEPSEEK: Final = Quirks(
     drops=_OPENAI_ONLY | {"logit_bias", "n", "seed", "top_k", "user"},
     max_tokens_field="max_tokens",
     developer_role=False,
+    json_schema=False,
     empty_content=True,
     reasoning_fields=("reasoning_content",),  # wanted inside a tool loop; before the last question it is ignored
     reasoning_needed=True,

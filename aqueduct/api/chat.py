@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from adapters.base import Call, ChunkStream, ReasoningBack, Result, SupportsChat
 from adapters.legacy_functions import FunctionCallStream, to_function_call
 from aqueduct.api import answer_form
+from aqueduct.api.tool_choice import check_tool_choice
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
@@ -246,6 +247,8 @@ def _validate(request: ChatRequest) -> None:
     if isinstance(request.response_format, JsonSchemaFormat):
         _require_object(request.response_format.json_schema.schema, "response_format.json_schema.schema")
     _require_object(request.web_search_options, "web_search_options")
+    if request.tool_choice is not None or request.function_call is not None:
+        check_tool_choice(request)
 
 
 def _require_object(raw: Raw | UnsetType, path: str) -> None:

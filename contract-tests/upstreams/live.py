@@ -110,8 +110,13 @@ def first_tokens(text: str, count: int) -> str:
 
 
 def tool_calls(ask: Ask, asked: dict[str, int]) -> tuple[ToolCall, ...]:
-    """Calls that the choice forces or the text asks for; after a tool's result none unless forced by name."""
+    """Calls that the choice forces or the text asks for; after a tool's result none unless forced.
+
+    Where any call is forced after a result, it is of the last tool.
+    """
     named = [tool for tool in ask.tools if tool.name == ask.choice]
+    if ask.tools and ask.choice == "required" and ask.tool_result is not None:
+        return (ToolCall(ask.tools[-1].name, instance(ask.tools[-1].schema, ask.tools[-1].schema)),)
     if not ask.tools or ask.choice == "none" or (ask.tool_result is not None and not named):
         return ()
     count = max(asked.get("tool", 0), asked.get("tools", 0))

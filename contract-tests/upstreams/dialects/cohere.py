@@ -93,6 +93,8 @@ def first_problem(call: Call) -> str | None:
             return f"invalid request: {name} must be between {least} and {most} inclusive."
     if call.operation == "rerank":
         return None if call.body.get("documents") else "invalid request: list of documents must not be empty"
+    if call.body.get("tools") and (call.body.get("response_format") or {}).get("type") == "json_object":
+        return "invalid request: response_format is not supported with tools"
     return history_problem(call.body.get("messages") or []) if call.operation == "cohere.v2.chat" else texts(call.body)
 
 

@@ -348,6 +348,7 @@ def test_schema_becomes_an_instruction_where_no_call_can_be_forced() -> None:
     made = translation({"response_format": FORMAT}, call(LLAMA))
     body = json.loads(made.encode())
     assert not made.answers_by_tool
+    assert made.dropped == ("response_format",)
     assert "toolConfig" not in body
     assert json.dumps(CITY, separators=(",", ":")) in body["system"][0]["text"].replace(", ", ",").replace(": ", ":")
 

@@ -1,7 +1,5 @@
 """Parameters, tools, structured output and thinking."""
 
-import json
-
 import pytest
 
 from adapters.base import Losses
@@ -149,13 +147,13 @@ def test_request_tool_choice_has_its_mode(choice: object, expected: dict) -> Non
     assert body["toolConfig"] == {"functionCallingConfig": expected}
 
 
-def test_request_forced_choice_without_tools_is_refused_and_a_free_one_named() -> None:
+def test_request_forced_choice_without_tools_is_refused_and_a_free_one_left_out() -> None:
     with pytest.raises(ProviderError) as caught:
         sent(tool_choice="required")
     assert caught.value.param == "tool_choice"
     body, dropped = sent_and_dropped(tool_choice="auto")
     assert "toolConfig" not in body
-    assert dropped == ("tool_choice",)
+    assert dropped == ()
 
 
 def test_request_illegal_tool_name_is_replaced_everywhere() -> None:
@@ -336,29 +334,36 @@ def instructions(body: dict) -> str:
     return "".join(part["text"] for part in body["systemInstruction"]["parts"])
 
 
-@pytest.mark.parametrize(
-    ("wanted", "said", "lost"),
-    [
-        (IN_SCHEMA, json.dumps(ANSWER), ("response_format",)),
-        ({"type": "json_object"}, "JSON object", ()),
-    ],
-)
-@pytest.mark.parametrize("choice", ["auto", "required", None])
-def test_format_beside_tools_becomes_an_instruction_before_gemini_3(
-    wanted: dict, said: str, lost: tuple[str, ...], choice: str | None
-) -> None:
-    fields = {"tools": [FUNCTION], "response_format": wanted} | ({"tool_choice": choice} if choice else {})
-    body, dropped = sent_and_dropped(
-        "gemini-2.5-flash", **fields, messages=[{"role": "system", "content": "Be brief."}, *ASKED]
-    )
-    assert "generationConfig" not in body
-    assert body["tools"][0]["functionDeclarations"][0]["name"] == "f"
-    assert instructions(body).startswith("Be brief.")
-    assert said in instructions(body)
-    assert dropped == lost
+@pytest.mark.parametrize("choice", ["auto", None])
+def test_schema_beside_tools_becomes_a_function_before_gemini_3(choice: str | None) -> None:
+    fields = {"tools": [FUNCTION], "response_format": IN_SCHEMA} | ({"tool_choice": choice} if choice else {})
+    body, dropped = sent_and_dropped("gemini-2.5-flash", **fields)
+    declared = body["tools"][0]["functionDeclarations"]
+    assert [one["name"] for one in declared] == ["f", "json_tool_call"]
+    assert declared[1]["parameters"] == ANSWER
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert not {"generationConfig", "systemInstruction"} & set(body)
+    assert dropped == ()
     native = sent("gemini-3.5-flash", **fields)
     assert native["generationConfig"]["responseMimeType"] == "application/json"
-    assert "systemInstruction" not in native
+    assert [one["name"] for one in native["tools"][0]["functionDeclarations"]] == ["f"]
+
+
+def test_schema_with_references_becomes_a_function_that_keeps_them() -> None:
+    schema = {**ANSWER, "additionalProperties": False, "$defs": {"a": {"type": "string"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    body = sent("gemini-2.5-flash", tools=[FUNCTION], response_format=wanted)
+    assert body["tools"][0]["functionDeclarations"][1]["parametersJsonSchema"] == schema
+
+
+def test_json_object_beside_tools_becomes_an_instruction_before_gemini_3() -> None:
+    messages = [{"role": "system", "content": "Be brief."}, *ASKED]
+    fields = {"tools": [FUNCTION], "response_format": {"type": "json_object"}, "messages": messages}
+    body, dropped = sent_and_dropped("gemini-2.5-flash", **fields)
+    assert "generationConfig" not in body
+    assert instructions(body).startswith("Be brief.")
+    assert "JSON object" in instructions(body)
+    assert dropped == ()
 
 
 def test_format_beside_tools_that_must_not_be_called_is_native_and_leaves_them_out() -> None:
@@ -371,6 +376,7 @@ def test_format_beside_tools_that_must_not_be_called_is_native_and_leaves_them_o
 
 
 def test_format_beside_googles_own_search_becomes_an_instruction_before_gemini_3() -> None:
-    body = sent("gemini-2.5-flash", web_search_options={}, response_format=IN_SCHEMA)
+    body, dropped = sent_and_dropped("gemini-2.5-flash", web_search_options={}, response_format=IN_SCHEMA)
     assert "generationConfig" not in body
     assert "sunny" in instructions(body)
+    assert dropped == ("response_format",)

@@ -341,3 +341,25 @@ async def test_model_list_is_what_the_server_has() -> None:
 
 def test_operations_are_those_that_are_translated() -> None:
     assert registry.operations(OllamaAdapter) == {"chat", "embeddings", "model_discovery"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words", "named"),
+    [
+        ({"type": "json_object"}, "JSON object", set()),
+        (
+            {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "title": "Sky"}}},
+            "Sky",
+            {"response_format"},
+        ),
+    ],
+)
+def test_form_beside_tools_is_told_in_words(wanted: dict, words: str, named: set[str]) -> None:
+    """A `format` binds every token, so that no tool would ever be called."""
+    body, lost = sent_and_dropped(tools=[OTHER], response_format=wanted)
+    assert "format" not in body
+    assert words in body["messages"][0]["content"]
+    assert (body["messages"][0]["role"], set(lost)) == ("system", named)
+    without, lost = sent_and_dropped(tools=[OTHER], tool_choice="none", response_format=wanted)
+    assert "format" in without
+    assert "response_format" not in lost

@@ -172,3 +172,14 @@ async def test_unknown_row_is_a_configuration_error() -> None:
         await OpenAICompatibleAdapter(PlayedTransport(None)).list_models(call_of("nonsense"))
     assert raised.value.kind is ErrorKind.MODEL_NOT_FOUND
     assert "vllm" in raised.value.message
+
+
+async def test_deepseek_is_told_the_schema_in_words() -> None:
+    """DeepSeek answers a `json_schema` with 400: "This response_format type is unavailable now"."""
+    schema = msgspec.Raw(b'{"type": "object", "title": "Sky"}')
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    system = {"role": "system", "content": "Be brief."}
+    body = await body_for("deepseek", response_format=wanted, messages=[system, {"role": "user", "content": "Hi"}])
+    assert body["response_format"] == {"type": "json_object"}
+    assert [message["role"] for message in body["messages"]] == ["system", "system", "user"]
+    assert "Sky" in body["messages"][1]["content"]
