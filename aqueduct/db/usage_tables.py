@@ -115,6 +115,12 @@ attempts = Table(
     Column("cost", Numeric(24, 12)),
     Column("rates", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("request_id", "number", "request_started_at"),
+    Index(
+        "ix_attempts_request_started_at",
+        "request_started_at",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+    ),
     schema=USAGE_SCHEMA,
     postgresql_partition_by="RANGE (request_started_at)",
 )

@@ -17,28 +17,33 @@ from schemas.usage import Usage
 
 BATCH_ROWS: Final = 5_000
 _KEYS: Final = ", ".join(ROLLUP_KEYS)
-_READ: Final = (
+READ: Final = (
     f"SELECT request_id, number, request_started_at, deployment_id, service_tier, cost, {', '.join(COUNTERS)}"  # noqa: S608 - constants
     " FROM usage.attempts WHERE request_started_at >= $1 AND request_started_at < $2 AND usage_source IS NOT NULL"
 )
-_TEMPORARY: Final = (
+TEMPORARY: Final = (
     "CREATE TEMP TABLE rerated (request_id uuid, number smallint, request_started_at timestamptz, cost numeric,"
     " rates jsonb)"
     " ON COMMIT DROP"
 )
-_ATTEMPTS: Final = (
+ATTEMPTS: Final = (
     "UPDATE usage.attempts a SET cost = r.cost, rates = r.rates FROM rerated r WHERE a.request_id = r.request_id"
     " AND a.number = r.number AND a.request_started_at = r.request_started_at"
+    " AND a.request_started_at >= $1 AND a.request_started_at < $2"
 )
-_REQUESTS: Final = f"""
+"""The day stands here again for the planner, as below: it looks at one partition then, not at all of them."""
+REQUESTS: Final = f"""
 CREATE TEMP TABLE repriced ON COMMIT DROP AS
 SELECT r.id, r.started_at, r.cost AS before, sum(a.cost) AS after, {", ".join(f"r.{key}" for key in ROLLUP_KEYS)}
   FROM usage.requests r JOIN usage.attempts a ON a.request_id = r.id AND a.request_started_at = r.started_at
  WHERE (r.id, r.started_at) IN (SELECT request_id, request_started_at FROM rerated)
+   AND r.started_at >= '{{begin}}' AND r.started_at < '{{end}}'
+   AND a.request_started_at >= '{{begin}}' AND a.request_started_at < '{{end}}'
  GROUP BY r.id, r.started_at, r.cost, {", ".join(f"r.{key}" for key in ROLLUP_KEYS)}
 """  # noqa: S608 - constants
-_UPDATE: Final = (
+UPDATE: Final = (
     "UPDATE usage.requests r SET cost = p.after FROM repriced p WHERE r.id = p.id AND r.started_at = p.started_at"
+    " AND r.started_at >= $1 AND r.started_at < $2"
 )
 _DIFFERENCES: Final = {
     "unpriced": "sum((after IS NULL)::int - (before IS NULL)::int)",
@@ -75,11 +80,12 @@ async def rerate(connection: DedicatedConnection, prices: Mapping[str, PriceList
 
 async def _rerate_day(connection: DedicatedConnection, prices: Mapping[str, PriceList], day: date) -> Rerated:
     begin = datetime.combine(day, time(), UTC)
+    end = begin + timedelta(days=1)
     seen = 0
     difference = Decimal(0)
     async with connection.transaction():
-        await connection.execute(_TEMPORARY)
-        cursor = await connection.cursor(_READ, begin, begin + timedelta(days=1))
+        await connection.execute(TEMPORARY)
+        cursor = await connection.cursor(READ, begin, end)
         changed = 0
         while records := await cursor.fetch(BATCH_ROWS):
             seen += len(records)
@@ -87,14 +93,16 @@ async def _rerate_day(connection: DedicatedConnection, prices: Mapping[str, Pric
             changed += len(rows)
             await connection.copy_records_to_table("rerated", records=rows)
         if changed:
-            difference = await _write(connection)
+            difference = await _write(connection, begin, end)
     return Rerated(attempts=seen, changed=changed, difference=difference)
 
 
-async def _write(connection: DedicatedConnection) -> Decimal:
-    await connection.execute(_ATTEMPTS)
-    await connection.execute(_REQUESTS)
-    await connection.execute(_UPDATE)
+async def _write(connection: DedicatedConnection, begin: datetime, end: datetime) -> Decimal:
+    await connection.execute("ANALYZE rerated")
+    await connection.execute(ATTEMPTS, begin, end)
+    await connection.execute(REQUESTS.format(begin=begin.isoformat(), end=end.isoformat()))
+    await connection.execute("ANALYZE repriced")
+    await connection.execute(UPDATE, begin, end)
     await connection.execute(LOCK_ROLLUPS)
     await connection.execute(_CORRECT)
     await connection.execute(_CORRECT_LATE)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from aqueduct.db.engine import connect
 from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
 from aqueduct.ids import RequestIds
+from aqueduct.usage import rerate as rerating
 from aqueduct.usage.fold import add_days
 from aqueduct.usage.pricing import Price, PriceList
 from aqueduct.usage.ranking import KINDS, rank, ranked_statement
@@ -249,3 +250,39 @@ async def test_rerating_prices_rows_attempts_and_rollups_again(
             "SELECT sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL)::int AS unpriced FROM usage.requests"
         )
         assert tuple(rolled) == tuple(raw)
+
+
+async def test_rerating_a_day_reads_that_day_of_its_month_by_indexes(connection: asyncpg.Connection) -> None:
+    """Trap 16: not all attempts of the month for each of its days, and no other month at all."""
+    day = date(2026, 3, 12)
+    await connection.execute("SELECT usage.ensure_partitions('2026-01-01Z', '2026-06-01Z')")
+    await connection.execute(
+        "INSERT INTO usage.attempts (request_id, number, request_started_at, started_at, duration_ms, usage_source)"
+        " SELECT md5(i::text)::uuid, 1, at, at, 1, 'provider' FROM (SELECT i, '2026-03-01Z'::timestamptz"
+        " + i * interval '40 seconds' AS at FROM generate_series(1, 60000) i) AS every"
+    )
+    await connection.execute(
+        "INSERT INTO usage.requests (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts)"
+        " SELECT request_id, request_started_at, 1, '', 'chat', false, 200, 1 FROM usage.attempts"
+    )
+    await connection.execute("ANALYZE usage.attempts")
+    await connection.execute("ANALYZE usage.requests")
+    begin = datetime.combine(day, datetime.min.time(), UTC)
+    end = begin + timedelta(days=1)
+    async with connection.transaction():
+        await connection.execute(rerating.TEMPORARY)
+        await connection.execute(
+            "INSERT INTO rerated SELECT request_id, number, request_started_at FROM usage.attempts"
+            " WHERE request_started_at >= $1 AND request_started_at < $1 + interval '1 hour'",
+            begin,
+        )
+        await connection.execute("ANALYZE rerated")
+        make = rerating.REQUESTS.format(begin=begin.isoformat(), end=end.isoformat())
+        for statement, arguments in ((rerating.READ, (begin, end)), (rerating.ATTEMPTS, (begin, end)), (make, ())):
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+            assert "attempts_2026_03" in plan, plan
+            assert not re.search(r"Seq Scan on (requests|attempts)|_2026_0[1245]", plan), plan
+        await connection.execute(make)
+        await connection.execute("ANALYZE repriced")
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {rerating.UPDATE}", begin, end))
+        assert not re.search(r"Seq Scan on requests|_2026_0[1245]", plan), plan
