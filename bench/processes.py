@@ -77,9 +77,17 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def parse_stat(line: str) -> tuple[int, float]:
-    """Return the parent's process id and the CPU seconds, with ended children's, of a line of /proc/PID/stat."""
+    """Return the parent's process id and the CPU seconds of ended children, from a line of /proc/PID/stat."""
     fields = line[line.rindex(")") + 2 :].split()
-    return int(fields[1]), sum(map(int, fields[11:15])) * _TICK_S
+    return int(fields[1]), sum(map(int, fields[13:15])) * _TICK_S
+
+
+def own_cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process that runs, with its ended threads', to the nanosecond.
+
+    It is the clock of `clock_getcpuclockid(3)`, which Python does not have: /proc/PID/stat counts ticks of 10 ms.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def tree(pid: int) -> dict[int, float]:
@@ -94,7 +102,11 @@ def tree(pid: int) -> dict[int, float]:
     members = {pid}
     while more := {child for child, (parent, _) in found.items() if parent in members} - members:
         members |= more
-    return {member: found[member][1] for member in members if member in found}
+    spent: dict[int, float] = {}
+    for member in members & found.keys():
+        with suppress(OSError):  # it has ended since
+            spent[member] = own_cpu_s(member) + found[member][1]
+    return spent
 
 
 def cpu_s(pid: int) -> float:

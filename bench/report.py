@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 Costs = Mapping[str, Mapping[str, Sequence[float]]]
-"""Microseconds of CPU by gateway, then by workload, one per round."""
+"""Microseconds of CPU by gateway, then by workload, one per round, the rounds in the same order for all."""
 
 REFERENCE: Final = "TensorZero"
 WORKLOADS: Final = {
@@ -16,12 +16,17 @@ WORKLOADS: Final = {
 
 
 def cell(values: Sequence[float], reference: Sequence[float]) -> str:
-    """Return median, range and the ratio to the reference's median."""
+    """Return median and range, and the median of the ratios to the reference's value of the same round.
+
+    What disturbs a machine disturbs neighbours of one round alike; two medians may be of rounds far apart.
+    """
     if not values:
         return "did not answer rightly"
-    median = statistics.median(values)
-    text = f"{median:,.0f} ({min(values):,.0f}-{max(values):,.0f})"
-    return f"{text}, x{median / statistics.median(reference):.2f}" if reference else text
+    text = f"{statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+    if not reference:
+        return text
+    ratios = [value / other for value, other in zip(values, reference, strict=True)]
+    return f"{text}, x{statistics.median(ratios):.2f}"
 
 
 def table(costs: Costs, absent: Mapping[str, str]) -> str:

@@ -87,7 +87,9 @@ class Http1Transport(Transport):
     def put_idle(self, connection: Connection) -> None:
         """Keep a connection for the next request."""
         self._active.discard(connection)
-        idle = self._idle.setdefault(connection.origin, deque())
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = deque()
         if len(idle) >= self._max_idle or self._closed:
             connection.close()
             return

@@ -19,12 +19,12 @@ class ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_json_body(
-    headers: Iterable[tuple[bytes, bytes]], receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
-) -> tuple[list[bytes], int, float]:
-    """Return the body in the pieces in which it came, its size in bytes, and the seconds for which it was waited for.
+def arrived_json_body(
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, lease: BodyLease, *, max_bytes: int
+) -> bytes | None:
+    """Return the body where all of it is there already, None where it has to be read.
 
-    Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
+    Raises `GatewayError` 413 or 415, also for a body that has to be read.
     """
     length, media_type = _declared(headers)
     if media_type is not None and media_type != _JSON and not _is_json(media_type):
@@ -36,7 +36,26 @@ async def read_json_body(
         if len(whole) > max_bytes:
             raise _too_large(max_bytes)
         lease.take(len(whole))
+    return whole
+
+
+async def read_json_body(
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
+) -> tuple[list[bytes], int, float]:
+    """Return the body in the pieces in which it came, its size in bytes, and the seconds for which it was waited for.
+
+    Raises `GatewayError` 413, 415 or 408, or `ClientGoneError`.
+    """
+    whole = arrived_json_body(headers, receive, lease, max_bytes=max_bytes)
+    if whole is not None:
         return [whole], len(whole), 0.0
+    return await read_body(receive, lease, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
+async def read_body(
+    receive: Receive, lease: BodyLease, *, max_bytes: int, timeout_s: float
+) -> tuple[list[bytes], int, float]:
+    """As `read_json_body`, where it is known already that a body may come, and that it has not."""
     pieces: list[bytes] = []
     size = 0
     more = True

@@ -7,7 +7,7 @@ drained is as in the classes above: a request that is anything but a `POST` of H
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Final, cast
 
 import httptools
 from litestar.types import ASGIApp, HTTPScope, Receive
@@ -52,6 +52,24 @@ class LateEvent:
         return await self._event.wait()
 
 
+class _ServerLines:
+    """The server's own header lines. It makes a new list of them each second."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._lines = b""
+
+    def __call__(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Return them as they are sent."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._lines
+
+
+_server_lines: Final = _ServerLines()
+
+
 class HotCycle(RequestResponseCycle):
     """One request of a hot path. What is the same for all requests at their beginning is told by the class."""
 
@@ -83,7 +101,7 @@ class HotCycle(RequestResponseCycle):
         """Note that an answer with status 200 begins; returns its head, `own` lines behind the server's and `head`."""
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = b"".join([b"%b: %b\r\n" % header for header in self.default_headers])
+        lines = _server_lines(self.default_headers)
         close = b"" if self.keep_alive else b"connection: close\r\n"
         return b"HTTP/1.1 200 OK\r\n%b%b%b%b\r\n" % (lines, head, own, close)
 

@@ -72,6 +72,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _rest_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
+    _idle_timer: asyncio.TimerHandle | None = None
+    _idle_until = 0.0
+    """When a connection that waits for its next request is closed, in loop time; 0: it does not wait."""
     _head_bytes = 0
     _in_head = False
     _in_body = False
@@ -101,6 +104,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._stop_rest_timer()
         self._stop_unread_timer()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     @override
@@ -111,8 +116,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             data = _without_h2c(data)
         super().data_received(data)
         if not self._in_head:
-            if self.timeout_keep_alive_task is None and self._is_idle() and self._head_timer is None:
-                self._start_timer()  # empty lines between requests begin none, but end uvicorn's own timer
+            if not self._idle_until and self._is_idle() and self._head_timer is None:
+                self._start_timer()  # empty lines between requests begin none, but end the wait for one
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
@@ -142,9 +147,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @override
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._in_body and not self.transport.is_closing():
+        """As the server, but for one timer a connection and not one a request."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self._idle_until = self.loop.time() + self.timeout_keep_alive
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look_at_idleness)
+        if self._in_body:
             self._rest_timer = self.loop.call_later(self._body_timeout_s, self.transport.abort)
+
+    @override
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_until = 0.0
+
+    def _look_at_idleness(self) -> None:
+        """Close a connection whose time is over, or look again when it will be; none is looked at during a request."""
+        self._idle_timer = None
+        if not self._idle_until:
+            return
+        left_s = self._idle_until - self.loop.time()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._look_at_idleness)
+        else:
+            self.timeout_keep_alive_handler()
 
     @override
     def pause_writing(self) -> None:

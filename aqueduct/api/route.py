@@ -13,7 +13,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from adapters.errors import ProviderError
 from aqueduct.api.authentication import authenticate
-from aqueduct.api.body import ClientGoneError, read_json_body
+from aqueduct.api.body import ClientGoneError, arrived_json_body, read_body
 from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.closing import close_request, note_provider_failure
 from aqueduct.api.direct_write import write_whole
@@ -57,7 +57,9 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             context.client_request_id = client_request_id(headers)
             context.principal = authenticate(gateway, headers)
             note_wishes(headers, context)
-            body = await self._read(headers, receive, lease, context)
+            body = self._arrived(headers, receive, lease)
+            if body is None:
+                body = await self._read(receive, lease, context)
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
@@ -80,13 +82,18 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             gateway.inflight -= 1
             close_request(gateway, context)
 
-    async def _read(self, headers: Headers, receive: Receive, lease: BodyLease, context: RequestContext) -> bytes:
+    def _arrived(self, headers: Headers, receive: Receive, lease: BodyLease) -> bytes | None:
+        """Return the body where all of it is there already, as nearly always; None where it has to be read."""
         gateway = self._gateway
         if gateway.recorder.is_full or gateway.draining:
             raise overloaded()
+        return arrived_json_body(headers, receive, lease, max_bytes=gateway.settings.max_body_bytes)
+
+    async def _read(self, receive: Receive, lease: BodyLease, context: RequestContext) -> bytes:
+        gateway = self._gateway
         settings = gateway.settings
-        pieces, size, context.waited_s = await read_json_body(
-            headers, receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
+        pieces, size, context.waited_s = await read_body(
+            receive, lease, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
         )
         if len(pieces) == 1:
             return pieces[0]
