@@ -1,8 +1,10 @@
 """How fast two workers write usage that has waited, while they serve; `python -m bench.usage` prints it.
 
-The rows are written to journals as workers would have left them that ended while the database was away: 2,000 tokens
-and 20 models, most of the requests by few of them. A PostgreSQL with its default durability runs beside. CPU is that
-of the gateway and of PostgreSQL, less what serving alone has used in the same time.
+A request with one attempt is two rows: one in `usage.requests` and one in `usage.attempts`; what it adds to rollups
+is not counted. The rows are in journals as workers would have left them that ended while the database was away: 2,000
+tokens and 20 models, most of the requests by few of them. A PostgreSQL with its default durability runs beside. Time
+and CPU are taken from the moment at which a worker takes the first journal over until the last row is committed; CPU is
+that of the gateway and of PostgreSQL, less what serving alone has used in the same time.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,12 +31,12 @@ from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
 from aqueduct.ids import RequestIds
-from aqueduct.usage.journal import Journal
+from aqueduct.usage.journal import OWNER_FILE, Journal
 from aqueduct.usage.segments import Cell, Row
 from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, JOURNAL_COLUMNS
 from bench.processes import cpu_s, free_port, process
 
-ROWS: Final = 200_000
+REQUESTS: Final = 200_000
 WORKERS: Final = 2
 TOKENS: Final = 2_000
 MODELS: Final = 20
@@ -56,9 +58,9 @@ INSERT INTO deployments (model_id, provider_id, upstream_model) VALUES (md5('m')
 
 
 class Found(Struct, frozen=True):
-    """The result; CPU in microseconds a row, the wait of served requests in milliseconds."""
+    """The result; CPU in microseconds a request, the wait of served requests in milliseconds."""
 
-    rows_per_s: float
+    requests_per_s: float
     gateway_us: float
     postgres_us: float
     alone_ms: tuple[float, float]
@@ -161,6 +163,13 @@ class Client:
         return parts[49] * 1e3, parts[98] * 1e3
 
 
+def locked() -> set[str]:
+    """Return the inodes of the files that some process has locked."""
+    return {
+        line.split()[5].rpartition(":")[2] for line in Path("/proc/locks").read_text().splitlines() if "->" not in line
+    }
+
+
 async def measure(url: str, gateway: int, postgres: int, port: int, journals: tuple[Path, Path]) -> Found:
     """Serve alone for a while, then give the workers the journals of the dead."""
     connection = await asyncpg.connect(url)
@@ -174,23 +183,29 @@ async def measure(url: str, gateway: int, postgres: int, port: int, journals: tu
     alone = [(now - then) / alone_s for now, then in zip((cpu_s(gateway), cpu_s(postgres)), before, strict=True)]
     alone_ms = client.taken()
     start = await connection.fetchval(COUNT)
-    for folder in journals[0].iterdir():
-        folder.rename(journals[1] / folder.name)
-    seen: list[tuple[float, int]] = []
-    marks: list[tuple[float, float]] = []
-    while not seen or seen[-1][1] < start + ROWS:
-        if time.perf_counter() - begun > PATIENCE_S or serving.done():
-            raise RuntimeError("the rows do not arrive")
-        await asyncio.sleep(0.1)
-        seen.append((time.perf_counter(), await connection.fetchval(COUNT)))
-        marks.append((cpu_s(gateway), cpu_s(postgres)))
+    left = [folder.rename(journals[1] / folder.name) / OWNER_FILE for folder in list(journals[0].iterdir())]
+    inodes = {str(owner.stat().st_ino) for owner in left}
+
+    async def until(condition: Callable[[], Awaitable[bool]]) -> tuple[float, float, float]:
+        while not await condition():
+            if time.perf_counter() - begun > PATIENCE_S or serving.done():
+                raise RuntimeError("the rows do not arrive")
+            await asyncio.sleep(0.05)
+        return time.perf_counter(), cpu_s(gateway), cpu_s(postgres)
+
+    async def taken_over() -> bool:
+        return not inodes.isdisjoint(locked())
+
+    async def written() -> bool:
+        return bool(await connection.fetchval(COUNT) >= start + REQUESTS)
+
+    first, last = await until(taken_over), await until(written)
     serving.cancel()
     await connection.close()
-    first = next(place for place, (_, count) in enumerate(seen) if count > start + 2_000)
-    (first_at, first_count), (last_at, last_count) = seen[first], seen[-1]
-    taken_s, written = last_at - first_at, last_count - first_count
-    used = [marks[-1][i] - marks[first][i] - alone[i] * taken_s for i in range(2)]
-    return Found(written / taken_s, used[0] / written * 1e6, used[1] / written * 1e6, alone_ms, client.taken())
+    taken_s = last[0] - first[0]
+    used = [last[1 + i] - first[1 + i] - alone[i] * taken_s for i in range(2)]
+    gateway_us, postgres_us = (seconds / REQUESTS * 1e6 for seconds in used)
+    return Found(REQUESTS / taken_s, gateway_us, postgres_us, alone_ms, client.taken())
 
 
 @contextmanager
@@ -218,7 +233,7 @@ def main() -> None:
         folder = Path(temporary)
         ready, used = folder / "ready", folder / "journal"
         used.mkdir()
-        uvloop.run(write_journals(ready, ROWS))
+        uvloop.run(write_journals(ready, REQUESTS))
         with database(folder) as (url, postgres):
             port = free_port()
             settings = {"DATABASE_URL": url, "JOURNAL_DIR": str(used), "WORKERS": str(WORKERS), "PORT": str(port)}
@@ -229,7 +244,8 @@ def main() -> None:
             with process(command, core=None, port=port, log=folder / "gateway.log", environment=environment) as pid:
                 found = uvloop.run(measure(url, pid, postgres, port, (ready, used)))
     print(  # noqa: T201
-        f"{found.rows_per_s:,.0f} rows/s; CPU a row: gateway {found.gateway_us:.1f} us, PostgreSQL"
+        f"{found.requests_per_s:,.0f} requests/s, an attempt each: {2 * found.requests_per_s:,.0f} rows/s;"
+        f" CPU a request: gateway {found.gateway_us:.1f} us, PostgreSQL"
         f" {found.postgres_us:.1f} us; answers (p50, p99) alone {found.alone_ms[0]:.1f}, {found.alone_ms[1]:.1f} ms,"
         f" meanwhile {found.during_ms[0]:.1f}, {found.during_ms[1]:.1f} ms; load {os.getloadavg()[0]:.1f}"
     )

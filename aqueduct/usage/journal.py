@@ -21,17 +21,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final, overload
+from typing import Final
 
 from msgspec import Struct
-from typing_extensions import override
 
+from aqueduct.usage.batches import Entries
 from aqueduct.usage.segments import (
     CLOSE,
     OPEN,
     PROBE,
     Columns,
-    Entry,
     Reordering,
     Row,
     encode_entry,
@@ -80,35 +79,14 @@ class _Segment:
         self.path.unlink(missing_ok=True)
 
 
-class Entries(Sequence[Entry]):
-    """Rows as they stand in the journal, each decoded when it is asked for."""
-
-    def __init__(self, payloads: list[bytes], reordering: Reordering) -> None:
-        self._payloads = payloads
-        self._reordering = reordering
-
-    @override
-    def __len__(self) -> int:
-        return len(self._payloads)
-
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> "list[Entry]": ...
-
-    @override
-    def __getitem__(self, index: int | slice) -> "Entry | list[Entry]":
-        if isinstance(index, slice):
-            return [self._reordering.entry(payload) for payload in self._payloads[index]]
-        return self._reordering.entry(self._payloads[index])
-
-
 class Batch(Struct, frozen=True):
-    """Rows that are not committed yet, the oldest first. `end` is the place behind them, None where only in memory."""
+    """Rows that are not committed yet, the oldest first.
+
+    `ends` are the places behind them in the oldest segments, None where they are in memory alone.
+    """
 
     entries: Entries
-    end: int | None
+    ends: tuple[int, ...] | None
 
 
 class Journal:
@@ -199,36 +177,34 @@ class Journal:
         if self._failed:
             self._failed = not self._append(frame(PROBE, b""))
 
-    def batch(self, limit: int) -> Batch:
+    async def batch(self, limit: int) -> Batch:
         """Return up to `limit` rows that wait, the oldest first; the same again until they are committed."""
-        while True:
-            segment = self._segments[0]
-            payloads: list[bytes] = []
-            end = segment.read
-            for record in read_records(segment.fd, segment.read, segment.end):
-                end = record.end
-                if record.kind == CLOSE:
-                    payloads.append(record.payload)
-                    if len(payloads) >= limit:
-                        break
-            if payloads:
-                return Batch(Entries(payloads, self._reordering), end)
-            segment.read = segment.end
-            if len(self._segments) == 1:
-                return Batch(Entries(list(islice(self._unwritten, limit)), self._reordering), None)
-            self._drop_oldest()
+        entries, ends = Entries(self._reordering, limit), list[int]()
+        for segment in tuple(self._segments):
+            end = segment.end
+            for record in read_records(segment.fd, segment.read, end):
+                if record.kind != CLOSE:
+                    continue
+                if entries.add(record.payload):
+                    await asyncio.sleep(0)
+                if entries.is_full:
+                    return Batch(entries, (*ends, record.end))
+            ends.append(end)
+        if entries:
+            return Batch(entries, tuple(ends))
+        self._read_up_to(ends)
+        for payload in islice(self._unwritten, limit):
+            entries.add(payload)
+        return Batch(entries, None)
 
     def commit(self, batch: Batch) -> None:
         """Forget a batch, which the database has."""
-        if batch.end is None:
-            for _ in batch.entries:
+        if batch.ends is None:
+            for _ in range(len(batch.entries)):
                 self._unwritten.popleft()
-        else:
-            self._segments[0].read = batch.end
         self.waiting -= len(batch.entries)
         self.oldest_at = self._now() if not self.waiting else max(self.oldest_at, _closed_at(batch, self._columns))
-        while len(self._segments) > 1 and self._segments[0].read >= self._segments[0].end:
-            self._drop_oldest()
+        self._read_up_to(batch.ends or ())
         if not self.waiting and self._segments[-1].end >= self._worth_deleting and self._rotate():
             self._drop_oldest()
 
@@ -283,6 +259,13 @@ class Journal:
         self._unsynced += [self._segments[-1].fd, self._folder_fd]
         self._segments.append(segment)
         return True
+
+    def _read_up_to(self, ends: Sequence[int]) -> None:
+        """Let go of what stands before these places of the oldest segments."""
+        for segment, end in zip(self._segments, ends, strict=False):
+            segment.read = end
+        while len(self._segments) > 1 and self._segments[0].read >= self._segments[0].end:
+            self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         segment = self._segments.popleft()

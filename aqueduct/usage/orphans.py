@@ -4,15 +4,17 @@ Whoever holds the lock of a folder's file `owner` owns it: two processes never r
 was replayed before a failure is replayed again, which the key of the rows makes harmless.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from aqueduct.usage.batches import Entries
 from aqueduct.usage.journal import OWNER_FILE, UNREADY
 from aqueduct.usage.segments import (
     CLOSE,
@@ -37,6 +39,7 @@ class Orphan:
         self.folder = folder
         self._owner_fd = owner_fd
         self._still_open: dict[str, Row] = {}
+        self._reordering: Reordering | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -46,14 +49,47 @@ class Orphan:
     ) -> None:
         os.close(self._owner_fd)
 
-    def entries(self, columns: Columns) -> Iterator[Entry]:
-        """Yield the rows of requests that ended."""
-        place = columns.requests.index("id")
+    async def batches(self, columns: Columns, limit: int) -> AsyncIterator[Entries]:
+        """Yield the rows of requests that ended, up to `limit` at a time."""
+        batch: Entries | None = None
         for path in segment_paths(self.folder):
-            yield from _entries(path, columns, place, self._still_open)
+            for reordering, payload in self._records(path, columns):
+                if batch is not None and (batch.is_full or batch.reordering is not reordering):
+                    yield batch
+                    batch = None
+                if batch is None:
+                    batch = Entries(reordering, limit)
+                if batch.add(payload):
+                    await asyncio.sleep(0)
+        if batch is not None:
+            yield batch
+
+    def _records(self, path: Path, columns: Columns) -> Iterator[tuple[Reordering, bytes]]:
+        """Yield the rows of one segment as they stand there; notes what is open behind it."""
+        with path.open("rb") as file:
+            end = os.fstat(file.fileno()).st_size
+            head = read_columns(file.fileno(), end)
+            if head is None:
+                if end:
+                    logger.warning("usage_journal_unreadable segment=%s bytes=%d", path.name, end)
+                return
+            found, read = head
+            if self._reordering is None or not self._reordering.fits(found):
+                self._reordering = Reordering(found, columns)
+            reordering = self._reordering
+            for record in read_records(file.fileno(), read, end):
+                read = record.end
+                if record.kind == CLOSE:
+                    self._still_open.pop(reordering.request_id(record.payload), None)
+                    yield reordering, record.payload
+                elif record.kind == OPEN:
+                    cells = reordering.opened(record.payload)
+                    self._still_open[str(cells[columns.requests.index("id")])] = cells
+            if read < end:
+                logger.warning("usage_journal_torn segment=%s bytes=%d", path.name, end - read)
 
     def unsettled(self, columns: Columns) -> Iterator[Entry]:
-        """Yield, after `entries`, one row per request that was open when the process ended."""
+        """Yield, after `batches`, one row per request that was open when the process ended."""
         source = columns.requests.index("usage_source")
         for cells in self._still_open.values():
             yield Entry((*cells[:source], UNSETTLED, *cells[source + 1 :]))
@@ -61,29 +97,6 @@ class Orphan:
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _entries(path: Path, columns: Columns, place: int, still_open: dict[str, Row]) -> Iterator[Entry]:
-    with path.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size
-        head = read_columns(file.fileno(), end)
-        if head is None:
-            if end:
-                logger.warning("usage_journal_unreadable segment=%s bytes=%d", path.name, end)
-            return
-        found, read = head
-        reordering = Reordering(found, columns)
-        for record in read_records(file.fileno(), read, end):
-            read = record.end
-            if record.kind == CLOSE:
-                entry = reordering.entry(record.payload)
-                still_open.pop(str(entry.request[place]), None)
-                yield entry
-            elif record.kind == OPEN:
-                cells = reordering.opened(record.payload)
-                still_open[str(cells[place])] = cells
-        if read < end:
-            logger.warning("usage_journal_torn segment=%s bytes=%d", path.name, end - read)
 
 
 def orphans(parent: Path, own: Path | None) -> Iterator[Orphan]:

@@ -9,26 +9,28 @@ over at the start and every `ADOPT_EVERY_S`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Final, Protocol
 
 import asyncpg
 
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.observability.metrics import Metrics
+from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.fold import fold_day
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
 from aqueduct.usage.segments import Cell, Entry, Row
-from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, LOCK_ROLLUPS, SETTLE_JOURNAL, SLICE_ROWS, prepare
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS, LOCK_ROLLUPS, SETTLE_JOURNAL, prepare
 from aqueduct.usage.store import write as _write
 
 __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row"]
 
-BATCH_ROWS: Final = 4000
-"""At most so many rows in a transaction: where many wait, a rollup's row is then added to for several at once."""
+BATCH_ROWS: Final = 16_000
+"""At most so many requests in a transaction: where many wait, a rollup's row is then added to for many at once."""
+MIN_BATCH_ROWS: Final = 500
+"""A batch that was not written in time is tried again by halves, down to this."""
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
 SETTLE_TIMEOUT_S: Final = 300.0
@@ -85,6 +87,7 @@ class Recorder:
         self._stopping = False
         self._connection: DedicatedConnection | None = None
         self._keep = None if keep_days is None else timedelta(days=keep_days)
+        self._batch_rows = BATCH_ROWS
         self._partitions_due = 0.0
         self._adopt_due = 0.0
         self._fold_due = 0.0
@@ -171,7 +174,7 @@ class Recorder:
     async def _drain(self) -> None:
         """Write what waits in this process's own journal."""
         while self._journal.waiting:
-            batch = self._journal.batch(BATCH_ROWS)
+            batch = await self._journal.batch(self._batch_rows)
             await self._store(batch.entries, "written")
             self._journal.commit(batch)
 
@@ -184,14 +187,14 @@ class Recorder:
         self._adopt_due = now + ADOPT_EVERY_S
         for orphan in orphans(folder.parent, folder):
             rows = 0
-            for result, entries in (
-                ("written", orphan.entries(JOURNAL_COLUMNS)),
-                ("unsettled", orphan.unsettled(JOURNAL_COLUMNS)),
-            ):
-                async for batch in _batches(entries):
-                    rows += len(batch)
-                    await self._store(batch, result)
-                    await self._drain()
+            async for batch in orphan.batches(JOURNAL_COLUMNS, self._batch_rows):
+                rows += len(batch)
+                await self._store(batch, "written")
+                await self._drain()
+            unsettled = list(orphan.unsettled(JOURNAL_COLUMNS))
+            rows += len(unsettled)
+            for place in range(0, len(unsettled), MIN_BATCH_ROWS):
+                await self._store(unsettled[place : place + MIN_BATCH_ROWS], "unsettled")
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 await (await self._connected()).execute(SETTLE_JOURNAL, orphan.folder.name)
             logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
@@ -208,7 +211,7 @@ class Recorder:
                 self._fold_due = now
 
     async def _store(self, entries: Sequence[Entry], result: str) -> None:
-        """Write entries; where PostgreSQL does not take one, halve them until it stands alone, and reject that one."""
+        """Write entries; where PostgreSQL does not take one, part them until it stands alone, and reject that one."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 written = await _write(await self._connected(), entries)
@@ -219,10 +222,14 @@ class Recorder:
                     return
                 self._reject(entries[0].request, error)
                 return
-            half = len(entries) // 2
-            await self._store(entries[:half], result)
-            await self._store(entries[half:], result)
+            step = min(SLICE_ROWS, (len(entries) + 1) // 2)
+            for place in range(0, len(entries), step):
+                await self._store(entries[place : place + step], result)
             return
+        except TimeoutError:
+            self._batch_rows = max(MIN_BATCH_ROWS, self._batch_rows // 2)
+            raise
+        self._batch_rows = min(BATCH_ROWS, self._batch_rows * 2)
         self._metrics.rows(result, written)
         if written < len(entries):
             self._metrics.rows("duplicate", len(entries) - written)
@@ -270,16 +277,3 @@ class Recorder:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-
-
-async def _batches(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
-    """Gather entries, with the event loop free every `SLICE_ROWS`."""
-    batch: list[Entry] = []
-    while part := list(islice(entries, SLICE_ROWS)):
-        batch += part
-        if len(batch) >= BATCH_ROWS:
-            yield batch
-            batch = []
-        await asyncio.sleep(0)
-    if batch:
-        yield batch

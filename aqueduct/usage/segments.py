@@ -31,8 +31,17 @@ PROBE: Final = 4
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 _FRAME: Final = struct.Struct("<IIB")
 _READ_BYTES: Final = 256 * 1024
+
+
+class _Id(Struct, frozen=True, array_like=True, gc=False):
+    """The first cell of a row; what follows is skipped."""
+
+    id: str
+
+
 _encode = msgspec.msgpack.Encoder(uuid_format="canonical").encode
 _decode_entry = msgspec.msgpack.Decoder(tuple[tuple[object, ...], tuple[tuple[object, ...], ...]]).decode
+_decode_id = msgspec.msgpack.Decoder(tuple[_Id, msgspec.Raw]).decode
 _decode_open = msgspec.msgpack.Decoder(tuple[object, ...]).decode
 _decode_head = msgspec.msgpack.Decoder(tuple[tuple[str, ...], tuple[str, ...]]).decode
 
@@ -80,11 +89,22 @@ class Reordering:
     def __init__(self, found: Columns, wanted: Columns) -> None:
         self._requests = _places(found.requests, wanted.requests)
         self._attempts = _places(found.attempts, wanted.attempts)
+        self._found, self._wanted = found, wanted
+
+    def fits(self, found: Columns) -> bool:
+        """Whether it is the one for a segment with these columns."""
+        return self._found == found
 
     def entry(self, payload: bytes) -> Entry:
         """Return a `CLOSE`."""
         request, attempts = _decode_entry(payload)
         return Entry(_reordered(request, self._requests), tuple(_reordered(row, self._attempts) for row in attempts))
+
+    def request_id(self, payload: bytes) -> str:
+        """Return whose a `CLOSE` is, as cheaply as can be."""
+        if self._found.requests[0] == "id":
+            return _decode_id(payload)[0].id
+        return str(self.entry(payload).request[self._wanted.requests.index("id")])
 
     def opened(self, payload: bytes) -> Row:
         """Return an `OPEN`."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aqueduct.ids import RequestIds
+from aqueduct.usage import batches as batches_module
 from aqueduct.usage import journal as journal_module
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import UNSETTLED, orphans
@@ -58,10 +59,10 @@ def die(unit: Journal) -> None:
     unit.folder = None
 
 
-def left_behind(folder: Path) -> tuple[list[Entry], list[Entry]]:
+async def left_behind(folder: Path) -> tuple[list[Entry], list[Entry]]:
     ended, unsettled = [], []
     for orphan in orphans(folder, None):
-        ended += orphan.entries(COLUMNS)
+        ended += [entry async for batch in orphan.batches(COLUMNS, 7) for entry in batch]
         unsettled += orphan.unsettled(COLUMNS)
     return ended, unsettled
 
@@ -72,17 +73,17 @@ async def test_journal_gives_rows_back_in_order_until_they_are_committed(journal
         assert journal.opened(name, cells(name, None))
         end(journal, name)
 
-    first = journal.batch(3)
-    again = journal.batch(3)
-    assert (list(again.entries), again.end) == (list(first.entries), first.end), "what was not committed comes again"
+    first = await journal.batch(3)
+    again = await journal.batch(3)
+    assert (list(again.entries), again.ends) == (list(first.entries), first.ends), "what was not committed comes again"
     journal.commit(first)
-    second = journal.batch(3)
+    second = await journal.batch(3)
     journal.commit(second)
 
     assert [entry.request for entry in (*first.entries, *second.entries)] == [cells(name) for name in names]
     assert first.entries[0].attempts == ((names[0], 1),)
     assert journal.waiting == 0
-    assert list(journal.batch(3).entries) == []
+    assert list((await journal.batch(3)).entries) == []
 
 
 async def test_journal_of_a_dead_process_is_taken_over_with_what_was_open_as_unsettled(tmp_path: Path) -> None:
@@ -91,10 +92,10 @@ async def test_journal_of_a_dead_process_is_taken_over_with_what_was_open_as_uns
     for name in (ended, cut):
         unit.opened(name, cells(name, None))
     end(unit, ended)
-    assert left_behind(tmp_path) == ([], []), "nobody takes over from the living"
+    assert await left_behind(tmp_path) == ([], []), "nobody takes over from the living"
     die(unit)
 
-    rows, unsettled = left_behind(tmp_path)
+    rows, unsettled = await left_behind(tmp_path)
 
     assert [entry.request for entry in rows] == [cells(ended)]
     assert [entry.request for entry in unsettled] == [cells(cut, UNSETTLED)]
@@ -116,13 +117,60 @@ async def test_journal_segment_goes_once_committed_and_open_requests_move_on(
     assert len(segment_paths(folder)) > 5
 
     while unit.waiting:
-        unit.commit(unit.batch(30))
+        unit.commit(await unit.batch(30))
     assert len(segment_paths(folder)) <= 2, "what the database has needs no disk"
     die(unit)
 
-    rows, unsettled = left_behind(tmp_path)
+    rows, unsettled = await left_behind(tmp_path)
     assert [entry.request[0] for entry in unsettled] == [long_lived]
     assert len(rows) < 30, "little is read again after a kill"
+
+
+async def test_journal_batch_goes_over_segments_and_is_bounded_by_rows_and_by_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 500)
+    unit = build(tmp_path)
+    assert unit.folder is not None
+    names = [new_id() for _ in range(100)]
+    for name in names:
+        end(unit, name)
+    segments = len(segment_paths(unit.folder))
+
+    first = await unit.batch(60)
+    unit.commit(first)
+    assert len(first.entries) == 60
+    assert len(segment_paths(unit.folder)) < segments / 2, "a batch of several segments lets all of them go"
+    monkeypatch.setattr(batches_module, "BATCH_BYTES", 200)
+    second = await unit.batch(60)
+    unit.commit(second)
+    assert 1 < len(second.entries) < 10
+    monkeypatch.undo()
+    third = await unit.batch(60)
+    end(unit, "while it is written")
+    unit.commit(third)
+    last = await unit.batch(60)
+
+    found = [entry.request[0] for batch in (first, second, third, last) for entry in batch.entries]
+    assert found == [*names, "while it is written"]
+    assert unit.waiting == 1
+    await unit.aclose()
+
+
+async def test_journal_of_a_dead_process_is_read_in_batches_over_its_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 500)
+    unit = build(tmp_path)
+    names = [new_id() for _ in range(25)]
+    for name in names:
+        end(unit, name)
+    die(unit)
+
+    found = [batch for orphan in orphans(tmp_path, None) async for batch in orphan.batches(COLUMNS, 10)]
+
+    assert [len(batch) for batch in found] == [10, 10, 5]
+    assert [entry.request[0] for batch in found for entry in batch] == names
 
 
 async def test_journal_keeps_memory_bounded_while_rows_wait(journal: Journal) -> None:
@@ -133,7 +181,7 @@ async def test_journal_keeps_memory_bounded_while_rows_wait(journal: Journal) ->
     assert journal.waiting == 10_000
     assert not journal._open
     assert not journal._unwritten
-    assert len(journal.batch(1000).entries) == 1000
+    assert len((await journal.batch(1000)).entries) == 1000
 
 
 async def test_journal_disk_full_refuses_new_work_keeps_what_runs_and_recovers(
@@ -161,7 +209,7 @@ async def test_journal_disk_full_refuses_new_work_keeps_what_runs_and_recovers(
     end(unit, after)
     die(unit)
 
-    rows, unsettled = left_behind(tmp_path)
+    rows, unsettled = await left_behind(tmp_path)
     assert [entry.request[0] for entry in rows] == [before, during, after]
     assert unsettled == []
 
@@ -180,7 +228,7 @@ async def test_journal_row_that_no_disk_takes_can_still_be_committed(
 
     found = []
     while journal.waiting:
-        batch = journal.batch(10)
+        batch = await journal.batch(10)
         found += [entry.request[0] for entry in batch.entries]
         journal.commit(batch)
     assert found == [name, later]
@@ -192,7 +240,7 @@ async def test_journal_at_its_bound_is_full_until_rows_are_committed(tmp_path: P
         end(unit, new_id())
 
     while unit.waiting:
-        unit.commit(unit.batch(5))
+        unit.commit(await unit.batch(5))
 
     assert not unit.is_full
     await unit.aclose()
@@ -201,7 +249,7 @@ async def test_journal_at_its_bound_is_full_until_rows_are_committed(tmp_path: P
 async def test_journal_all_committed_leaves_no_folder(tmp_path: Path) -> None:
     unit = build(tmp_path)
     end(unit, new_id())
-    unit.commit(unit.batch(10))
+    unit.commit(await unit.batch(10))
 
     await unit.aclose()
 
@@ -229,7 +277,7 @@ async def test_journal_of_another_release_is_read_by_the_names_of_its_columns(tm
     data = encode_head(old) + frame(CLOSE, encode_entry(("x", "provider", "an-id"), ((3, "y"),)))
     (folder / "0000000001.segment").write_bytes(data)
 
-    rows, _ = left_behind(tmp_path)
+    rows, _ = await left_behind(tmp_path)
 
     assert rows == [Entry(("an-id", None, None, "provider"), ((None, 3),))]
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -260,6 +260,32 @@ async def test_recorder_fault_of_another_kind_loses_nothing(
     await until(lambda: unit.waiting == 0)
     await unit.aclose(5.0)
 
+    assert await stored(connection) == ids(rows)
+
+
+async def test_recorder_writes_by_fewer_where_the_database_takes_too_long_for_many(
+    recorder: Build, database_url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "BATCH_ROWS", 200)
+    monkeypatch.setattr(recorder_module, "MIN_BATCH_ROWS", 40)
+    real, tried = recorder_module._write, list[int]()
+
+    async def write(to: DedicatedConnection, batch: Sequence[Entry]) -> int:
+        tried.append(len(batch))
+        if len(batch) > 60:
+            raise TimeoutError
+        return await real(to, batch)
+
+    monkeypatch.setattr(recorder_module, "_write", write)
+    unit = recorder(Database(database_url), Metrics(), flush_rows=300)
+    rows = [row() for _ in range(300)]
+    await unit.start()
+    for one in rows:
+        unit.put(one)
+    await until(lambda: unit.waiting == 0, 30.0)
+    await unit.aclose(5.0)
+
+    assert tried[:4] == [200, 100, 50, 100], "more again once it goes well"
     assert await stored(connection) == ids(rows)
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from aqueduct.db.engine import connect
 from aqueduct.ids import RequestIds
+from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.segments import Cell, Entry
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, SLICE_ROWS, prepare, write
+from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
 
 new_id = RequestIds()
 ORG, TEAM = UUID(int=1), UUID(int=2)
@@ -106,11 +107,9 @@ async def test_many_rows_are_written_in_slices_so_that_others_are_served_meanwhi
     await prepare(writer)
     copy, sizes = asyncpg.Connection.copy_records_to_table, list[int]()
 
-    async def copied(
-        to: asyncpg.Connection, table: str, *, records: list[tuple[Cell, ...]], columns: tuple[str, ...]
-    ) -> str:
+    async def copied(to: asyncpg.Connection, table: str, *, records: list[tuple[Cell, ...]], **options: object) -> str:
         sizes.append(len(records))
-        return await copy(to, table, records=records, columns=columns)
+        return await copy(to, table, records=records, **options)
 
     monkeypatch.setattr(asyncpg.Connection, "copy_records_to_table", copied)
     batch = [entry() for _ in range(2 * SLICE_ROWS + 1)]
