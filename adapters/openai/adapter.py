@@ -10,6 +10,7 @@ from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import Failure, SseChunkStream, Translator, read_body, send
 from adapters.media import WebAddress
+from adapters.openai.addresses import is_closed
 from adapters.openai.completions import CompletionTranslator, to_completion, to_completion_body
 from adapters.openai.embeddings import to_embedding_body, to_embedding_response
 from adapters.openai.errors import to_error
@@ -57,6 +58,8 @@ class OpenAIFormatAdapter:
 
     def needs_content(self, address: WebAddress, call: Call) -> bool:
         """See `NeedsContent`."""
+        if is_closed(call.deployment):
+            return True
         quirks = self.quirks(call)
         return address.kind in quirks.unread_addresses or (address.kind == "audio" and not quirks.audio_url)
 

@@ -11,6 +11,7 @@ from adapters import tool_ids
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
+from adapters.openai.addresses import refuse_local
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
 from adapters.recordings import inline
@@ -188,6 +189,7 @@ class _Translation:
             raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
         if isinstance(part, RefusalPart) and not quirks.refusals:
             return TextPart(text=part.refusal)
+        refuse_local(part, path)
         changes: _CHANGES = {}
         if isinstance(part, AudioURLPart) and not quirks.audio_url:
             part = AudioPart(

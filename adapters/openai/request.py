@@ -17,6 +17,7 @@ from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import one_answer_only
+from adapters.openai.addresses import refuse_addresses
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
@@ -72,6 +73,7 @@ def to_chat_body(
         "stream": True if stream else None,
         "stream_options": to_stream_options(request.stream_options, quirks, losses) if stream else None,
     }
+    refuse_addresses(request.messages, call.deployment)
     if not quirks.draws:
         refuse_modalities(request, "image")
     drop_unknown(request, quirks, changes, losses)
