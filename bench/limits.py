@@ -23,8 +23,12 @@ LARGE_BYTES: Final = 20_000_000
 PROBE_PAUSE_S: Final = 0.002
 BASELINE_S: Final = 3.0
 SETTLED_S: Final = 60
-ALLOCATORS: Final = ("pymalloc", "malloc")
-"""What PYTHONMALLOC takes: CPython's own, which is the default, and the C library's (decision record 0020)."""
+ALLOCATORS: Final = {
+    "pymalloc": {"PYTHONMALLOC": "pymalloc"},
+    "malloc": {"PYTHONMALLOC": "malloc"},
+    "jemalloc": {"PYTHONMALLOC": "malloc", "LD_PRELOAD": "libjemalloc.so.2"},
+}
+"""CPython's own, which is the default, the C library's, and jemalloc where it is installed (decision record 0020)."""
 
 
 class Memory(Struct, frozen=True):
@@ -93,16 +97,27 @@ def send_large(target: Target) -> None:
             load.verify("plain", content)
 
 
+def uses(pid: int, allocator: str) -> bool:
+    """Whether a process has loaded the library that it was to preload, if any."""
+    library = ALLOCATORS[allocator].get("LD_PRELOAD", "")
+    return library in Path(f"/proc/{pid}/maps").read_text()
+
+
 def measure_memory(folder: Path, port: int, allocator: str) -> None:
     """Measure the memory of streams with one allocator, and print it."""
-    os.environ["PYTHONMALLOC"] = allocator
+    before = dict(os.environ)
+    os.environ.update(ALLOCATORS[allocator])
     try:
         with aqueduct(Place(folder, folder, port)) as running:
+            if not uses(running.pid, allocator):
+                print(f"{allocator}: not installed")  # noqa: T201
+                return
             uvloop.run(load.run(running.target, "plain", connections=16, seconds=2))
             uvloop.run(load.run(running.target, "paced", connections=16, seconds=2))
             found = uvloop.run(memory(running))
     finally:
-        del os.environ["PYTHONMALLOC"]
+        os.environ.clear()
+        os.environ.update(before)
     growth = found.during - found.before
     left = (found.after - found.before) / growth
     print(f"{allocator}: memory kB {found}, {growth / STREAMS:.1f} kB a stream, {left:.0%} of it left")  # noqa: T201
