@@ -306,6 +306,32 @@ async def test_recorder_makes_the_partitions_it_needs(
     assert await stored(connection) == ids(rows)
 
 
+async def test_recorder_folds_the_days_that_are_over(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("SELECT usage.ensure_partitions(now() - interval '2 months')")
+    unit = recorder(Database(database_url), Metrics())
+    await unit.start()
+    for back in (40, 20, 20, 3, 0):
+        unit.put(row(user_id=str(UUID(int=back + 1)), started_at=datetime.now(UTC) - timedelta(days=back)))
+
+    async def are_folded() -> bool:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) = 1 FROM usage_folded"
+                " WHERE until = (now() AT TIME ZONE 'UTC' - interval '1 hour')::date - 1"
+            )
+        )
+
+    await until(are_folded, 30.0)
+    await until(lambda: unit.waiting == 0)
+    await unit.aclose(5.0)
+    users = await connection.fetch(
+        "SELECT user_id, sum(requests)::int FROM usage_monthly WHERE kind = 'user' GROUP BY 1 ORDER BY 1"
+    )
+    assert [tuple(found) for found in users] == [(UUID(int=4), 1), (UUID(int=21), 2), (UUID(int=41), 1)]
+
+
 async def test_recorder_row_that_waited_for_months_gets_its_partition(
     recorder: Build, database_url: str, connection: asyncpg.Connection
 ) -> None:
