@@ -40,6 +40,12 @@ class Secret(Struct, frozen=True):
     __str__ = __repr__
 
 
+MAX_QUERIES: Final = 10
+"""Searches of one answer where the operator says nothing."""
+MAX_SECONDS: Final = 1_800
+"""The length of one recording where the operator says nothing."""
+
+
 class Deployment(Struct, frozen=True, kw_only=True):
     """A model at a provider account: everything that the operator configured for one upstream.
 
@@ -47,7 +53,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     `max_output_tokens` is the model's cap, where known. `headers` are sent with every upstream request. `auto_cache` is
     how long a prompt without cache breakpoints of its own is cached, where the provider wants breakpoints.
     `multiple_answers` says how `n > 1` is answered, `fetch_media` whether media that the provider does not read itself
-    are fetched for it (None: as its option says).
+    are fetched for it (None: as its option says). `max_queries` is how many searches one answer may take, and
+    `max_seconds` how long one recording may be: what nothing else bounds, so that it can be reserved.
     """
 
     id: str
@@ -66,6 +73,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     fetch_media: bool | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
+    max_queries: int = MAX_QUERIES
+    max_seconds: int = MAX_SECONDS
     timeouts: Timeouts = Timeouts()
 
     @override

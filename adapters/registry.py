@@ -34,6 +34,8 @@ _BUILT_IN: Final = {
     "openrouter": "adapters.openrouter:OpenRouterAdapter",
     "vertex": "adapters.vertex:VertexAdapter",
 }
+_SEARCH_WHEN_ASKED: Final = frozenset(_BUILT_IN) - {"mistral", "openai_compatible", "openrouter"}
+"""Adapters whose providers search, for a charge by the query, only where a request asks for it."""
 _OPERATIONS: Final[dict[str, type]] = {
     "chat": SupportsChat,
     "completions": SupportsCompletions,
@@ -53,6 +55,11 @@ _LOAD_ERRORS: Final = (
     TypeError,
     ValueError,
 )
+
+
+def may_search_unasked(name: str) -> bool:
+    """Return whether models at an adapter's providers may search the web though the request does not say so."""
+    return name not in _SEARCH_WHEN_ASKED
 
 
 class AdapterUnavailableError(LookupError):

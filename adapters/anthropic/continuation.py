@@ -8,26 +8,45 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from adapters.anthropic.blocks import DECODE_ERRORS, bad_response
+from adapters.anthropic.names import WEB_SEARCH
 from adapters.anthropic.request import Translation
 from adapters.held import Held
-from schemas.anthropic.request import Message
+from schemas.anthropic.request import Message, WebSearchTool
 from schemas.anthropic.response import Delta, StreamEvent
 
 MAX_ROUNDS: Final = 6
+
+
+class _Kind(Struct):
+    """What a block is."""
+
+    type: str
+    name: str | None = None
+
+
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_KIND: Final = msgspec.json.Decoder(_Kind)
+_SEARCHED: Final = _Kind(type="server_tool_use", name=WEB_SEARCH)
 _TEXT: Final = msgspec.json.Decoder(str)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 def continued(translation: Translation, blocks: Sequence[Raw]) -> Translation:
-    """Return the request that goes on after `blocks`."""
+    """Return the request that goes on after `blocks`; the searches in them count against its bound."""
     body = translation.body
     turn = Message(role="assistant", content=list(blocks))
-    return replace(translation, body=replace(body, messages=[*body.messages, turn]))
+    searched = sum(_KIND.decode(block) == _SEARCHED for block in blocks)
+    tools = [
+        replace(tool, max_uses=max(1, tool.max_uses - searched))
+        if isinstance(tool, WebSearchTool) and tool.max_uses is not None
+        else tool
+        for tool in body.tools or ()
+    ]
+    return replace(translation, body=replace(body, messages=[*body.messages, turn], tools=tools or None))
 
 
 class _Recorded:

@@ -94,7 +94,7 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
         stop_sequences=_stop_sequences(request, losses),
         stream=stream or None,
         thinking=plan.thinking,
-        tools=forms.tools or None,
+        tools=_with_bound(forms.tools, call.deployment.max_queries, losses) or None,
         tool_choice=forms.choice,
     )
     if conversation.tools_called and body.tools is None:
@@ -111,6 +111,18 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
         betas=(_FILES_BETA,) if _has_files(request) else (),
         answers_by_tool=forms.answers_by_tool,
     )
+
+
+def _with_bound(
+    tools: list[wire.Tool | wire.WebSearchTool], max_queries: int, losses: Losses
+) -> list[wire.Tool | wire.WebSearchTool]:
+    """Return the tools with the search bounded, or without it where the operator allows none."""
+    if not any(isinstance(tool, wire.WebSearchTool) for tool in tools):
+        return tools
+    if not max_queries:
+        losses.drop("web_search_options")
+        return [tool for tool in tools if not isinstance(tool, wire.WebSearchTool)]
+    return [replace(tool, max_uses=max_queries) if isinstance(tool, wire.WebSearchTool) else tool for tool in tools]
 
 
 class _Forms:

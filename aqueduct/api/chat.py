@@ -16,17 +16,21 @@ from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.meter import text_chars
-from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec, answers
+from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec, Units, answers
 from aqueduct.vault import keys, states
 from schemas.chat_request import (
     AssistantMessage,
+    AudioPart,
+    AudioURLPart,
     ChatRequest,
     Content,
     FunctionTool,
+    ImagePart,
     JsonObjectFormat,
     JsonSchemaFormat,
     RefusalPart,
     TextPart,
+    VideoPart,
 )
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
@@ -198,6 +202,27 @@ def _template_tokens(request: ChatRequest) -> int:
     return tokens + (FORM_TOKENS if isinstance(request.response_format, JsonSchemaFormat | JsonObjectFormat) else 0)
 
 
+def _units(request: ChatRequest) -> Units:
+    """Return what may be charged beside tokens: each image and recording, and the searches of each answer."""
+    images = recordings = 0
+    for message in request.messages:
+        if message.content is not None and not isinstance(message.content, str):
+            kinds = [type(part) for part in message.content]
+            images += kinds.count(ImagePart)
+            recordings += sum(kinds.count(kind) for kind in (AudioPart, AudioURLPart, VideoPart))
+        if isinstance(message, AssistantMessage):
+            images += len(message.images or ())
+            recordings += message.audio is not None
+    search = request.web_search_options
+    return Units(
+        images=images,
+        recordings=recordings,
+        may_search=True,
+        asks_to_search=search is not UNSET and bytes(search) != b"null",
+        answers=answers(request),
+    )
+
+
 def _answer_chars(message: AssistantMessage) -> int:
     """Return what an earlier answer holds beside its content; of several forms of its reasoning, one goes back."""
     chars = text_chars(message.refusal or "")
@@ -271,6 +296,7 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     prompt_chars=_prompt_chars,
     template_tokens=_template_tokens,
     output_chars=_output_chars,
+    units=_units,
     validate=_validate,
     bounded=_bounded,
     stream=StreamSpec(

@@ -6,10 +6,16 @@ from adapters.base import Call, Result, SupportsRerank
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
 from aqueduct.pipeline.meter import text_chars
-from aqueduct.pipeline.spec import OperationSpec
+from aqueduct.pipeline.spec import OperationSpec, Units
 from schemas.rerank import RerankRequest, RerankResponse
 
 MAX_DOCUMENTS: Final = 10_000
+UNIT_DOCUMENTS: Final = 100
+"""Documents of one search unit; https://docs.cohere.com/docs/rerank-best-practices, checked 2026-11-27."""
+CHUNK_TOKENS: Final = 500
+"""A longer document, with the query, counts as several."""
+DOCUMENT_TOKENS: Final = 4_096
+"""Of a document no more is read, unless the request says otherwise."""
 
 
 class StrictRerankRequest(RerankRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +36,15 @@ def _prompt_chars(request: RerankRequest) -> int:
     """Return the characters that the model reads: the query with each document."""
     texts = sum(text_chars(one if isinstance(one, str) else one.text) for one in request.documents)
     return texts + text_chars(request.query) * len(request.documents)
+
+
+def _units(request: RerankRequest) -> Units:
+    """Return the search units at most: no text has more tokens than bytes."""
+    room = max(CHUNK_TOKENS // 2, CHUNK_TOKENS - len(request.query.encode("utf-8", "replace")))
+    most = request.max_tokens_per_doc or DOCUMENT_TOKENS
+    texts = (one if isinstance(one, str) else one.text for one in request.documents)
+    chunks = sum(max(1, -(-min(len(text.encode("utf-8", "replace")), most) // room)) for text in texts)
+    return Units(queries=-(-chunks // UNIT_DOCUMENTS))
 
 
 def _output_chars(body: RerankResponse) -> int:
@@ -59,5 +74,6 @@ RERANK: Final = OperationSpec[RerankRequest, RerankResponse, RerankResponse](
     finish_reason=_finish_reason,
     prompt_chars=_prompt_chars,
     output_chars=_output_chars,
+    units=_units,
     validate=_validate,
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from adapters.base import Deployment, Secret
+from adapters.base import MAX_QUERIES, MAX_SECONDS, Deployment, Secret
 from adapters.transport import Timeouts
 from aqueduct.catalog.row_checks import RowError, Sources, check_headers, checked, http_url, keep, strings
 from aqueduct.catalog.rows import DeploymentRow, ModelRow, ProviderRow, Rows
@@ -176,6 +176,8 @@ def _deployment(row: DeploymentRow, account: Account, model: ModelRow) -> Deploy
         fetch_media=model.fetch_media,
         context_window=model.context_window,
         max_output_tokens=model.max_output_tokens,
+        max_queries=MAX_QUERIES if model.max_queries is None else model.max_queries,
+        max_seconds=MAX_SECONDS if model.max_seconds is None else model.max_seconds,
         timeouts=Timeouts(
             connect_s=row.connect_timeout_s or default.connect_s,
             first_byte_s=row.first_byte_timeout_s or default.first_byte_s,

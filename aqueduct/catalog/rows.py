@@ -108,6 +108,8 @@ class ModelRow(Struct, frozen=True):
     schema_check: SchemaCheck | None
     auto_cache: AutoCache | None
     fetch_media: bool | None
+    max_queries: int | None
+    max_seconds: int | None
     owned_by: str | None
     enabled: bool
     created_at: datetime

@@ -220,6 +220,20 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
             "`AQUEDUCT_MEDIA_FETCH` is not `off`; absent: as the provider's option of this name, or that setting, says."
         ),
     ] = None
+    max_queries: Annotated[
+        int | None,
+        _text(
+            "How many searches one answer may take, where searches have a price: reserved of budgets, and told to "
+            "providers that take a bound; 0: none; absent: 10."
+        ),
+    ] = None
+    max_seconds: Annotated[
+        int | None,
+        _text(
+            "How long one recording in a request is at most, in seconds, where seconds have a price: reserved of "
+            "budgets; absent: 1800."
+        ),
+    ] = None
     owned_by: Annotated[str | None, _text("Shown in the list of models; absent: the gateway's own choice.")] = None
     deployments: Annotated[
         tuple[Deployment, ...] | UnsetType, _text("Where it runs; a model without one answers with 503.")

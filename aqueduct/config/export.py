@@ -183,6 +183,8 @@ class _View:
                 schema_check=msgspec.convert(fields.text("schema_check"), doc.SchemaCheck),
                 auto_cache=msgspec.convert(fields.text_or_none("auto_cache"), doc.AutoCache | None),
                 fetch_media=fields.flag_or_none("fetch_media"),
+                max_queries=fields.number_or_none("max_queries"),
+                max_seconds=fields.number_or_none("max_seconds"),
                 owned_by=fields.text_or_none("owned_by"),
                 deployments=_listed(self._deployments(record)),
                 enabled=fields.flag("enabled"),

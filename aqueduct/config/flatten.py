@@ -213,6 +213,8 @@ def _model(path: str, model: doc.Model) -> Iterator[Record]:
             "schema_check": model.schema_check,
             "auto_cache": model.auto_cache,
             "fetch_media": model.fetch_media,
+            "max_queries": model.max_queries,
+            "max_seconds": model.max_seconds,
             "owned_by": model.owned_by,
             "enabled": model.enabled,
         },

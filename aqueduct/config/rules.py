@@ -166,6 +166,8 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
         yield from _positive(f"{path}.context_window", model.context_window)
         yield from _positive(f"{path}.max_output_tokens", model.max_output_tokens)
         yield from _positive(f"{path}.request_weight", model.request_weight)
+        yield from _not_negative(f"{path}.max_queries", model.max_queries)
+        yield from _not_negative(f"{path}.max_seconds", model.max_seconds)
         yield from free_text(f"{path}.owned_by", model.owned_by)
         operations = ((f"{path}.operations[{i}]", name) for i, name in enumerate(model.operations))
         yield from duplicates("operation", operations)
@@ -297,6 +299,11 @@ def _amount(path: str, limit: doc.Limit) -> Iterator[Reason]:
 def _timeout(path: str, seconds: float | None) -> Iterator[Reason]:
     if seconds is not None and not 0.001 <= seconds <= 86_400:
         yield path, "must be seconds from 0.001 to 86400"
+
+
+def _not_negative(path: str, value: int | None) -> Iterator[Reason]:
+    if value is not None and not 0 <= value <= 1_000_000:
+        yield path, "must be a whole number from 0 to 1000000"
 
 
 def _positive(path: str, value: int | None) -> Iterator[Reason]:

@@ -164,6 +164,8 @@ class _Loader:
             Model.schema_check,
             Model.auto_cache,
             Model.fetch_media,
+            Model.max_queries,
+            Model.max_seconds,
             Model.owned_by,
             Model.enabled,
         )
@@ -182,6 +184,8 @@ class _Loader:
             check,
             cache,
             fetch,
+            queries,
+            seconds,
             owned_by,
             enabled,
         ) in rows:
@@ -197,6 +201,8 @@ class _Loader:
                 "schema_check": check or "report",
                 "auto_cache": cache,
                 "fetch_media": fetch,
+                "max_queries": queries,
+                "max_seconds": seconds,
                 "owned_by": owned_by,
                 "enabled": enabled,
             }

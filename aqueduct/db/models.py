@@ -162,6 +162,8 @@ class Model(Base):
         CheckConstraint("request_weight > 0", name="request_weight"),
         CheckConstraint("context_window > 0", name="context_window"),
         CheckConstraint("max_output_tokens > 0", name="max_output_tokens"),
+        CheckConstraint("max_queries >= 0", name="max_queries"),
+        CheckConstraint("max_seconds >= 0", name="max_seconds"),
     )
 
     name: Mapped[str] = mapped_column(Text, unique=True)
@@ -176,6 +178,8 @@ class Model(Base):
     schema_check: Mapped[str | None] = mapped_column(Text, server_default="report")
     auto_cache: Mapped[str | None] = mapped_column(Text)
     fetch_media: Mapped[bool | None]
+    max_queries: Mapped[int | None]
+    max_seconds: Mapped[int | None]
     owned_by: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=_TRUE)
 

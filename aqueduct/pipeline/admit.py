@@ -12,6 +12,7 @@ from msgspec import Struct
 from adapters.base import Deployment
 from aqueduct.catalog.snapshot import ResolvedModel
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.spec import Units
 from schemas.usage import Usage
 
 
@@ -19,7 +20,8 @@ class Demand(Struct, frozen=True):
     """What a request asks for. `max_output` is the client's bound in tokens, all choices together; None: it set none.
 
     `answers` to a request for several may be as many calls, each with the whole prompt. `prompt_chars` counts the
-    prompt, which only limits on tokens or cost need. `plan` is not empty.
+    prompt, which only limits on tokens or cost need, and `units` what may be charged beside tokens, which only their
+    prices need. `plan` is not empty.
     """
 
     model: ResolvedModel
@@ -27,6 +29,7 @@ class Demand(Struct, frozen=True):
     plan: tuple[Deployment, ...]
     prompt_chars: Callable[[], int]
     max_output: int | None
+    units: Callable[[], Units] = Units
 
 
 class Reservation(Protocol):

@@ -296,7 +296,8 @@ async def _admit(
     reservation: Reservation | None = None
     if context.principal.limits.applied:
         chars = partial(spec.reserved_chars, request)
-        demand = Demand(model, answers(request), candidates, chars, max_output(request))
+        units = partial(spec.reserved_units, request, passes_more=bool(extra_params))
+        demand = Demand(model, answers(request), candidates, chars, max_output(request), units)
         reservation = await pipeline.admission.admit(context, demand)
     try:
         await pipeline.usage.begin(context, candidates[0])

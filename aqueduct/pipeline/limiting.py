@@ -79,7 +79,7 @@ class LimitedAdmission:
         if not counters.is_measured:
             return Size(weight), Rating(context, None, 0)
         prompt = min(input_tokens(demand.prompt_chars()) * several, MAX_OUTPUT)
-        rating = Rating(context, demand.plan[0] if counters.budgets else None, prompt)
+        rating = Rating(context, demand.plan[0] if counters.budgets else None, prompt, demand.units)
         if demand.max_output is not None:
             output = min(demand.max_output, MAX_OUTPUT)
             return Size(weight, prompt, output, output, answers=several), rating

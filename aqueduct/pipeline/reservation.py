@@ -83,7 +83,7 @@ class LimitReservation:
         if not self._size.prompt:
             return
         self._prompt = max(self._size.prompt, input_tokens(prompt_chars()) * self._size.answers)
-        self._rating = Rating(self._context, deployment, self._prompt)
+        self._rating = Rating(self._context, deployment, self._prompt, self._rating.units)
         await self._reserve(self._ceiling, self._size.least_output, cuts=False)
 
     async def extend(self, output: int) -> bool:

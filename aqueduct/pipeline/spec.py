@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, ReasoningBack, Result
 from aqueduct.pipeline.meter import CHARS_PER_TOKEN
@@ -74,6 +75,21 @@ def answers(request: object) -> int:
     """Return how many answers a request has written for it; with `best_of`, those that it does not get count too."""
     asked: list[object] = [getattr(request, name, None) for name in ("n", "best_of")]
     return max(1, *(number for number in asked if isinstance(number, int)), 1)
+
+
+class Units(Struct, frozen=True, kw_only=True):
+    """What a request may be charged for beside tokens, in one of its `answers`.
+
+    `queries` are those that are known beforehand; one that `may_search` takes as many more as its deployment allows
+    where it asks for it, or where the provider may do so unasked.
+    """
+
+    images: int = 0
+    recordings: int = 0
+    queries: int = 0
+    may_search: bool = False
+    asks_to_search: bool = False
+    answers: int = 1
 
 
 class StreamSpec(Struct, Generic[RequestT, ChunkT], frozen=True):
@@ -174,6 +190,8 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     """Tokens that providers add to a request's text, as a rule: for what is reserved, never for what is booked."""
     output_chars: Callable[[BodyT], int]
     """Characters of text in an answer, for estimates."""
+    units: Callable[[RequestT], Units] = lambda _: Units()
+    """What a request may be charged for beside tokens."""
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
     bounded: Callable[[RequestT, int], RequestT] | None = None
@@ -183,6 +201,11 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     """For operations whose answers can be asked for in a form."""
     states: StateSpec[RequestT, BodyT, ChunkT] | None = None
     """For operations whose answers carry opaque state that clients may drop."""
+
+    def reserved_units(self, request: RequestT, *, passes_more: bool) -> Units:
+        """Return the units to reserve for; `passes_more`: unknown fields, which go on, may ask for anything."""
+        units = self.units(request)
+        return replace(units, asks_to_search=True) if passes_more and units.may_search else units
 
     def reserved_chars(self, request: RequestT) -> int:
         """Return the characters of input to reserve for."""

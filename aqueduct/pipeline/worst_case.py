@@ -1,14 +1,17 @@
 """What a request may consume of each metric at worst, and how much output an amount allows; knows no counter."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
 from adapters.base import Deployment
+from adapters.registry import may_search_unasked
 from aqueduct.limits.price import PICO_PER_MICRO, micros
 from aqueduct.limits.rules import Metric
 from aqueduct.pipeline.attempt_log import started_at
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.spec import Units
 
 MAX_OUTPUT: Final = 10**9
 
@@ -40,15 +43,28 @@ def amounts_of(size: Size, output: int, cost: int) -> dict[Metric, int]:
 
 
 class Rating:
-    """The dearest prices of one attempt: `prompt` tokens at a deployment, and any output."""
+    """The dearest prices of one attempt: `prompt` tokens and other units at a deployment, and any output."""
 
-    __slots__ = ("_prices",)
+    __slots__ = ("_prices", "units")
 
-    def __init__(self, context: RequestContext, deployment: Deployment | None, prompt: int) -> None:
-        """`deployment` None: it does not matter what it costs."""
+    def __init__(
+        self,
+        context: RequestContext,
+        deployment: Deployment | None,
+        prompt: int,
+        units: Callable[[], Units] = Units,
+    ) -> None:
+        """`deployment` None: it does not matter what it costs. `units` is asked for where any has a price."""
         listed = context.price_lists.get(deployment.id) if deployment is not None and context.price_lists else None
         found = () if listed is None else listed.dearest(started_at(context), prompt)
+        self.units = units
         self._prices = [(one.prompt * prompt + one.request, one.output) for one in found]
+        if deployment is not None and any(one.image or one.second or one.query for one in found):
+            images, seconds, queries = _most(units(), deployment)
+            self._prices = [
+                (fixed + one.image * images + one.second * seconds + one.query * queries, rate)
+                for one, (fixed, rate) in zip(found, self._prices, strict=True)
+            ]
 
     def cost(self, output: int) -> int:
         """Return what so much output and the prompt may cost in micro-units, rounded up."""
@@ -66,3 +82,12 @@ class Rating:
             if rate:
                 found = min(found, (left - fixed) // rate)
         return found
+
+
+def _most(units: Units, deployment: Deployment) -> tuple[int, int, int]:
+    """Return the images, seconds of audio and queries that a request can be charged for at a deployment."""
+    queries = units.queries
+    if units.may_search and (units.asks_to_search or may_search_unasked(deployment.adapter)):
+        queries += deployment.max_queries
+    several = units.answers
+    return units.images * several, units.recordings * deployment.max_seconds * several, queries * several

@@ -84,11 +84,14 @@ class Line(Struct, frozen=True):
 
 
 class Dearest(Struct, frozen=True):
-    """The most that a request can be charged, in pico-units: per token of its prompt and its output, and for itself."""
+    """The most that a request can be charged, in pico-units: per token, for itself, and per unit of another kind."""
 
     prompt: int
     output: int
     request: int
+    image: int
+    second: int
+    query: int
 
 
 class _Period(Struct, frozen=True):
@@ -251,6 +254,9 @@ def _most(rates: Rates) -> Dearest:
         prompt=max([rates.get(meter, 0) for meter in PROMPT_METERS]),
         output=max([rates.get(meter, 0) for meter in OUTPUT_METERS]),
         request=rates.get("request", 0),
+        image=rates.get("image", 0),
+        second=rates.get("second", 0),
+        query=rates.get("query", 0),
     )
 
 

@@ -143,6 +143,7 @@ class WebSearchTool(WireStruct, frozen=True, kw_only=True, tag_field="type", tag
     """The provider's own web search. `name` has no default so that it is always written."""
 
     name: Literal["web_search"]
+    max_uses: int | None = None
     user_location: UserLocation | None = None
 
 

@@ -70,7 +70,7 @@ def test_apply_of_a_wrong_file_names_file_and_line_and_ends_with_one(run: Run, t
     assert done.stderr == (
         "wrong.yaml:3: models[0].wieght: unknown key 'wieght'; known here: name, aliases, operations, context_window, "
         "max_output_tokens, request_weight, extra_params, signature_vault, multiple_answers, schema_check, auto_cache, "
-        "fetch_media, owned_by, deployments, enabled\nNothing was applied.\n"
+        "fetch_media, max_queries, max_seconds, owned_by, deployments, enabled\nNothing was applied.\n"
     )
     assert done.stdout == ""
 

@@ -16,13 +16,15 @@ from aqueduct.limits import reserved
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
 from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
+from aqueduct.limits.price import micros
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.telling import unavailable
 from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
+from aqueduct.pipeline.spec import Units
 from aqueduct.pipeline.worst_case import Rating, Size, amounts_of
-from aqueduct.usage.pricing import Price, PriceList
+from aqueduct.usage.pricing import Price, PriceList, cost
 from schemas.usage import Usage
 
 METRICS = ("requests", "input_tokens", "output_tokens", "total_tokens", "cost")
@@ -179,6 +181,39 @@ def test_open_output_is_within_the_cap_and_its_least_within_it(usual: int, cap: 
     assert 1 <= least <= output
     assert output <= max(OPEN_OUTPUT, 4 * usual)
     assert cap is None or output <= cap
+
+
+@given(
+    st.builds(
+        Units, images=st.integers(0, 50), recordings=st.integers(0, 5), queries=st.integers(0, 9),
+        may_search=st.booleans(), asks_to_search=st.booleans(), answers=st.integers(1, 8),
+    ),
+    st.sampled_from(["echo", "openai_compatible", "of_a_third_party"]),
+    st.data(),
+)  # fmt: skip
+def test_no_usage_within_its_bounds_costs_more_than_was_reserved(
+    units: Units, adapter: str, data: st.DataObject
+) -> None:
+    rates = {"input": 3, "output": 7, "image": 11, "second": 13, "query": 17, "request": 19}
+    listed = PriceList([Price(meter, 10**6 * rate, LONG_AGO) for meter, rate in rates.items()])
+    world = World(1)
+    world.context.price_lists = {"d": listed}
+    deployment = replace(CHEAP, id="d", adapter=adapter, max_queries=4, max_seconds=30)
+    rating = Rating(world.context, deployment, 100, lambda: units)
+    searches = units.may_search and (units.asks_to_search or adapter != "echo")
+    usage = Usage(
+        prompt_tokens=data.draw(st.integers(0, 100)),
+        completion_tokens=data.draw(st.integers(0, 50)),
+        images=data.draw(st.integers(0, units.images * units.answers)),
+        seconds=data.draw(st.integers(0, units.recordings * 30 * units.answers)),
+        queries=data.draw(st.integers(0, (units.queries + 4 * searches) * units.answers)),
+    )
+    assert micros(cost(usage, listed, LONG_AGO) or 0) <= rating.cost(50)
+    most = replace(
+        usage, prompt_tokens=100, completion_tokens=50, images=units.images * units.answers,
+        seconds=units.recordings * 30 * units.answers, queries=(units.queries + 4 * searches) * units.answers,
+    )  # fmt: skip
+    assert micros(cost(most, listed, LONG_AGO) or 0) == rating.cost(50), "and no more than the worst is reserved"
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**9))

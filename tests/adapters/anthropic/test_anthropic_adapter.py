@@ -103,6 +103,8 @@ async def test_chat_continues_a_paused_turn_and_sums_its_usage() -> None:
     result = await AnthropicAdapter(script).chat(request(web_search_options={}), call())
     message = result.body.choices[0].message
     assert script.sent_blocks(1) == PAUSED
+    searches = sum(block.get("name") == "web_search" for block in PAUSED)
+    assert [json.loads(one.body)["tools"][0]["max_uses"] for one in script.requests] == [10, 10 - searches]
     assert message.content == "Searching. Sunny."
     assert message.annotations[0].url_citation.start_index == len("Searching.")
     assert message.tool_calls is msgspec.UNSET

@@ -341,7 +341,16 @@ def test_web_search_becomes_the_providers_own_tool() -> None:
     assert made.dropped == ("web_search_options.search_context_size",)
     body = sent({"web_search_options": {"user_location": place}})
     location = {"type": "approximate", "city": "Ulm", "country": "DE"}
-    assert body["tools"] == [{"type": "web_search_20250305", "name": "web_search", "user_location": location}]
+    assert body["tools"] == [
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 10, "user_location": location}
+    ]
+
+
+def test_web_search_is_bounded_as_the_operator_says_and_left_out_where_it_is_none() -> None:
+    made = translation({"web_search_options": {}}, call(max_queries=3))
+    assert [tool.max_uses for tool in made.body.tools] == [3]
+    none = translation({"web_search_options": {}}, call(max_queries=0))
+    assert (none.body.tools, none.dropped) == (None, ("web_search_options",))
 
 
 def test_json_schema_is_sent_as_output_format_with_its_constraints_described() -> None:

@@ -26,7 +26,6 @@ UNUSED = {
         "blocked_domains",
         "cache_control",
         "defer_loading",
-        "max_uses",
         "strict",
     },
     "ToolUseBlock": {"caller", "toolset_name"},
