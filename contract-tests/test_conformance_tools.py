@@ -297,6 +297,37 @@ def test_tools_names(talk: Talk) -> None:
     assert [call["function"]["name"] for call in heard.calls] == ["go-1", long]
 
 
+OWN_NAMES = each(
+    "Names follow OpenAI's rule there, and the server's refusal is told.",
+    "openai", "openai_compatible", "azure_openai", "mistral", "openrouter",
+)  # fmt: skip
+
+
+@behaviour(
+    "tools.odd_names", "Dots, slashes, umlauts, a leading digit, 200 characters in a name", unsupported=OWN_NAMES
+)
+def test_tools_odd_names(talk: Talk) -> None:
+    names = ["a.b", "a/b", "a_b", "1st", "ä", "x" * 200]
+
+    heard = talk.ask("[tools=6] Go", tools=[tool(name, CITY) for name in names])
+
+    if talk.unsupported:
+        assert heard.answer.status == 400
+        assert heard.error["type"] == "invalid_request_error"
+        return
+    assert [call["function"]["name"] for call in heard.calls] == names
+    history = [user("Go"), heard.message, *(result(call["id"], "done") for call in heard.calls)]
+    assert talk.ask(history, tools=[tool(name, CITY) for name in names]).finish == "stop"
+
+
+@behaviour("tools.many", "128 tools, the most that OpenAI takes, reach the provider")
+def test_tools_many(talk: Talk) -> None:
+    heard = talk.ask("[tool] Go", tools=[tool(f"tool_{number}", CITY) for number in range(128)])
+
+    assert [call["function"]["name"] for call in heard.calls] == ["tool_0"]
+    assert "tool_127" in talk.sent_text
+
+
 @behaviour("tools.foreign_ids", "Ids that another provider made are taken in the history")
 def test_tools_foreign_ids(talk: Talk) -> None:
     ids = ("toolu_01A09q90qw90lq917835lq9", "chatcmpl-tool-" + "a" * 50, "function.get:0")
