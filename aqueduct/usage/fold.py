@@ -2,7 +2,7 @@
 
 The recorder adds a day when it has ended, so that a batch does not pay for it. Whatever adds to `usage_daily` holds the
 lock of the rollups, and so does folding: a row of a day that is folded is either in the day's rows by then, or finds
-the day folded and is added by `ADD_LATE`.
+the day folded and is added by `add_late`.
 """
 
 from datetime import date
