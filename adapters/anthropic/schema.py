@@ -136,9 +136,16 @@ class _Rewriter:
         elif kind == "string" and rest.get("format") in _FORMATS:
             result["format"] = rest.pop("format")
 
+    def _count(self, *, optional: int = 0, unions: int = 0) -> None:
+        """Stop at the bound: what is rewritten once for each type of a union must not multiply at every depth."""
+        self._complexity.optional += optional
+        self._complexity.unions += unions
+        if self._complexity.is_too_much:
+            raise NotCarriedError("more than the provider compiles")
+
     def _union(self, variants: list[object], key: str, result: JsonObject, depth: int) -> None:
         if key == "anyOf":
-            self._complexity.unions += 1
+            self._count(unions=1)
         result[key] = [self.rewrite(variant, depth + 1) for variant in variants]
 
     def _object(self, rest: JsonObject, result: JsonObject, depth: int) -> None:
@@ -148,7 +155,8 @@ class _Rewriter:
             raise NotCarriedError("an object with free keys")
         required = rest.pop("required", None)
         names = cast("list[object]", required) if isinstance(required, list) else []
-        self._complexity.optional += sum(name not in names for name in properties)
+        known = {name for name in names if isinstance(name, str)}
+        self._count(optional=sum(name not in known for name in properties))
         result["properties"] = {name: self.rewrite(value, depth + 1) for name, value in properties.items()}
         if names:
             result["required"] = names
@@ -212,12 +220,20 @@ def _is_recursive(schema: JsonObject) -> bool:
 
 def _has_cycle(graph: Mapping[str, set[str]]) -> bool:
     """Return whether nodes remain after those without successors are taken away again and again."""
-    left = {node: set(successors) for node, successors in graph.items()}
-    while True:
-        ends = {node for node, successors in left.items() if not successors}
-        if not ends:
-            return bool(left)
-        left = {node: successors - ends for node, successors in left.items() if node not in ends}
+    waiting = {node: len(successors) for node, successors in graph.items()}
+    predecessors: dict[str, list[str]] = {node: [] for node in graph}
+    for node, successors in graph.items():
+        for successor in successors:
+            predecessors[successor].append(node)
+    ends = [node for node, count in waiting.items() if not count]
+    taken = 0
+    while ends:
+        taken += 1
+        for node in predecessors[ends.pop()]:
+            waiting[node] -= 1
+            if not waiting[node]:
+                ends.append(node)
+    return taken < len(graph)
 
 
 def _references(value: object, depth: int) -> Iterator[str]:

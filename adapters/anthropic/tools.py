@@ -191,7 +191,8 @@ def _constrained(tools: list[wire.Tool], complexity: schemas.Complexity) -> dict
         try:
             made[tool.name] = replace(tool, input_schema=schemas.encode(schemas.to_constrained(schema, complexity)))
         except schemas.NotCarriedError:
-            continue
+            if complexity.is_too_much:
+                break
     if complexity.is_too_much:
         complexity.optional = complexity.unions = 0
         made.clear()

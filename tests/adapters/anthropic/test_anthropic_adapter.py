@@ -270,3 +270,26 @@ def test_usage_is_inclusive_and_tells_unreported_from_zero(reported: dict, expec
         found.cache_write_1h_tokens,
         found.reasoning_tokens,
     ) == expected
+
+
+FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "compaction": "length",
+    "refusal": "content_filter",
+}
+
+
+@pytest.mark.parametrize("native", FINISHES)
+async def test_finish_reason_is_one_of_openai_s_whole_and_streamed(native: str) -> None:
+    adapter = AnthropicAdapter(Script(exchanges.whole(text("Sunny."), stop=native)))
+    result = await adapter.chat(request(), call())
+    script = Script(exchanges.stream(text("Sunny."), stop=native), streamed=True)
+    stream = await AnthropicAdapter(script).chat_stream(request(), call())
+    chunks = [chunk async for some in stream for chunk in some]
+    await stream.aclose()
+
+    assert result.body.choices[0].finish_reason == FINISHES[native]
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == [FINISHES[native]]

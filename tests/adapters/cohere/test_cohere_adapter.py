@@ -332,3 +332,16 @@ def test_usage_has_the_units_that_are_billed_beside_or_instead_of_tokens() -> No
     pictured = to_usage(Raw(b'{"billed_units": {"images": 3, "input_tokens": 1}, "tokens": {"input_tokens": 9}}'))
     assert pictured is not None
     assert (pictured.images, pictured.prompt_tokens) == (3, 9)
+
+
+def test_citation_of_a_later_block_stands_where_its_words_do_in_the_whole_text() -> None:
+    content = [exchanges.text("Hello. "), exchanges.text("Sunny.")]
+    cited = exchanges.cites(0, 5, 1, type="document", id="d", document={"url": "https://a.example/"})
+
+    (annotation,) = answered(exchanges.whole(*content, citations=[cited])).body.choices[0].message.annotations
+    streamed = Streamed(exchanges.stream(*content, citations=[cited]))
+    (told,) = [one for delta in streamed.deltas for one in delta.get("annotations") or ()]
+
+    places = (annotation.url_citation.start_index, annotation.url_citation.end_index)
+    assert "Hello. Sunny."[slice(*places)] == "Sunny"
+    assert (told["url_citation"]["start_index"], told["url_citation"]["end_index"]) == places
