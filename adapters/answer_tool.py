@@ -14,7 +14,6 @@ from schemas.chat_request import (
     CustomToolChoice,
     FunctionToolChoice,
     JsonSchema,
-    LegacyFunctionName,
 )
 
 JSON_TOOL: Final = "json_tool_call"
@@ -28,8 +27,8 @@ def description_of(wanted: JsonSchema) -> str:
 
 def demands_call(request: ChatRequest) -> bool:
     """Return whether the client wants a call of its own tools, so that no answer can follow a form."""
-    match request.tool_choice if request.tool_choice is not None else request.function_call:
-        case "required" | FunctionToolChoice() | CustomToolChoice() | LegacyFunctionName():
+    match request.tool_choice:
+        case "required" | FunctionToolChoice() | CustomToolChoice():
             return True
         case AllowedToolsChoice(allowed_tools=allowed):
             return allowed.mode == "required"

@@ -68,11 +68,6 @@ class UniqueCalls:
         self._history.expect_none()
 
 
-def function_id(name: str) -> str:
-    """Return the id of a deprecated function call, which has none: at most one is open at a time."""
-    return f"function:{name}"
-
-
 def checked_arguments(text: str, path: str) -> str:
     """Return the arguments of a call as the text of a JSON object, `{}` for nothing; raises `ProviderError`."""
     if not text.strip():

@@ -17,7 +17,7 @@ from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import BLANK_MESSAGE, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
-from adapters.tool_history import UniqueCalls, arguments_object, function_id
+from adapters.tool_history import UniqueCalls, arguments_object
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
@@ -51,7 +51,7 @@ class Conversation:
             case hub.ToolMessage():
                 self._add_result(message, path)
             case hub.FunctionMessage():
-                self._add_function_result(message, path)
+                raise AssertionError("functions are tools by now")
 
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
@@ -102,8 +102,6 @@ class Conversation:
         blocks += self._assistant_text(message, path)
         for index, call in enumerate(message.tool_calls or ()):
             blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
-        if message.function_call is not None:
-            blocks.append(self._function_call(message.function_call, f"{path}.function_call"))
         self._turn("assistant").extend(_cached(blocks, message.cache_control))
 
     def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.TextBlock]:
@@ -129,10 +127,6 @@ class Conversation:
             arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
         return self._tool_use(self._ids.call(call.id, path), name, arguments)
 
-    def _function_call(self, call: hub.FunctionCall, path: str) -> wire.ToolUseBlock:
-        arguments = arguments_object(call.arguments, f"{path}.arguments")
-        return self._tool_use(self._ids.call(function_id(call.name), path), call.name, arguments)
-
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.ToolUseBlock:
         upstream = self._names.native(name)
         self.tools_called[upstream] = None
@@ -148,11 +142,6 @@ class Conversation:
             cache_control=to_cache_control(message.cache_control),
         )
         self._turn("user").append(result)
-
-    def _add_function_result(self, message: hub.FunctionMessage, path: str) -> None:
-        call_id = self._ids.result(function_id(message.name), f"{path}.name")
-        blocks = to_blocks(message.content, f"{path}.content", self._losses)
-        self._turn("user").append(wire.ToolResultBlock(tool_use_id=call_id, content=blocks or None))
 
     def _end_answer(self) -> None:
         """Show what the last answer showed, in a user's turn after the results of its calls: answers hold only text."""
@@ -181,12 +170,10 @@ class Conversation:
 def lacks_thinking(messages: list[hub.Message]) -> bool:
     """Return whether the turn that awaits tool results has no thinking of its own to go on from."""
     for message in reversed(messages):
-        if isinstance(message, hub.ToolMessage | hub.FunctionMessage | hub.SystemMessage | hub.DeveloperMessage):
+        if isinstance(message, hub.ToolMessage | hub.SystemMessage | hub.DeveloperMessage):
             continue
         return (
-            isinstance(message, hub.AssistantMessage)
-            and bool(message.tool_calls or message.function_call)
-            and not to_thinking_blocks(message)
+            isinstance(message, hub.AssistantMessage) and bool(message.tool_calls) and not to_thinking_blocks(message)
         )
     return False
 

@@ -18,6 +18,7 @@ from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
@@ -78,6 +79,7 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
     losses = Losses(call.deployment.extra_params)
     facts = facts_of(call.deployment)
     _refuse(request)
+    request = with_tools(request)
     request = with_breakpoints(request, call.deployment.auto_cache)
     max_tokens = request.max_completion_tokens or request.max_tokens or facts.max_output_tokens
     forms = _Forms(request, facts, losses)

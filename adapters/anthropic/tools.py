@@ -62,8 +62,6 @@ def to_tools(
                 tools.append(replace(made, cache_control=to_cache_control(cache)))
             case hub.CustomTool(custom=custom):
                 tools.append(_to_free_text_tool(custom, names, losses))
-    for index, function in enumerate(request.functions or ()):
-        tools.append(_to_tool(function, f"functions[{index}]", names))
     tools = _with_strictness(tools, facts, complexity, losses)
     if not isinstance(request.web_search_options, UnsetType):
         tools.append(_to_web_search(request.web_search_options, losses))
@@ -74,7 +72,7 @@ def to_tool_choice(
     request: hub.ChatRequest, tools: list[wire.Tool | wire.WebSearchTool], names: ToolNames, facts: ModelFacts
 ) -> tuple[list[wire.Tool | wire.WebSearchTool], wire.ToolChoice | None]:
     """Return the tools that may be called, and how."""
-    choice = request.tool_choice if request.tool_choice is not None else request.function_call
+    choice = request.tool_choice
     has_tools = any(isinstance(tool, wire.Tool) for tool in tools)
     if not has_tools and choice not in {None, "auto", "none"}:
         message = "A tool choice needs tools."
@@ -102,13 +100,11 @@ def tools_of_history(names: Sequence[str]) -> list[wire.Tool | wire.WebSearchToo
 
 
 def _to_choice(
-    choice: str | hub.FunctionToolChoice | hub.CustomToolChoice | hub.LegacyFunctionName | None, names: ToolNames
+    choice: str | hub.FunctionToolChoice | hub.CustomToolChoice | None, names: ToolNames
 ) -> wire.ToolChoice | None:
     match choice:
         case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
             return wire.ToolChoice(type="tool", name=names.native(tool.name))
-        case hub.LegacyFunctionName(name=name):
-            return wire.ToolChoice(type="tool", name=names.native(name))
         case "none":
             return wire.ToolChoice(type="none")
         case "auto":

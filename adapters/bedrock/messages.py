@@ -20,7 +20,7 @@ from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
-from adapters.tool_history import UniqueCalls, arguments_object, function_id
+from adapters.tool_history import UniqueCalls, arguments_object
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic.request import ThinkingBlock
@@ -61,8 +61,7 @@ class Conversation:
                 self._add_result(call_id, blocks, is_error=message.is_error)
                 self._turn("user").extend(self._cache_points(message.cache_control))
             case hub.FunctionMessage():
-                call_id = self._ids.result(function_id(message.name), f"{path}.name")
-                self._add_result(call_id, self._blocks(message.content, path), is_error=None)
+                raise AssertionError("functions are tools by now")
 
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
@@ -120,10 +119,6 @@ class Conversation:
         blocks += self._assistant_text(message, path)
         for index, call in enumerate(message.tool_calls or ()):
             blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
-        if (called := message.function_call) is not None:
-            arguments = arguments_object(called.arguments, f"{path}.function_call.arguments")
-            call_id = self._ids.call(function_id(called.name), f"{path}.function_call")
-            blocks.append(self._tool_use(call_id, called.name, arguments))
         if blocks:
             self._turn("assistant").extend([*blocks, *self._cache_points(message.cache_control)])
 

@@ -18,6 +18,7 @@ from adapters.bedrock.messages import Conversation
 from adapters.bedrock.models import Traits, traits_of
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
+from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.prompt_cache import with_breakpoints
@@ -88,6 +89,7 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
     losses = Losses(call.deployment.extra_params)
     traits = traits_of(call.deployment)
     _refuse(request)
+    request = with_tools(request)
     if traits.caches != "none":
         request = with_breakpoints(request, call.deployment.auto_cache, tools=traits.caches == "all")
     forms = Forms(request, traits, losses)

@@ -15,7 +15,7 @@ from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from adapters.readable import plain_reasoning
-from adapters.tool_history import UniqueCalls, checked_arguments, function_id
+from adapters.tool_history import UniqueCalls, checked_arguments
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
@@ -53,8 +53,7 @@ class Conversation:
                 call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
                 self._add_result(call_id, message.content, path, is_error=bool(message.is_error))
             case hub.FunctionMessage():
-                call_id = self._ids.result(function_id(message.name), f"{path}.name")
-                self._add_result(call_id, message.content, path, is_error=False)
+                raise AssertionError("functions are tools by now")
 
     def finish(self) -> list[wire.Message]:
         """Return the messages; raises `ProviderError` where there are none or a tool call has no result."""
@@ -96,8 +95,6 @@ class Conversation:
             self._losses.drop("messages[].audio")
         texts: list[wire.TextContent | wire.ThinkingContent] = [*self._assistant_texts(message, path)]
         calls = [self._call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(message.tool_calls or ())]
-        if message.function_call is not None:
-            calls.append(self._function_call(message.function_call, f"{path}.function_call"))
         plan = reasoning_of(message) if calls else None
         if plan and self._thinks:
             texts.insert(0, wire.ThinkingContent(thinking=plan))
@@ -125,10 +122,6 @@ class Conversation:
             name = call.function.name
             arguments = checked_arguments(call.function.arguments, f"{path}.function.arguments")
         return self._tool_call(self._ids.call(call.id, path), name, arguments)
-
-    def _function_call(self, call: hub.FunctionCall, path: str) -> wire.ToolCall:
-        arguments = checked_arguments(call.arguments, f"{path}.arguments")
-        return self._tool_call(self._ids.call(function_id(call.name), path), call.name, arguments)
 
     def _tool_call(self, call_id: str, name: str, arguments: str) -> wire.ToolCall:
         function = wire.CalledFunction(name=self._names.native(name), arguments=arguments)

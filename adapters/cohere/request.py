@@ -15,6 +15,7 @@ from adapters.cohere.messages import Conversation
 from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import NAMES, to_tools
 from adapters.form_in_words import told_in_words
+from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.ranges import within
@@ -53,6 +54,7 @@ class Translated(Struct, frozen=True, kw_only=True):
 def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Losses, *, stream: bool) -> Translated:
     """Return the body; raises `ProviderError` for what cannot be sent, with its JSON path."""
     _refuse(request)
+    request = with_tools(request)
     _note_losses(request, losses)
     options = deployment.options
     can_think = thinks(deployment.upstream_model, options)

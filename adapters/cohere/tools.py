@@ -78,8 +78,6 @@ def _functions(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> li
         if tool.cache_control is not None:
             losses.drop("cache_control")
         found.append(_function(tool.function, f"{path}.function", names))
-    for index, function in enumerate(request.functions or ()):
-        found.append(_function(function, f"functions[{index}]", names))
     return found
 
 
@@ -154,7 +152,7 @@ def _can_be_strict(function: _Function, *, wished: bool) -> bool:
 
 def _choice(request: hub.ChatRequest) -> tuple[Choice | None, frozenset[str] | None]:
     """Return the choice and, where not all tools may be called, the names of those that may."""
-    match request.tool_choice if request.tool_choice is not None else request.function_call:
+    match request.tool_choice:
         case None | "auto":
             return None, None
         case "none":
@@ -163,8 +161,6 @@ def _choice(request: hub.ChatRequest) -> tuple[Choice | None, frozenset[str] | N
             return "REQUIRED", None
         case hub.FunctionToolChoice(function=tool) | hub.CustomToolChoice(custom=tool):
             return "REQUIRED", frozenset({tool.name})
-        case hub.LegacyFunctionName(name=name):
-            return "REQUIRED", frozenset({name})
         case hub.AllowedToolsChoice(allowed_tools=allowed):
             tools = [reference.function or reference.custom for reference in allowed.tools]
             names = frozenset(tool.name for tool in tools if tool is not None)

@@ -5,7 +5,7 @@ directly, in the order of the calls, and every call has one. A user's turn witho
 in words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -77,7 +77,7 @@ class ContentsWriter:
                 case ToolMessage():
                     self._tool(message, path)
                 case FunctionMessage():
-                    self._function(message, path)
+                    raise AssertionError("functions are tools by now")
         self._settle()
 
     def result(self) -> tuple[list[Content], Content | None]:
@@ -124,13 +124,6 @@ class ContentsWriter:
             if index == 0 and signature is None:
                 signature = loose or self._sentinel()
             parts.append(self._call(call, f"{path}.tool_calls[{index}]", signature))
-        if message.function_call is not None:
-            legacy = message.function_call
-            args = to_args(legacy.arguments, f"{path}.function_call.arguments")
-            name = self._names.native(legacy.name)
-            self._pending.append(_Pending(None, name, f"{path}.function_call"))
-            call_part = FunctionCall(name=name, args=args)
-            parts.append(Part(function_call=call_part, thought_signature=loose or self._sentinel()))
         return parts
 
     def _sentinel(self) -> str | None:
@@ -153,19 +146,14 @@ class ContentsWriter:
 
     def _tool(self, message: ToolMessage, path: str) -> None:
         call_id = split_signature(message.tool_call_id)[0] or None
-        call = self._waiting(lambda one: one.call_id == call_id, f"{path}.tool_call_id")
+        call = self._waiting(call_id, f"{path}.tool_call_id")
         parts = self._parts.parts(message.content, f"{path}.content")
         is_error = message.is_error is True
         call.answer = to_response_parts(parts, call.name, call.call_id, self._facts, is_error=is_error)
 
-    def _function(self, message: FunctionMessage, path: str) -> None:
-        name = self._names.native(message.name)
-        call = self._waiting(lambda one: one.name == name, f"{path}.name")
-        call.answer = to_response_parts([Part(text=message.content or "")], name, call.call_id, self._facts)
-
-    def _waiting(self, matches: Callable[[_Pending], bool], path: str) -> _Pending:
+    def _waiting(self, call_id: str | None, path: str) -> _Pending:
         for one in self._pending:
-            if one.answer is None and matches(one):
+            if one.answer is None and one.call_id == call_id:
                 return one
         raise _broken_history("This tool result answers no tool call of the assistant message before it.", path)
 

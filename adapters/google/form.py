@@ -33,13 +33,10 @@ def beside_tools(request: ChatRequest, losses: Losses) -> tuple[ChatRequest, Fun
     wanted = request.response_format
     search = request.web_search_options
     searches = not isinstance(search, UnsetType) and bytes(search) != b"null"
-    if not isinstance(wanted, JsonObjectFormat | JsonSchemaFormat) or not (
-        request.tools or request.functions or searches
-    ):
+    if not isinstance(wanted, JsonObjectFormat | JsonSchemaFormat) or not (request.tools or searches):
         return request, None
-    choice = request.tool_choice if request.tool_choice is not None else request.function_call
-    if choice == "none" and not searches:
-        return replace(request, tools=None, functions=None, tool_choice=None, function_call=None), None
+    if request.tool_choice == "none" and not searches:
+        return replace(request, tools=None, tool_choice=None), None
     if demands_call(request):
         return replace(request, response_format=None), None
     if isinstance(wanted, JsonSchemaFormat):

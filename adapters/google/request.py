@@ -18,6 +18,7 @@ from adapters.google.json_schema import Json, decode_schema, to_openapi
 from adapters.google.models import ModelFacts, facts_of
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import NAMES, to_tool_config, to_tools
+from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given
 from adapters.ranges import within
@@ -66,6 +67,7 @@ def to_generate_content(
     """
     facts = facts or facts_of(deployment.upstream_model, deployment.options)
     names = ToolNames(NAMES, (JSON_TOOL,))
+    request = with_tools(request)
     _note_losses(request, losses)
     form = None
     if not facts.json_beside_tools:

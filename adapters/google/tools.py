@@ -18,7 +18,6 @@ from schemas.chat_request import (
     CustomToolChoice,
     FunctionDefinition,
     FunctionToolChoice,
-    LegacyFunctionName,
     ToolReference,
 )
 from schemas.google.request import FunctionCallingConfig, FunctionDeclaration, GoogleSearch, Tool, ToolConfig
@@ -51,8 +50,6 @@ def _declarations(request: ChatRequest, names: ToolNames, losses: Losses) -> lis
             if tool.cache_control is not None:
                 losses.drop("cache_control")
             found.append(_function(tool.function, f"{path}.function", names, losses))
-    for index, function in enumerate(request.functions or ()):
-        found.append(_function(function, f"functions[{index}]", names, losses))
     return found
 
 
@@ -106,7 +103,7 @@ def to_tool_config(
 
 
 def _calling(request: ChatRequest, names: ToolNames) -> FunctionCallingConfig | None:
-    match request.tool_choice if request.tool_choice is not None else request.function_call:
+    match request.tool_choice:
         case None:
             return None
         case "auto":
@@ -117,8 +114,6 @@ def _calling(request: ChatRequest, names: ToolNames) -> FunctionCallingConfig | 
             return FunctionCallingConfig(mode="ANY")
         case FunctionToolChoice(function=tool) | CustomToolChoice(custom=tool):
             return FunctionCallingConfig(mode="ANY", allowed_function_names=[names.native(tool.name)])
-        case LegacyFunctionName(name=name):
-            return FunctionCallingConfig(mode="ANY", allowed_function_names=[names.native(name)])
         case AllowedToolsChoice(allowed_tools=allowed):
             # `AUTO` takes no list of names; `VALIDATED` lets the model choose between text and the listed tools.
             return FunctionCallingConfig(

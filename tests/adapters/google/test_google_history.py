@@ -144,8 +144,8 @@ def test_history_arguments_that_are_no_object_are_refused_with_their_path(argume
 def test_history_deprecated_function_call_becomes_a_round() -> None:
     call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
     found = contents(user(), call, {"role": "function", "name": "f", "content": "1"})
-    assert found[1]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
-    assert found[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"result": 1}}}]
+    assert found[1]["parts"] == [{"functionCall": {"name": "f", "args": {}, "id": "function_1"}}]
+    assert found[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"result": 1}, "id": "function_1"}}]
 
 
 def test_history_free_text_call_becomes_a_function_call() -> None:
