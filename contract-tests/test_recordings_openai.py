@@ -162,7 +162,7 @@ def test_embeddings_of_every_recording_mean_what_the_reader_says() -> None:
             continue  # 8-bit integers in base64, which OpenAI's format does not have
         expected = read(candidate)
         for encoding in (None, "base64"):
-            request = EmbeddingRequest(model="public", input="x", encoding_format=encoding)
+            request = EmbeddingRequest(model="public", input=["x"] * len(expected.vectors), encoding_format=encoding)
             result = to_embedding_response(candidate.body, request, OPENAI)
             body = msgspec.json.encode(result.body)
             vectors = read_body("embeddings", 200, body, "json").vectors

@@ -52,6 +52,9 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest, quirks: Quirks
         raise to_error_inside(body)
     if not wire.data:
         raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer holds no embedding.")
+    if len(wire.data) != _inputs(request.input):
+        message = "The provider's answer holds another number of embeddings than the request has inputs."
+        raise ProviderError(ErrorKind.BAD_RESPONSE, message)
     as_base64 = request.encoding_format == "base64"
     data = [
         Embedding(
@@ -71,6 +74,11 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest, quirks: Quirks
         upstream_id=wire.id or None,
         upstream_model=wire.model or None,
     )
+
+
+def _inputs(given: str | list[str | int | list[int]]) -> int:
+    """Return how many vectors a request asks for: tokens side by side are one input."""
+    return 1 if isinstance(given, str) or (given and isinstance(given[0], int)) else len(given)
 
 
 def _encoded(vector: list[float] | str, quirks: Quirks, *, as_base64: bool) -> list[float] | str:

@@ -302,6 +302,29 @@ def test_embeddings_answer_that_is_none_is_a_provider_error(body: bytes) -> None
         to_embedding_response(body, EmbeddingRequest(model="m", input="a"), OPENAI)
 
 
+@pytest.mark.parametrize(
+    ("given", "inputs"),
+    [
+        ("a", 1),
+        (["a"], 1),
+        (["a", "b"], 2),
+        ([1, 2, 3], 1),
+        ([[1, 2], [3]], 2),
+        (["a", [1, 2], "b"], 3),
+    ],
+)
+def test_embeddings_answer_with_another_number_of_vectors_is_a_bad_response(given: object, inputs: int) -> None:
+    request = msgspec.convert({"model": "m", "input": given}, EmbeddingRequest)
+    for count in (inputs - 1, inputs, inputs + 1):
+        body = msgspec.json.encode({"data": [{"embedding": [0.5]}] * count})
+        if count == inputs:
+            assert len(to_embedding_response(body, request, OPENAI).body.data) == inputs
+            continue
+        with pytest.raises(ProviderError) as raised:
+            to_embedding_response(body, request, OPENAI)
+        assert raised.value.kind is ErrorKind.BAD_RESPONSE
+
+
 # --- models
 
 
