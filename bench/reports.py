@@ -22,8 +22,8 @@ from aqueduct.cli.usage import SHOWN_ROWS
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
-from aqueduct.usage.ranking import dearest
-from aqueduct.usage.reports import Dimension, ReportQuery, report
+from aqueduct.usage.ranking import read_report
+from aqueduct.usage.reports import Dimension, ReportQuery
 from bench.history import Size, fill
 from bench.processes import cpu_s
 
@@ -96,12 +96,11 @@ async def measure(url: str) -> None:
         )
     )
     for one in asked(datetime.now(UTC).date(), ids):
-        ask = report if one.query.top is None else dearest
-        rows, waits = await ask(connection, one.query), list[float]()
+        rows, waits = await read_report(connection, one.query), list[float]()
         before = cpu_s(server)
         for _ in range(RUNS):
             begun = time.perf_counter()
-            rows = await ask(connection, one.query)
+            rows = await read_report(connection, one.query)
             waits.append((time.perf_counter() - begun) * 1e3)
         parts = quantiles(waits, n=20)
         cpu_ms = (cpu_s(server) - before) / RUNS * 1e3

@@ -14,8 +14,8 @@ from aqueduct.cli.output import print_json, print_table
 from aqueduct.cli.session import open_session, with_connection
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import ROLLUP_SUMS
-from aqueduct.usage.ranking import dearest
-from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow, report
+from aqueduct.usage.ranking import read_report
+from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow
 
 MAX_TOP: Final = 10_000
 _SHOWN: Final = ("requests", "errors", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
@@ -128,7 +128,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
             if name is not None and ids[f"{kind}_id"] is None:
                 raise click.ClickException(f"There is no {kind} '{name}'.")
         query = ReportQuery(first=first, last=last, by=dimensions, top=limit, **ids)
-        return await (report if limit is None else dearest)(connection, query)
+        return await read_report(connection, query)
 
     rows = with_connection(open_session(), work)
     _print(_shortened(rows, dimensions) if shortened else rows, dimensions, form)

@@ -144,6 +144,7 @@ class Ledger:
             account = self._accounts[key] = Account(applied)
         elif account.limit is not applied.limit:
             account.limit = applied.limit
+            account.metric = applied.limit.metric
             account.is_enforced = applied.limit.mode == "enforce"
             self.generation += 1
         return account

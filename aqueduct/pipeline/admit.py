@@ -1,7 +1,7 @@
 """Where a request is admitted before anything is sent upstream: the stage and its types.
 
 A reservation is taken before the first attempt and settled after the last, exactly once. Rules that can refuse a
-request implement `Admission`; `OpenAdmission` is a gateway that has none.
+request implement `Admission`; a request whose caller stands under no limit is not asked about.
 """
 
 from collections.abc import Callable
@@ -61,12 +61,3 @@ class Admission(Protocol):
     async def admit(self, context: RequestContext, demand: Demand) -> Reservation | None:
         """Return the reservation (`None`: nothing to settle) or raise `GatewayError`."""
         ...
-
-
-class OpenAdmission:
-    """Admits every request that was authenticated and may use its model."""
-
-    async def admit(self, context: RequestContext, demand: Demand) -> Reservation | None:
-        """Admit."""
-        del context, demand
-        return None

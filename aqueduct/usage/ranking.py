@@ -14,6 +14,7 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
+from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import ROLLUP_SUMS
 from aqueduct.usage.fold import monthly_key
 from aqueduct.usage.periods import Cover, Days, Spans
@@ -52,6 +53,12 @@ class Ranked(Struct, frozen=True):
     kind: str
     cover: Cover
     top: int
+
+
+async def read_report(connection: DedicatedConnection, query: ReportQuery) -> list[ReportRow]:
+    """Return a report from one state of the database: a day that is folded between two statements would count twice."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await (report if query.top is None else dearest)(connection, query)
 
 
 async def dearest(connection: Connection, query: ReportQuery) -> list[ReportRow]:

@@ -102,6 +102,19 @@ async def test_another_attempt_reserves_what_the_failed_one_consumed_and_the_dea
     assert world.ledger.overrun == 0
 
 
+async def test_limit_whose_metric_is_changed_counts_by_the_new_one() -> None:
+    world = World(10_000, ("input_tokens",))
+    account = world.accounts["input_tokens"]
+    changed = world.ledger.account(Applied(replace(account.limit, metric="output_tokens"), account.member))
+    assert changed is account
+    world.accounts = {changed.metric: changed}
+
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    reservation.settle(Usage(prompt_tokens=90, completion_tokens=30))
+
+    assert world.spent() == {"output_tokens": 30}
+
+
 async def test_row_keeps_what_was_reserved_and_used_of_each_limit() -> None:
     world = World(10_000, ("requests", "total_tokens"))
     reservation = world.reservation(Size(1, 100, 200, 200))

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from aqueduct.db.engine import DedicatedConnection, connect
 from aqueduct.db.usage_tables import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
+from aqueduct.usage import ranking, reports
 from aqueduct.usage.fold import fold_day
 from aqueduct.usage.pricing import Price, PriceList
-from aqueduct.usage.ranking import DEPTHS, KINDS, dearest, rank, ranked_statement
-from aqueduct.usage.reports import ReportQuery, ReportRow, report
+from aqueduct.usage.ranking import DEPTHS, KINDS, dearest, rank, ranked_statement, read_report
+from aqueduct.usage.reports import ReportQuery, ReportRow, folded_until, report
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Entry
 from aqueduct.usage.store import LOCK_ROLLUPS, prepare, write
@@ -212,6 +213,30 @@ async def test_dearest_groups_without_prices_are_told_apart_by_their_requests(
     )
 
     assert [row.requests for row in found] == [8, 7]
+
+
+@pytest.mark.parametrize("top", [None, 5])
+async def test_day_that_is_folded_while_a_report_is_read_counts_once(
+    connection: asyncpg.Connection, writer: DedicatedConnection, monkeypatch: pytest.MonkeyPatch, top: int | None
+) -> None:
+    last = NOW.date().replace(day=1) - timedelta(days=1)
+    first = last.replace(day=1)
+    days = [datetime(first.year, first.month, day, tzinfo=UTC) for day in (1, 2, 3)]
+    await write(writer, [entry(started_at=day, service_account_id=UUID(int=1)) for day in days])
+    await fold(writer, 2)
+
+    async def before_the_third_is_folded(connection: reports.Connection) -> date | None:
+        until = await folded_until(connection)
+        await fold(writer, 1)
+        return until
+
+    for module in (ranking, reports):
+        monkeypatch.setattr(module, "folded_until", before_the_third_is_folded)
+
+    rows = await read_report(connection, ReportQuery(first=first, last=last, by=("service_account",), top=top))
+
+    assert await folded_until(connection) == first + timedelta(days=2)
+    assert [row.requests for row in rows] == [3]
 
 
 ANY = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=("user",), top=5)
