@@ -31,7 +31,6 @@ NO_FETCH = {
     "bedrock": "Converse reads no web addresses.",
     "ollama": "Ollama reads no web addresses.",
     "vertex-claude": "Claude on Vertex AI reads no web addresses.",
-    "google": "The Gemini API reads web addresses only of its own files and of YouTube.",
 }
 
 

@@ -127,7 +127,7 @@ class GoogleAdapter:
 
     def needs_content(self, address: WebAddress, call: Call) -> bool:
         """See `NeedsContent`."""
-        return not reads(address.url, self.facts(call))
+        return not reads(address.url, address.kind, self.facts(call))
 
     def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:  # noqa: ARG002 - it thinks unasked
         """See `WantsReasoningBack`: thought signatures, demanded with calls from the third generation on."""

@@ -1,9 +1,9 @@
 """What Gemini models can do, by their names, in one table; knows no request.
 
 Sources (checked 2026-11-24): https://ai.google.dev/gemini-api/docs/thinking, .../structured-output,
-.../function-calling, .../models; penalties as users reported them, checked 2026-11-27. Where a name says nothing the
-newest generation is assumed. An operator overrides with the deployment's options `generation` (`2.5`), `thinking`
-(`none`, `budget` or `level`) and `fetch_urls` (`true`).
+.../function-calling, .../models; .../file-input-methods, checked 2026-11-27; penalties as users reported them, checked
+2026-11-27. Where a name says nothing the newest generation is assumed. An operator overrides with the deployment's
+options `generation` (`2.5`), `thinking` (`none`, `budget` or `level`) and `fetch_urls` (`true` or `false`).
 """
 
 import re
@@ -15,9 +15,11 @@ from msgspec import Struct
 from adapters.errors import ErrorKind, ProviderError
 
 Thinking = Literal["none", "budget", "level"]
+WebReading = Literal["none", "documented", "all"]
 Level = Literal["minimal", "low", "medium", "high"]
 LATEST_GENERATION: Final = 3.5
 _STYLES: Final[Mapping[str, Thinking]] = {"none": "none", "budget": "budget", "level": "level"}
+_WEB_READINGS: Final[Mapping[str, WebReading]] = {"true": "all", "false": "none"}
 
 _NAME: Final = re.compile(r"gemini-(\d+(?:[.-]\d)?)(?=-|$)")
 _NEVER_THINKS: Final = re.compile(r"-(?:image|tts|live|native-audio|embedding)\b|embedding")
@@ -25,6 +27,8 @@ _NEVER_THINKS: Final = re.compile(r"-(?:image|tts|live|native-audio|embedding)\b
 
 class ModelFacts(Struct, frozen=True, kw_only=True):
     """What a model takes. Budgets are in tokens; a `least_budget` above 0 means that thinking cannot be turned off.
+
+    `reads_web` says which addresses of the web Google reads: those that the Gemini API's documents name, all, or none.
 
     The last four are the platform's: whether a request names its service tier, whether it says that functions stand
     beside Google's own tools, whether a file needs its media type even where the address does not tell it, and whether
@@ -43,7 +47,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     mixed_tools: bool = False
     json_beside_tools: bool = False
     system_instruction: bool = True
-    fetches_urls: bool = False
+    reads_web: WebReading = "documented"
     service_tiers: bool = True
     declares_mixed_tools: bool = True
     needs_media_types: bool = False
@@ -75,7 +79,7 @@ def facts_of(upstream_model: str, options: Mapping[str, str]) -> ModelFacts:
         mixed_tools=generation >= 3,
         json_beside_tools=generation >= 3,
         system_instruction=not name.startswith(("gemma-1", "gemma-2", "gemma-3", "gemma3")),
-        fetches_urls=options.get("fetch_urls") == "true",
+        reads_web=_reads_web(generation, options),
         penalties=generation < 2.5,
     )
 
@@ -105,6 +109,16 @@ def _thinking(name: str, generation: float, options: Mapping[str, str]) -> Think
     if generation < 2.5 or (generation < 3 and _NEVER_THINKS.search(name)):
         return "none"
     return "budget" if generation < 3 else "level"
+
+
+def _reads_web(generation: float, options: Mapping[str, str]) -> WebReading:
+    given = options.get("fetch_urls")
+    if given is not None:
+        reading = _WEB_READINGS.get(given)
+        if reading is None:
+            raise _bad_option("fetch_urls")
+        return reading
+    return "documented" if generation > 2 else "none"  # "Gemini 2.0 family of models are not supported"
 
 
 def _bad_option(name: str) -> ProviderError:

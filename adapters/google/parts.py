@@ -1,16 +1,18 @@
 """Content parts of messages to Gemini's parts; knows no turn and no tool.
 
 Media travel inline from `data:` URLs and base64, by reference where Google reads the reference itself: the Files API,
-`gs://` and YouTube (other URLs only where the deployment's option `fetch_urls` says so).
+`gs://`, YouTube, and of the web https addresses of texts, PDFs, images and videos, of up to 100 MB
+(https://ai.google.dev/gemini-api/docs/file-input-methods, checked 2026-11-27; the option `fetch_urls` overrules it).
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
-from adapters.google.models import ModelFacts
-from adapters.media import is_web
+from adapters.google.models import ModelFacts, WebReading
+from adapters.media import MediaKind, is_web
 from schemas.chat_request import (
     AudioPart,
     AudioURLPart,
@@ -33,6 +35,8 @@ _OWN_URL: Final = re.compile(
 _YOUTUBE: Final = re.compile(r"https?://(?:(?:www|m)\.)?youtu")
 # What a file is taken for where neither its address nor the platform says it.
 _ASSUMED_TYPES: Final = {"image": "image/jpeg", "video": "video/mp4", "file": "application/pdf"}
+# Of the types above, those that the Gemini API does not say it reads at addresses of the web.
+_NOT_AT_ADDRESSES: Final = frozenset({"image/gif", "image/heic", "text/markdown"})
 _AUDIO_TYPES: Final = {"mp3": "audio/mp3", "wav": "audio/wav", "pcm16": "audio/pcm", "m4a": "audio/mp4"}
 _FILE_TYPES: Final = {
     "aac": "audio/aac",
@@ -59,6 +63,15 @@ _FILE_TYPES: Final = {
     "webm": "video/webm",
     "webp": "image/webp",
     "xml": "text/xml",
+}
+_INSTEAD: Final = " Send the content itself as a data: URL with base64."
+_UNREAD: Final[Mapping[WebReading, str]] = {
+    "none": "This model reads no web addresses but YouTube's, Cloud Storage's (gs://) and those of Google's Files API."
+    + _INSTEAD,
+    "documented": "This model reads https addresses of texts, PDFs, videos and images (PNG, JPEG, WebP or BMP) alone."
+    + _INSTEAD,
+    "all": "This model reads addresses of the web, of Cloud Storage (gs://) and of Google's Files API, no others."
+    + _INSTEAD,
 }
 
 
@@ -98,7 +111,7 @@ class PartWriter:
             case FilePart():
                 return self._file(part, f"{path}.file")
 
-    def _linked(self, link: ImageURL, path: str, kind: str) -> Part:
+    def _linked(self, link: ImageURL, path: str, kind: MediaKind) -> Part:
         if link.detail not in {None, "auto"}:
             self._losses.drop(f"{path}.detail")
         return self._from_url(link.url, f"{path}.url", kind)
@@ -115,25 +128,28 @@ class PartWriter:
             return self._from_url(uri, f"{path}.file_id")
         raise _refusal("A file needs 'file_data' or 'file_id'.", path)
 
-    def _from_url(self, url: str, path: str, kind: str = "file") -> Part:
+    def _from_url(self, url: str, path: str, kind: MediaKind = "file") -> Part:
         if url[:5].lower() == "data:":
             return Part(inline_data=_inline(url, path))
-        if not reads(url, self._facts):
-            raise _unsupported(
-                "This model reads no web addresses but YouTube's, Cloud Storage's (gs://) and those of Google's Files "
-                "API. Send the content itself as a data: URL with base64.",
-                path,
-            )
+        if not reads(url, kind, self._facts):
+            raise _unsupported(_UNREAD[self._facts.reads_web], path)
         is_video = _YOUTUBE.match(url) is not None
         mime_type = None if is_video else _type_of(url.partition("?")[0])
-        if mime_type is None and self._facts.needs_media_types:
+        if mime_type is None and (self._facts.needs_media_types or _OWN_URL.match(url) is None):
             mime_type = _ASSUMED_TYPES["video" if is_video else kind]
         return Part(file_data=FileData(file_uri=url, mime_type=mime_type))
 
 
-def reads(url: str, facts: ModelFacts) -> bool:
+def reads(url: str, kind: MediaKind, facts: ModelFacts) -> bool:
     """Return whether Google reads what stands at an address."""
-    return _OWN_URL.match(url) is not None or (facts.fetches_urls and is_web(url))
+    if _OWN_URL.match(url) is not None:
+        return True
+    if facts.reads_web == "none" or not is_web(url):
+        return False
+    if facts.reads_web == "all":
+        return True
+    mime_type = _type_of(url.partition("?")[0]) or kind
+    return url[:8].lower() == "https://" and mime_type[:5] != "audio" and mime_type not in _NOT_AT_ADDRESSES
 
 
 def _inline(url: str, path: str) -> Blob:

@@ -43,7 +43,7 @@ class GeminiOnVertex(GoogleAdapter):
         options = call.deployment.options
         return replace(
             facts_of(call.deployment.upstream_model, options),
-            fetches_urls=options.get("fetch_urls") != "false",
+            reads_web="none" if options.get("fetch_urls") == "false" else "all",
             service_tiers=False,
             declares_mixed_tools=False,
             needs_media_types=True,

@@ -68,6 +68,7 @@ ADAPTERS: dict[str, tuple[str, str, dict]] = {
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}),
     "google 3": ("google", "gemini-3.5-flash", {}),
     "google 2": ("google", "gemini-2.5-flash", {}),
+    "google 2.0": ("google", "gemini-2.0-flash", {}),
     "vertex gemini": ("vertex", "gemini-3.5-flash", {"options": {"project": "p"}}),
     "vertex claude": ("vertex", "claude-sonnet-4-5@20250929", {"options": {"project": "p"}}),
     "bedrock": ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", {"options": {"region": "us-east-1"}}),
@@ -175,8 +176,9 @@ VIDEO = {"video as data URL", "video at an address"}
 WEB = {"image at an address", "PDF at an address", "audio at an address", "video at an address"}
 EXPECTED_REFUSALS = {
     "anthropic": AUDIO | VIDEO,
-    "google 3": WEB | {"uploaded file"},
-    "google 2": WEB | {"uploaded file"},
+    "google 3": {"audio at an address", "uploaded file"},
+    "google 2": {"audio at an address", "uploaded file"},
+    "google 2.0": WEB | {"uploaded file"},
     "bedrock": WEB | {"uploaded file"},
     "cohere": AUDIO | VIDEO | {"PDF as data URL", "PDF at an address", "uploaded file"},
     "vertex claude": AUDIO | VIDEO | {"image at an address", "PDF at an address"},
@@ -230,7 +232,7 @@ async def test_recording_of_any_format_keeps_it(name: str, form: str) -> None:
     assert f'"format":"{form}"' in sent or f'"audio/{"mp4" if form == "m4a" else form}"' in sent
 
 
-DRAWING = {"google 3", "google 2", "vertex gemini", "openrouter", "openai_compatible openrouter"}
+DRAWING = {"google 3", "google 2", "google 2.0", "vertex gemini", "openrouter", "openai_compatible openrouter"}
 DRAWING |= {"openai_compatible default"}
 
 

@@ -248,13 +248,28 @@ def test_history_media_travel_inline_or_by_reference(part: dict, expected: dict)
     ("part", "param", "kind"),
     [
         (
-            {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+            {"type": "image_url", "image_url": {"url": "http://example.org/a.png"}},
             "image_url.url",
             "unsupported_parameter",
         ),
         (
-            {"type": "image_url", "image_url": {"url": "https://youtube.com.evil.example/a"}},
+            {"type": "image_url", "image_url": {"url": "http://youtube.com.evil.example/a"}},
             "image_url.url",
+            "unsupported_parameter",
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "https://example.org/a.gif?as=a.png"}},
+            "image_url.url",
+            "unsupported_parameter",
+        ),
+        (
+            {"type": "audio_url", "audio_url": {"url": "https://example.org/said"}},
+            "audio_url.url",
+            "unsupported_parameter",
+        ),
+        (
+            {"type": "file", "file": {"file_data": "https://example.org/a.mp3"}},
+            "file.file_data",
             "unsupported_parameter",
         ),
         ({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}, "image_url.url", "unsupported_parameter"),
@@ -269,11 +284,46 @@ def test_history_media_that_gemini_cannot_read_are_refused_with_their_path(part:
     assert (error.kind, error.param) == (kind, f"messages[0].content[1].{param}")
 
 
-def test_history_web_image_is_sent_by_reference_where_the_option_allows() -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png?s=1"}}
-    body = sent(messages=[user([image])], options={"fetch_urls": "true"})
-    expected = {"fileUri": "https://example.org/a.png?s=1", "mimeType": "image/png"}
-    assert body["contents"][0]["parts"] == [{"fileData": expected}]
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.5-flash", "gemini-flash-latest"])
+def test_history_https_addresses_of_what_google_reads_are_sent_by_reference(model: str) -> None:
+    parts = [
+        {"type": "image_url", "image_url": {"url": "https://example.org/a.png?s=1"}},
+        {"type": "file", "file": {"file_data": "https://example.org/a.pdf"}},
+        {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}},
+        {"type": "image_url", "image_url": {"url": "https://example.org/signed?key=1"}},
+    ]
+    assert sent(model, messages=[user(parts)])["contents"][0]["parts"] == [
+        {"fileData": {"fileUri": "https://example.org/a.png?s=1", "mimeType": "image/png"}},
+        {"fileData": {"fileUri": "https://example.org/a.pdf", "mimeType": "application/pdf"}},
+        {"fileData": {"fileUri": "https://example.org/a.mp4", "mimeType": "video/mp4"}},
+        {"fileData": {"fileUri": "https://example.org/signed?key=1", "mimeType": "image/jpeg"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("gemini-2.0-flash", {}), ("gemma-3-27b-it", {}), ("gemini-3.5-flash", {"fetch_urls": "false"})],
+)
+def test_history_web_addresses_are_refused_where_google_reads_none(model: str, options: dict) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    with pytest.raises(ProviderError) as caught:
+        sent(model, messages=[user([image])], options=options)
+    assert (caught.value.kind, caught.value.param) == (
+        "unsupported_parameter",
+        "messages[0].content[0].image_url.url",
+    )
+
+
+@pytest.mark.parametrize("url", ["http://example.org/a.png", "https://example.org/a.gif"])
+def test_history_any_web_address_is_sent_by_reference_where_the_option_says_so(url: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": url}}
+    body = sent("gemini-2.0-flash", messages=[user([image])], options={"fetch_urls": "true"})
+    assert body["contents"][0]["parts"][0]["fileData"]["fileUri"] == url
+
+
+def test_history_unknown_value_of_the_option_is_refused() -> None:
+    with pytest.raises(ProviderError, match="'fetch_urls'"):
+        sent(messages=[user("Hi")], options={"fetch_urls": "maybe"})
 
 
 def test_history_what_gemini_has_no_place_for_is_named() -> None:
