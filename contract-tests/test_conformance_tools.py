@@ -234,7 +234,7 @@ NO_SWITCH = "The provider has no switch for parallel calls."
 @behaviour(
     "tools.parallel_off",
     "`parallel_tool_calls: false` leaves one call",
-    unsupported=each(NO_SWITCH, "google", "vertex-gemini", "bedrock", "cohere", "ollama"),
+    unsupported=each(NO_SWITCH, "google", "vertex-gemini", "cohere", "ollama"),
 )
 def test_tools_parallel_off(talk: Talk) -> None:
     heard = talk.ask("[tools=2] Weather and time?", tools=TOOLS, parallel_tool_calls=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from upstreams import UPSTREAM_KEY, Anthropic, Azure, Google, OpenAI, Recording, Upstream, recordings
-from upstreams.dialects import Call, anthropic_rules, google_rules, openai_rules
+from upstreams.dialects import Call, anthropic_rules, bedrock_rules, google_rules, openai_rules
 from upstreams.wire import Request
 
 Body = dict[str, Any]
@@ -104,6 +104,28 @@ def test_openai_rules_of_a_compatible_server_take_its_own_fields() -> None:
     body = {"model": "m", "messages": [{**USER, "reasoning_content": "r"}], "chat_template_kwargs": {}}
     assert openai_rules.problem(call("chat.completions", body), None) is None
     assert openai_rules.problem(call("chat.completions", body), frozenset({"chat_template_kwargs"})) is not None
+
+
+SPEC: Any = {"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}
+
+
+@pytest.mark.parametrize(
+    ("own", "config", "message"),
+    [
+        ({"disable_parallel_tool_use": True}, {"tools": [SPEC]}, "tool_choice.type: Field required"),
+        ({"type": "auto"}, None, "while providing tools"),
+        ({"type": "auto"}, {"tools": [SPEC], "toolChoice": {"any": {}}}, "conflicts with the existing field"),
+        ({"type": "auto"}, {"tools": [SPEC], "toolChoice": {"auto": {}}}, "conflicts with the existing field"),
+        ({"type": "auto", "disable_parallel_tool_use": True}, {"tools": [SPEC]}, None),
+    ],
+)
+def test_bedrock_rules_hold_claudes_own_choice_of_tools(own: Body, config: Body | None, message: str | None) -> None:
+    body: Body = {
+        "messages": [{"role": "user", "content": [{"text": "p"}]}],
+        "additionalModelRequestFields": {"tool_choice": own},
+    }
+    problem = bedrock_rules.problem({**body, "toolConfig": config} if config is not None else body)
+    assert (problem is None) if message is None else (message in (problem or ""))
 
 
 @pytest.mark.parametrize(

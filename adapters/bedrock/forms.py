@@ -25,8 +25,8 @@ NAMES: Final = NameForm("_-", 64)
 class Forms:
     """What the request says of tools and of the answer's form, as Claude's API would have it; `to_...` give Converse's.
 
-    `answers_by_tool` says that a call of the JSON tool is the answer's content, `instructions` are texts for the
-    system prompt.
+    `answers_by_tool` says that a call of the JSON tool is the answer's content, `one_call` that there may be one call
+    at most, which the model is told beside Converse's own fields; `instructions` are texts for the system prompt.
     """
 
     def __init__(self, request: hub.ChatRequest, traits: Traits, losses: Losses) -> None:
@@ -40,13 +40,15 @@ class Forms:
         # Whether the model can be made to call a tool is Converse's to say: what it cannot do it refuses by name.
         self._tools, self._choice = to_tool_choice(request, given, self.names, replace(traits.facts, forced_tools=True))
         self._given = self._tools
-        if self._choice is not None and self._choice.disable_parallel_tool_use:
-            losses.drop("parallel_tool_calls")
+        wants_one = self._choice is not None and self._choice.disable_parallel_tool_use is True
         self._format = structured.to_format(request, traits.facts, complexity)
         if self._format.instruction is not None:
             self.instructions.append(self._format.instruction)
         if self._format.tool is not None:
             self._answer_with(self._format.tool)
+        self.one_call = wants_one and traits.one_call and not self.demands_call
+        if wants_one and not self.one_call:
+            losses.drop("parallel_tool_calls")
 
     @property
     def demands_call(self) -> bool:
@@ -99,7 +101,7 @@ class Forms:
             case "tool":
                 name = choice.name if choice is not None else None
                 return wire.ToolChoice(tool=wire.NamedTool(name=name or ""))
-            case "auto":
+            case "auto" if not self.one_call:
                 return wire.ToolChoice(auto=wire.Nothing())
             case _:
                 return None

@@ -35,13 +35,17 @@ _FACTS: Final[dict[Family, ModelFacts]] = {"nova2": _LEVELS, "gpt_oss": replace(
 _FORCING: Final[dict[Family, Forcing]] = {"claude": "tool", "nova": "tool", "nova2": "tool", "mistral": "any"}
 # On Bedrock constrained decoding began a generation later than on Anthropic's own API.
 _UNCONSTRAINED: Final = re.compile(r"opus-4-1|opus-4-2025")
+# What each earlier Claude answers: "extraneous key [disable_parallel_tool_use] is not permitted".
+_CALLS_IN_PARALLEL: Final = re.compile(
+    r"claude-(?:instant|v?[123](?!\d)|4-(?:opus|sonnet)|(?:opus|sonnet)-4(?:[-.]1)?(?:$|[-@:](?:20\d{6}|v\d)))"
+)
 
 
 class Traits(Struct, frozen=True, kw_only=True):
     """One model.
 
     `forcing`: whether one tool, any tool or none can be demanded. `caches`: where a cache point may stand.
-    `reasoning_format` is the owner of its signed reasoning.
+    `reasoning_format` is the owner of its signed reasoning. `one_call`: whether parallel calls can be switched off.
     """
 
     family: Family
@@ -49,6 +53,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     forcing: Forcing
     caches: Literal["all", "messages", "none"]
     reasoning_format: str
+    one_call: bool = False
 
 
 def traits_of(deployment: Deployment) -> Traits:
@@ -73,6 +78,7 @@ def traits_of(deployment: Deployment) -> Traits:
         forcing="tool" if facts.forced_tools else "none",
         caches="all",
         reasoning_format=CLAUDE_FORMAT,
+        one_call=_CALLS_IN_PARALLEL.search(lowered) is None,
     )
 
 

@@ -116,7 +116,7 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
         inference_config=inference,
         tool_config=tool_config,
         guardrail_config=_guardrail(call),
-        additional_model_request_fields=_additional(request, traits, plan, losses),
+        additional_model_request_fields=_additional(request, traits, plan, forms, losses),
         additional_model_response_field_paths=stop_paths,
         request_metadata=_metadata(request, losses),
         service_tier=_service_tier(request, losses),
@@ -202,7 +202,7 @@ def _stop_sequences(request: hub.ChatRequest, losses: Losses) -> list[str] | Non
 
 
 def _additional(
-    request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, losses: Losses
+    request: hub.ChatRequest, traits: Traits, plan: reasoning.Plan, forms: Forms, losses: Losses
 ) -> wire.AdditionalFields | None:
     """Return what the model's family takes beyond the shared parameters."""
     top_k = request.top_k
@@ -212,14 +212,13 @@ def _additional(
         top_k = None
     made = wire.AdditionalFields(top_k=top_k)
     match traits.family:
-        case "claude" if plan.thinking is not None:
-            asked = plan.thinking
-            budget = plan.has_budget
-            config = wire.ThinkingConfig(
-                type=asked.type, budget_tokens=asked.budget_tokens, display=None if budget else asked.display
-            )
+        case "claude":
+            config, budget = _thinking(plan), plan.has_budget
             made = wire.AdditionalFields(
-                reasoning_config=config if budget else None, thinking=None if budget else config, top_k=top_k
+                reasoning_config=config if budget else None,
+                thinking=None if budget else config,
+                tool_choice=wire.OneCall(type="auto", disable_parallel_tool_use=True) if forms.one_call else None,
+                top_k=top_k,
             )
         case "nova" | "nova2":
             made = wire.AdditionalFields(
@@ -231,6 +230,14 @@ def _additional(
         case _:
             pass
     return made if made != wire.AdditionalFields() else None
+
+
+def _thinking(plan: reasoning.Plan) -> wire.ThinkingConfig | None:
+    asked = plan.thinking
+    if asked is None:
+        return None
+    display = None if plan.has_budget else asked.display
+    return wire.ThinkingConfig(type=asked.type, budget_tokens=asked.budget_tokens, display=display)
 
 
 def _nova_reasoning(plan: reasoning.Plan) -> wire.NovaReasoning | None:

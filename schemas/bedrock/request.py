@@ -243,11 +243,22 @@ class NovaInference(WireStruct, frozen=True, kw_only=True):
     top_k: int
 
 
+class OneCall(Struct, frozen=True, kw_only=True):
+    """Claude's choice of tools, in the words of Anthropic's own API: for the switch that Converse has no field for.
+
+    Not beside `toolConfig.toolChoice`: the API says that they conflict.
+    """
+
+    type: Literal["auto"]
+    disable_parallel_tool_use: bool
+
+
 class AdditionalFields(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`additionalModelRequestFields`: what a model family has of its own, passed to the model as it is."""
 
     reasoning_config: ThinkingConfig | None = None
     thinking: ThinkingConfig | None = None
+    tool_choice: OneCall | None = None
     reasoning_effort: str | None = None
     top_k: int | None = None
     nova_reasoning: NovaReasoning | None = field(default=None, name="reasoningConfig")

@@ -53,6 +53,7 @@ def ask_of(body: JsonObject) -> Ask:
             if "toolSpec" in tool
         ),
         choice=choice_of(tools.get("toolChoice") or {}),
+        parallel=not (extra.get("tool_choice") or {}).get("disable_parallel_tool_use"),
         tool_result="".join(map(block_text, results)) if results else None,
         schema=schema_of(body),
         max_tokens=(body.get("inferenceConfig") or {}).get("maxTokens"),

@@ -42,7 +42,7 @@ RESULTS = frozenset({"text", "json", "image", "document", "video", "searchResult
 
 def problem(body: JsonObject) -> str | None:
     """The provider's message for the first rule that the body breaks; None if there is none."""
-    rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (fields, turns, blocks, history, tools)
+    rules: tuple[Callable[[JsonObject], Iterator[str]], ...] = (fields, turns, blocks, history, tools, own_choice)
     return next((text for rule in rules for text in rule(body)), None)
 
 
@@ -127,3 +127,17 @@ def tools(body: JsonObject) -> Iterator[str]:
     choice = config.get("toolChoice") or {}
     if "tool" in choice and choice["tool"]["name"] not in names:
         yield "The tool that toolChoice names is not in tools."
+
+
+def own_choice(body: JsonObject) -> Iterator[str]:
+    """Claude's own choice of tools has a type, has tools, and does not stand beside Converse's."""
+    own = (body.get("additionalModelRequestFields") or {}).get("tool_choice")
+    if own is None:
+        return
+    if "type" not in own:
+        yield "The model returned the following errors: tool_choice.type: Field required"
+    if not body.get("toolConfig"):
+        yield "The model returned the following errors: tool_choice may only be specified while providing tools"
+    for demanded in (body.get("toolConfig") or {}).get("toolChoice") or {}:
+        place = f"toolConfig.toolChoice.{demanded}"
+        yield f"The additional field tool_choice/type conflicts with the existing field {place}."

@@ -130,6 +130,68 @@ def test_tool_choice_has_its_form(choice: object, made: dict) -> None:
     assert sent({"tools": [WEATHER], "tool_choice": choice})["toolConfig"]["toolChoice"] == made
 
 
+ONE_CALL = {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CLAUDE, OPUS, "eu.anthropic.claude-opus-4-5-20251101-v1:0", "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "anthropic.claude-sonnet-5", "anthropic.claude-opus-4-10",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}])
+def test_claude_is_told_of_one_call_alone_beside_no_other_choice(model: str, choice: dict) -> None:
+    made = translation({"tools": [WEATHER], "parallel_tool_calls": False, **choice}, call(model))
+
+    body = json.loads(made.encode())
+    assert body["additionalModelRequestFields"] == ONE_CALL
+    assert "toolChoice" not in body["toolConfig"]
+    assert made.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ({"tool_choice": "required"}, CLAUDE),
+        ({"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}, CLAUDE),
+        ({"response_format": FORMAT}, "anthropic.claude-opus-4-1-20250805-v1:0"),
+        *(({}, old) for old in (
+            OLD, "anthropic.claude-3-5-sonnet-20241022-v2:0", "us.anthropic.claude-3-7-sonnet-20250219-v1:0",
+            "us.anthropic.claude-sonnet-4-20250514-v1:0", "anthropic.claude-opus-4-20250514-v1:0",
+            "anthropic.claude-opus-4-1-20250805-v1:0", "anthropic.claude-v2:1", "anthropic.claude-instant-v1",
+            "claude-sonnet-4@20250514", "claude-opus-4", "claude-4-opus", NOVA, MISTRAL, LLAMA,
+        )),
+    ],
+)  # fmt: skip
+def test_wish_for_one_call_is_named_where_it_cannot_be_said(fields: dict, model: str) -> None:
+    """A demanded call has its place in Converse's own fields, and Claude's beside it is a 400."""
+    made = translation({"tools": [WEATHER], "parallel_tool_calls": False, **fields}, call(model))
+
+    assert "tool_choice" not in json.loads(made.encode()).get("additionalModelRequestFields", {})
+    assert "parallel_tool_calls" in made.dropped
+
+
+@pytest.mark.parametrize("fields", [{}, {"tools": [WEATHER], "tool_choice": "none"}])
+def test_wish_for_one_call_without_tools_to_call_is_nothing(fields: dict) -> None:
+    made = translation({"parallel_tool_calls": False, **fields})
+
+    assert "additionalModelRequestFields" not in json.loads(made.encode())
+    assert made.dropped == ()
+
+
+def test_one_call_stands_beside_thinking_and_replaces_what_is_forwarded() -> None:
+    fields = {"tools": [WEATHER], "parallel_tool_calls": False, "reasoning_effort": "low", "max_tokens": 9000}
+    at = call(extra={"additionalModelRequestFields": {"tool_choice": {"type": "any"}}}, extra_params="forward")
+
+    made = translation(fields, at)
+
+    additional = json.loads(made.encode())["additionalModelRequestFields"]
+    assert additional.keys() == {"reasoning_config", "tool_choice"}
+    assert additional["tool_choice"] == ONE_CALL["tool_choice"]
+    assert made.dropped == ("tool_choice",)
+
+
 def test_tool_choice_none_leaves_the_tools_out() -> None:
     assert "toolConfig" not in sent({"tools": [WEATHER], "tool_choice": "none"})
 
