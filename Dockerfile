@@ -17,7 +17,7 @@ RUN /opt/build/bin/hatchling build --target wheel --directory /opt/dist \
     && VIRTUAL_ENV=/opt/aqueduct /opt/build/bin/uv pip install --no-cache --compile-bytecode --no-deps /opt/dist/*.whl
 
 FROM python:3.13-slim
-# An allocator that returns memory after a peak, at no more CPU: docs/adr/0020-memory-after-a-peak.md
+# An allocator that `serve` uses where it finds it, and that returns memory after a peak: docs/adr/0020-memory-after-a-peak.md
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libjemalloc2 \
     && rm -rf /var/lib/apt/lists/*
@@ -26,8 +26,6 @@ RUN useradd --uid 10001 --create-home --home-dir /var/lib/aqueduct aqueduct \
 COPY --from=build /opt/aqueduct /opt/aqueduct
 ENV PATH=/opt/aqueduct/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    LD_PRELOAD=libjemalloc.so.2 \
-    PYTHONMALLOC=malloc \
     AQUEDUCT_HOST=0.0.0.0
 WORKDIR /var/lib/aqueduct
 USER aqueduct

@@ -1,11 +1,14 @@
 """The command line's root: finds a command's module when it is asked for; knows no command's work."""
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Final
 
 import click
 from typing_extensions import override
+
+from aqueduct.cli.allocator import exec_with_jemalloc
 
 COMMANDS: Final = {
     "serve": "aqueduct.cli.serve:serve",
@@ -22,6 +25,8 @@ COMMANDS: Final = {
     "doctor": "aqueduct.cli.doctor:doctor",
 }
 """Commands in the order of `--help`, with where they are: only the one that runs is imported."""
+SERVING: Final = (["serve"], ["demo"])
+HELP: Final = frozenset({"-h", "--help"})
 
 
 class Program(click.Group):
@@ -57,4 +62,6 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    if sys.argv[1:2] in SERVING and not HELP.intersection(sys.argv):
+        exec_with_jemalloc()
     program.main(prog_name="aqueduct")
