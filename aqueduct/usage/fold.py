@@ -11,6 +11,8 @@ from typing import Final
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.db.usage_tables import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
 
+FOLD_TIMEOUT_S: Final = 300.0
+"""Longer than a connection gives its other commands: a day has many rows."""
 _ADDED: Final = (*ROLLUP_SUMS, "cost")
 _GROUPED: Final = ("month", "year", *MONTHLY_KEYS)
 _NEXT: Final = """
@@ -78,9 +80,9 @@ async def fold_day(connection: DedicatedConnection, lock: str) -> date | None:
     if await connection.fetchval(_NEXT) is None:
         return None
     async with connection.transaction():
-        await connection.execute(lock)
+        await connection.execute(lock, timeout=FOLD_TIMEOUT_S)
         day: date | None = await connection.fetchval(_NEXT)
         if day is not None:
-            await connection.execute(_FOLD, day)
+            await connection.execute(_FOLD, day, timeout=FOLD_TIMEOUT_S)
             await connection.execute(_NOTE, day)
     return day

@@ -18,7 +18,7 @@ import asyncpg
 from aqueduct.db.engine import DedicatedConnection
 from aqueduct.observability.metrics import Metrics
 from aqueduct.usage.batches import SLICE_ROWS
-from aqueduct.usage.fold import fold_day
+from aqueduct.usage.fold import FOLD_TIMEOUT_S, fold_day
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.orphans import orphans
 from aqueduct.usage.segments import Cell, Entry, Row
@@ -34,10 +34,9 @@ MIN_BATCH_ROWS: Final = 500
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
 SETTLE_TIMEOUT_S: Final = 300.0
-"""Settling reads the rows of a whole process's life."""
+"""Settling reads the rows of a whole process's life: longer than a connection gives its other commands."""
 ADOPT_EVERY_S: Final = 10.0
 FOLD_EVERY_S: Final = 600.0
-FOLD_TIMEOUT_S: Final = 300.0
 PARTITIONS_EVERY_S: Final = 86_400.0
 PARTITIONS_AGAIN_S: Final = 600.0
 MAX_AGE: Final = timedelta(days=400)
@@ -196,7 +195,8 @@ class Recorder:
             for place in range(0, len(unsettled), MIN_BATCH_ROWS):
                 await self._store(unsettled[place : place + MIN_BATCH_ROWS], "unsettled")
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
-                await (await self._connected()).execute(SETTLE_JOURNAL, orphan.folder.name)
+                connection = await self._connected()
+                await connection.execute(SETTLE_JOURNAL, orphan.folder.name, timeout=SETTLE_TIMEOUT_S)
             logger.info("usage_journal_replayed folder=%s rows=%d", orphan.folder.name, rows)
             orphan.remove()
 

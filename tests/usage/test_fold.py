@@ -215,6 +215,21 @@ async def test_dearest_groups_without_prices_are_told_apart_by_their_requests(
     assert [row.requests for row in found] == [8, 7]
 
 
+async def test_day_is_folded_although_it_takes_longer_than_other_commands_may(
+    connection: asyncpg.Connection, database_url: str, writer: DedicatedConnection
+) -> None:
+    await write(writer, [entry(started_at=NOW - timedelta(days=2))])
+    impatient = await connect(database_url, application_name="test", command_timeout_s=2.0)
+    async with connection.transaction():
+        await connection.execute(LOCK_ROLLUPS)
+        folding = asyncio.create_task(fold_day(impatient, LOCK_ROLLUPS))
+        await asyncio.wait([folding], timeout=3.0)
+    folded = await folding
+    await impatient.close()
+
+    assert folded == (NOW - timedelta(days=2)).date()
+
+
 @pytest.mark.parametrize("top", [None, 5])
 async def test_day_that_is_folded_while_a_report_is_read_counts_once(
     connection: asyncpg.Connection, writer: DedicatedConnection, monkeypatch: pytest.MonkeyPatch, top: int | None

@@ -332,6 +332,30 @@ async def test_recorder_folds_the_days_that_are_over(
     assert [tuple(found) for found in users] == [(UUID(int=4), 1), (UUID(int=21), 2), (UUID(int=41), 1)]
 
 
+async def test_recorder_settles_a_journal_for_longer_than_other_commands_may_take(
+    recorder: Build, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient(Database):
+        async def connect(self) -> DedicatedConnection:
+            return await connect(self.url, application_name="test-usage", command_timeout_s=2.0)
+
+    monkeypatch.setattr(recorder_module, "SETTLE_JOURNAL", "SELECT $1::text, pg_sleep(3)")
+    left = Journal(tmp_path / "journal", JOURNAL_COLUMNS, max_bytes=10**9, now=time.time)
+    left.start()
+    folder = left.folder
+    assert folder is not None
+    one = row()
+    left.closed(str(one[0]), one)
+    await left.aclose()
+    assert folder.exists()
+    unit = recorder(Impatient(database_url), Metrics())
+
+    await unit.start()
+
+    await until(lambda: not folder.exists(), 20.0)
+    await unit.aclose(5.0)
+
+
 async def test_recorder_row_that_waited_for_months_gets_its_partition(
     recorder: Build, database_url: str, connection: asyncpg.Connection
 ) -> None:
