@@ -4,7 +4,6 @@ from matrix import GEMINI, Talk, behaviour, each, result, tool, user
 from upstreams.recordings import JsonObject
 
 NO_TEXT = each("OpenAI's chat API keeps the reasoning to itself.", "openai", "azure_openai")
-MOCK_TEXT = each("The mock of Mistral sends no thinking; recordings do.", "mistral")
 NOT_SIGNED = {
     **each("OpenAI's chat API has no reasoning to send back.", "openai", "azure_openai", "openai_compatible"),
     **each("The provider does not sign its reasoning.", "cohere", "mistral", "ollama"),
@@ -39,13 +38,10 @@ def test_reasoning_off(talk: Talk) -> None:
     assert not heard.message.get("reasoning_content")
 
 
-NO_REASONING = {**NO_TEXT, **MOCK_TEXT}
-
-
 @behaviour(
     "reasoning.out",
     "Reasoning comes out apart from the text, in `reasoning_content` and `reasoning`",
-    unsupported=NO_REASONING,
+    unsupported=NO_TEXT,
 )
 def test_reasoning_out(talk: Talk) -> None:
     message = talk.ask("hello", reasoning_effort="high", max_tokens=4000).message
@@ -58,7 +54,7 @@ def test_reasoning_out(talk: Talk) -> None:
 
 
 @behaviour(
-    "reasoning.streamed", "Streamed reasoning comes in the same two places, before the text", unsupported=NO_REASONING
+    "reasoning.streamed", "Streamed reasoning comes in the same two places, before the text", unsupported=NO_TEXT
 )
 def test_reasoning_streamed(talk: Talk) -> None:
     stream = talk.stream("hello", reasoning_effort="high", max_tokens=4000)
@@ -147,7 +143,7 @@ def test_reasoning_usage(talk: Talk) -> None:
 
     counted = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     if talk.unsupported:
-        assert not counted or talk.subject.name == "mistral"
+        assert not counted
         return
     assert counted == talk.upstream.ledger[-1].usage.reasoning
     assert 0 < counted <= usage["completion_tokens"]

@@ -1,5 +1,7 @@
 """Mistral's chat, embeddings and model list: what differs from OpenAI's; it must not know the product."""
 
+import json
+
 import msgspec
 
 from upstreams.dialects.base import UPSTREAM_KEY, Answer, Call
@@ -13,13 +15,14 @@ RENAMED = {"random_seed": "seed", "output_dimension": "dimensions"}
 class Mistral(OpenAI):
     """`/v1/chat/completions`, `/v1/embeddings`, `/v1/models`. Streams always report usage; `stream_options` is unknown.
 
-    Thinking is a chunk of the content.
+    Thinking is a chunk of the content, as the recordings have it: whole before the text's chunk, or in deltas of its own
+    before deltas that are strings. It is not counted apart.
     """
 
     name = "openai"
 
     def __init__(self, key: str = UPSTREAM_KEY) -> None:
-        super().__init__(key, extra_fields=None)
+        super().__init__(key, extra_fields=None, reasons=True)
 
     def check(self, call: Call) -> None:
         unknown = call.body.keys() & {*RENAMED.values(), "stream_options", "max_completion_tokens"}
@@ -32,7 +35,33 @@ class Mistral(OpenAI):
         super().check(as_openai(call))
 
     def answer(self, call: Call) -> Answer:
-        return super().answer(as_openai(call))
+        made = super().answer(as_openai(call))
+        if call.operation != "chat.completions":
+            return made
+        reply = msgspec.structs.replace(made.reply, parts=tuple(map(as_mistral, made.reply.parts)))
+        return Answer(reply, msgspec.structs.replace(made.usage, reasoning=None))
+
+
+def as_mistral(part: bytes) -> bytes:
+    """An answer or an event as Mistral writes it."""
+    head = b"data: " if part.startswith(b"data: ") else b""
+    if part == b"data: [DONE]\n\n":
+        return part
+    document = json.loads(part[len(head) :])
+    (document.get("usage") or {}).pop("completion_tokens_details", None)
+    for choice in document["choices"]:
+        said: JsonObject = choice.get("message") or choice["delta"]
+        thought = said.pop("reasoning_content", None)
+        if thought is None:
+            continue
+        chunk: JsonObject = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+        if head:
+            said["content"] = [chunk]
+        else:
+            text = said["content"]
+            said["content"] = [{**chunk, "closed": True}, *([{"type": "text", "text": text}] if text else [])]
+    tail = b"\n\n" if head else b""
+    return head + json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + tail
 
 
 def as_openai(call: Call) -> Call:
