@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 
-from matrix import Talk, behaviour, each, tool
+from matrix import CLAUDE, GEMINI, Talk, behaviour, each, tool
 from raw_http import Connection, request_bytes
 from running_gateway import TOKEN
 from upstreams import Fault
@@ -45,6 +45,34 @@ def test_usage_details(talk: Talk) -> None:
     for side in ("prompt", "completion"):
         details = usage.get(f"{side}_tokens_details") or {}
         assert all(value is None or 0 <= value <= usage[f"{side}_tokens"] for value in details.values())
+
+
+NO_WRITES = {
+    **each("Gemini bills the storage of caches, not the writing, and does not count it.", *GEMINI),
+    **each("The provider bills no cache writes and does not count them.", "cohere", "mistral", "ollama"),
+}
+LIFETIMES = frozenset(CLAUDE)
+"""Subjects whose providers tell the writes for an hour, at another price, from those for five minutes."""
+
+
+@behaviour(
+    "usage.cache_write",
+    "Tokens written to the cache are told and booked, as a part of the prompt, whole and streamed",
+    unsupported=NO_WRITES,
+)
+def test_usage_cache_write(talk: Talk) -> None:
+    talk.gateway.forget_rows()
+    said = "Read this long text [cached=2] with a breakpoint [written=12] that stays for an hour [written_1h=5]."
+    told = [talk.ask(said).usage, talk.stream(said).chunks[-1]["usage"]]
+
+    rows, reported = talk.gateway.rows(2), talk.upstream.ledger[-1].usage
+    written = None if talk.unsupported else 12
+    assert [(usage.get("prompt_tokens_details") or {}).get("cache_write_tokens") for usage in told] == [written] * 2
+    assert [row["cache_write_tokens"] for row in rows] == [written] * 2
+    assert {usage["prompt_tokens"] for usage in told} == {row["prompt_tokens"] for row in rows} == {reported.prompt}
+    for_an_hour = 5 if talk.subject.name in LIFETIMES else None
+    assert [row["cache_write_1h_tokens"] for row in rows] == [for_an_hour] * 2
+    assert [row["violations"] for row in rows] == [[], []]
 
 
 @behaviour("usage.recorded", "What the client is told is what is booked, once, whole and streamed")

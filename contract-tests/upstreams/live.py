@@ -10,7 +10,7 @@ from upstreams.reading import ToolCall, Usage
 from upstreams.recordings import Json, JsonObject
 
 BYTES_PER_TOKEN = 4
-DIRECTIVE = re.compile(r"\[(tools?|refuse|text|cached|think)(?:=(\d+))?\]")
+DIRECTIVE = re.compile(r"\[(tools?|refuse|text|cached|written|written_1h|think)(?:=(\d+))?\]")
 FILLER = "aqueduct "
 
 
@@ -25,7 +25,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What a request asks for. `text` is the last user text; `choice` is auto, none, required or a tool's name.
 
     Words in brackets in the text steer the answer: [tool], [tools=2], [refuse], [text=500] (bytes), [cached=64]
-    (prompt tokens), [think].
+    (prompt tokens), [written=12] and [written_1h=5] (prompt tokens put into the cache, and those of them for an hour),
+    [think].
     """
 
     text: str
@@ -41,7 +42,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. `finish` is OpenAI's term."""
+    """The answer. `finish` is OpenAI's term; `written_1h` is the part of the cache writes that stays for an hour."""
 
     text: str
     reasoning: str
@@ -49,6 +50,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     finish: str
     refusal: str | None
     usage: Usage
+    written_1h: int = 0
 
 
 def tokens(text: str) -> int:
@@ -67,6 +69,7 @@ def turn(ask: Ask, choice_index: int = 0) -> Turn:
     reasoning = f"Thinking about: {ask.text}" if ask.reasoning or "think" in asked else ""
     prompt = tokens(ask.prompt)
     cached = min(asked.get("cached", 0), prompt)
+    written = min(asked["written"], prompt - cached) if "written" in asked else None
     if "refuse" in asked:
         refusal = "I cannot help with that."
         usage = Usage(prompt=prompt, completion=tokens(refusal), cached=cached, reasoning=0)
@@ -79,7 +82,8 @@ def turn(ask: Ask, choice_index: int = 0) -> Turn:
         calls=calls,
         finish="tool_calls" if calls else "stop",
         refusal=None,
-        usage=Usage(prompt=prompt, cached=cached),
+        usage=Usage(prompt=prompt, cached=cached, cache_write=written),
+        written_1h=min(asked.get("written_1h", 0), written or 0),
     ))  # fmt: skip
 
 

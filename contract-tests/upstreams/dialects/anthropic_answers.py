@@ -85,13 +85,17 @@ def choice_of(choice: JsonObject) -> str:
 
 
 def usage_of(turn: Turn, output_tokens: int) -> JsonObject:
-    """Anthropic's usage: its input excludes what the cache gave."""
-    cached = turn.usage.cached or 0
+    """Anthropic's usage: its input excludes what the cache gave and took."""
+    cached, written = turn.usage.cached or 0, turn.usage.cache_write or 0
+    lifetimes = {
+        "ephemeral_5m_input_tokens": written - turn.written_1h,
+        "ephemeral_1h_input_tokens": turn.written_1h,
+    }
     return {
-        "input_tokens": (turn.usage.prompt or 0) - cached,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": (turn.usage.prompt or 0) - cached - written,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": lifetimes,
         "output_tokens": output_tokens,
         "service_tier": "standard",
         **thinking_details(turn),
@@ -120,7 +124,8 @@ def messages(call: Call) -> Answer:
     """A message, whole or streamed."""
     ask = ask_of(call.body)
     turn = live.turn(ask)
-    usage = msgspec.structs.replace(turn.usage, cache_write=0, reasoning=turn.usage.reasoning or None)
+    written = turn.usage.cache_write or 0
+    usage = msgspec.structs.replace(turn.usage, cache_write=written, reasoning=turn.usage.reasoning or None)
     head: JsonObject = {
         "id": stable_id("msg_", ask.prompt),
         "type": "message",

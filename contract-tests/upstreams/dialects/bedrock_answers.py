@@ -83,20 +83,24 @@ def schema_of(body: JsonObject) -> JsonObject | None:
 
 
 def usage_of(turn: Turn) -> JsonObject:
-    """Converse's usage: its input excludes what the cache gave, its total does not."""
+    """Converse's usage: its input excludes what the cache gave and took, its total does not."""
     prompt, completion, cached = turn.usage.prompt or 0, turn.usage.completion or 0, turn.usage.cached or 0
+    written = turn.usage.cache_write or 0
+    lifetimes = {"5m": written - turn.written_1h, "1h": turn.written_1h}
+    details = [{"ttl": ttl, "inputTokens": count} for ttl, count in lifetimes.items() if count]
     return {
-        "inputTokens": prompt - cached,
+        "inputTokens": prompt - cached - written,
         "outputTokens": completion,
         "totalTokens": prompt + completion,
         "cacheReadInputTokens": cached,
-        "cacheWriteInputTokens": 0,
+        "cacheWriteInputTokens": written,
+        **({"cacheDetails": details} if details else {}),
     }
 
 
 def reported(turn: Turn) -> Usage:
     """The usage in OpenAI's terms, as a reader should find it: reasoning is not counted apart."""
-    return msgspec.structs.replace(turn.usage, cache_write=0, reasoning=None)
+    return msgspec.structs.replace(turn.usage, cache_write=turn.usage.cache_write or 0, reasoning=None)
 
 
 def blocks_of(turn: Turn, seed: str) -> list[JsonObject]:

@@ -15,8 +15,8 @@ RENAMED = {"random_seed": "seed", "output_dimension": "dimensions"}
 class Mistral(OpenAI):
     """`/v1/chat/completions`, `/v1/embeddings`, `/v1/models`. Streams always report usage; `stream_options` is unknown.
 
-    Thinking is a chunk of the content, as the recordings have it: whole before the text's chunk, or in deltas of its own
-    before deltas that are strings. It is not counted apart.
+    Thinking is a chunk of the content, as the recordings have it: whole before the text's chunk, or in deltas of its
+    own before deltas that are strings. It is not counted apart, and no cache writes are.
     """
 
     name = "openai"
@@ -39,7 +39,7 @@ class Mistral(OpenAI):
         if call.operation != "chat.completions":
             return made
         reply = msgspec.structs.replace(made.reply, parts=tuple(map(as_mistral, made.reply.parts)))
-        return Answer(reply, msgspec.structs.replace(made.usage, reasoning=None))
+        return Answer(reply, msgspec.structs.replace(made.usage, cache_write=None, reasoning=None))
 
 
 def as_mistral(part: bytes) -> bytes:
@@ -48,7 +48,9 @@ def as_mistral(part: bytes) -> bytes:
     if part == b"data: [DONE]\n\n":
         return part
     document = json.loads(part[len(head) :])
-    (document.get("usage") or {}).pop("completion_tokens_details", None)
+    if usage := document.get("usage"):
+        usage.pop("completion_tokens_details")
+        usage["prompt_tokens_details"].pop("cache_write_tokens", None)
     for choice in document["choices"]:
         said: JsonObject = choice.get("message") or choice["delta"]
         thought = said.pop("reasoning_content", None)

@@ -86,11 +86,12 @@ def choice_of(choice: object) -> str:
 def usage_of(usage: Usage) -> JsonObject:
     """OpenAI's usage object."""
     prompt, completion = usage.prompt or 0, usage.completion or 0
+    written: JsonObject = {} if usage.cache_write is None else {"cache_write_tokens": usage.cache_write}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached or 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": usage.cached or 0, "audio_tokens": 0, **written},
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning or 0,
             "audio_tokens": 0,
@@ -107,6 +108,7 @@ def total_usage(turns: list[Turn]) -> Usage:
         prompt=first.prompt,
         completion=sum(turn.usage.completion or 0 for turn in turns),
         cached=first.cached,
+        cache_write=first.cache_write,
         reasoning=sum(turn.usage.reasoning or 0 for turn in turns),
     )
 
