@@ -181,7 +181,8 @@ def last_event(answer: Answer) -> dict[str, Json]:
 
 
 FINISHES = {"finish_reason", "native_finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason"}
-UNMAPPED = re.compile(r'aqueduct_unmapped_finish_reason_total\{[^}]*value="unheard_of"[^}]*\} ([0-9.]+)', re.IGNORECASE)
+UNMAPPED = re.compile(r"^aqueduct_unmapped_finish_reason_total\{[^}]*\} ([0-9.]+)", re.MULTILINE)
+"""Of any word: after 64 of them a process counts further ones as others."""
 CALL_ID = re.compile(r"(call|toolu|tooluse|fc)_?\w*|f_\w+|g_\w+")
 
 
