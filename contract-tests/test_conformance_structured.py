@@ -11,6 +11,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 FORMAT = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA, "strict": True}}
+NOTE = "YSBub3RlIG9mIHRoZSB1c2Vy"
 NESTED = {
     "type": "object",
     "properties": {"days": {"type": "array", "items": {"$ref": "#/$defs/Day"}}},
@@ -33,6 +34,24 @@ def test_structured_schema(talk: Talk) -> None:
 
     assert json.loads(heard.text) == {"city": "x", "degrees": 1}
     assert (heard.finish, heard.calls) == ("stop", [])
+
+
+@behaviour(
+    "structured.beside_file",
+    "Beside a text file the answer meets the schema, and the file reaches the model",
+    unsupported={"ollama": "Ollama takes texts and images."},
+)
+def test_structured_beside_file(talk: Talk) -> None:
+    part = {"type": "file", "file": {"filename": "a.txt", "file_data": f"data:text/plain;base64,{NOTE}"}}
+
+    heard = talk.ask([user([{"type": "text", "text": "Weather in JSON, please"}, part])], response_format=FORMAT)
+
+    if talk.unsupported:
+        assert heard.answer.status == 400
+        assert heard.error["param"].startswith("messages[0].content[1]")
+        return
+    assert json.loads(heard.text) == {"city": "x", "degrees": 1}
+    assert NOTE in talk.sent_text or "a note of the user" in talk.sent_text
 
 
 @behaviour("structured.streamed", "The same streamed")

@@ -25,13 +25,17 @@ _IMAGE_FOLLOWS: Final = "The result is shown in the next message."
 
 
 class Conversation:
-    """Collects one request's messages and the documents that its users attached."""
+    """Collects one request's messages and the documents that its users attached.
 
-    def __init__(self, names: ToolNames, losses: Losses, *, thinks: bool) -> None:
+    `files_as_text` puts the documents into the messages: Cohere takes none beside a form of the answer.
+    """
+
+    def __init__(self, names: ToolNames, losses: Losses, *, thinks: bool, files_as_text: bool) -> None:
         self.documents: list[wire.Document] = []
         self._names = names
         self._losses = losses
         self._thinks = thinks
+        self._files_as_text = files_as_text
         self._ids = UniqueCalls()
         self._system: list[wire.TextContent] = []
         self._messages: list[wire.Message] = []
@@ -78,7 +82,7 @@ class Conversation:
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
         self._end_results()
-        blocks = to_blocks(message.content, f"{path}.content", self._losses)
+        blocks = to_blocks(message.content, f"{path}.content", self._losses, files_as_text=self._files_as_text)
         self.documents += blocks.documents
         match blocks.shown:
             case []:
@@ -105,7 +109,7 @@ class Conversation:
             )
 
     def _assistant_texts(self, message: hub.AssistantMessage, path: str) -> list[wire.TextContent]:
-        blocks = to_blocks(message.content, f"{path}.content", self._losses)
+        blocks = to_blocks(message.content, f"{path}.content", self._losses, files_as_text=self._files_as_text)
         images: hub.Content = [*message.images] if message.images else ""
         shown = [*blocks.images, *to_blocks(images, f"{path}.images", self._losses).images]
         if shown:

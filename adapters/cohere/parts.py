@@ -37,9 +37,20 @@ class Blocks(Struct):
         """The images alone."""
         return [block for block in self.shown if isinstance(block, wire.ImageContent)]
 
+    def attach(self, document: wire.Document, *, as_text: bool) -> None:
+        """Add a text file, as a text with its title above it or as a document."""
+        if as_text:
+            self.shown.append(wire.TextContent(text="\n".join(document.data.values())))
+        else:
+            self.documents.append(document)
 
-def to_blocks(content: hub.Content | None, path: str, losses: Losses) -> Blocks:
-    """Return the blocks; empty texts are left out. Raises `ProviderError` for media that Cohere does not read."""
+
+def to_blocks(content: hub.Content | None, path: str, losses: Losses, *, files_as_text: bool = False) -> Blocks:
+    """Return the blocks; empty texts are left out, and with `files_as_text` text files are texts, not documents.
+
+    Raises:
+        ProviderError: Cohere does not read such media.
+    """
     blocks = Blocks()
     if isinstance(content, str):
         content = [hub.TextPart(text=content)]
@@ -55,7 +66,7 @@ def to_blocks(content: hub.Content | None, path: str, losses: Losses) -> Blocks:
             case hub.ImagePart(image_url=image):
                 blocks.shown.append(_image(image))
             case hub.FilePart(file=file):
-                blocks.documents.append(_document(file, f"{path}[{index}].file"))
+                blocks.attach(_document(file, f"{path}[{index}].file"), as_text=files_as_text)
             case hub.AudioPart() | hub.AudioURLPart() | hub.VideoPart():
                 message = "This model reads text and images only."
                 raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"{path}[{index}]")

@@ -19,11 +19,13 @@ from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.ranges import within
+from adapters.stop_sequences import at_most
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
 _MOST_K: Final = 500
+_MOST_STOPS: Final = 5
 _LEAST_P: Final = 0.01
 _MOST_P: Final = 0.99
 _UINT64: Final = 2**64
@@ -62,7 +64,8 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
     tools = to_tools(request, names, losses)
     if tools.tools:
         request = _beside_tools(request, names, losses)
-    conversation = Conversation(names, losses, thinks=can_think)
+    response_format = _response_format(request.response_format)
+    conversation = Conversation(names, losses, thinks=can_think, files_as_text=response_format is not None)
     for index, message in enumerate(request.messages):
         conversation.add(message, f"messages[{index}]")
     citation_mode = options.get("citation_mode")
@@ -74,10 +77,10 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
         tool_choice=tools.choice,
         documents=conversation.documents or None,
         citation_options=wire.CitationOptions(mode=citation_mode) if citation_mode else None,
-        response_format=_response_format(request.response_format),
+        response_format=response_format,
         safety_mode=options.get("safety_mode"),
         max_tokens=request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens,
-        stop_sequences=[request.stop] if isinstance(request.stop, str) else request.stop or None,
+        stop_sequences=at_most(_MOST_STOPS, request.stop),
         temperature=within(request.temperature, 0.0, 1.0, "temperature", losses),
         seed=_seed(request.seed, losses),
         frequency_penalty=_penalty(request.frequency_penalty, "frequency_penalty", losses),

@@ -22,6 +22,7 @@ from adapters.legacy_functions import with_tools
 from adapters.modalities import refuse_modalities
 from adapters.no_equivalent import drop_given
 from adapters.ranges import within
+from adapters.stop_sequences import at_most
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier
 from schemas.google.request import (
@@ -36,6 +37,7 @@ Tier = Literal["standard", "flex", "priority"]
 _JSON: Final = "application/json"
 _INT32: Final = 2**31
 _MOST_PENALTY: Final = 1.99  # it must be below 2
+_MOST_STOPS: Final = 5  # of the Gemini API and of Vertex AI
 _NO_EQUIVALENT: Final = (
     "logit_bias",
     "metadata",
@@ -118,7 +120,7 @@ def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) 
     wants_logprobs = request.logprobs or None
     return GenerationConfig(
         candidate_count=request.n if request.n != 1 else None,
-        stop_sequences=[request.stop] if isinstance(request.stop, str) else request.stop or None,
+        stop_sequences=at_most(_MOST_STOPS, request.stop),
         max_output_tokens=_max_tokens(request),
         temperature=request.temperature,
         top_p=request.top_p,

@@ -35,6 +35,7 @@ FIELDS = {
     "embed": frozenset(inspect.signature(cohere.ClientV2.embed).parameters),
     "rerank": frozenset(inspect.signature(cohere.ClientV2.rerank).parameters),
 }
+MAX_STOPS = 5
 RANGES = {"temperature": (0, 1), "p": (0.01, 0.99), "k": (0, 500), "frequency_penalty": (0, 1)}
 
 
@@ -93,9 +94,18 @@ def first_problem(call: Call) -> str | None:
             return f"invalid request: {name} must be between {least} and {most} inclusive."
     if call.operation == "rerank":
         return None if call.body.get("documents") else "invalid request: list of documents must not be empty"
-    if call.body.get("tools") and (call.body.get("response_format") or {}).get("type") == "json_object":
-        return "invalid request: response_format is not supported with tools"
-    return history_problem(call.body.get("messages") or []) if call.operation == "cohere.v2.chat" else texts(call.body)
+    return chat_problem(call.body) if call.operation == "cohere.v2.chat" else texts(call.body)
+
+
+def chat_problem(body: JsonObject) -> str | None:
+    """A form of the answer stands alone; stop sequences are few; the history is whole."""
+    if (body.get("response_format") or {}).get("type") == "json_object":
+        for name in ("tools", "documents"):
+            if body.get(name):
+                return f"invalid request: response_format is not supported with {name}"
+    if len(body.get("stop_sequences") or []) > MAX_STOPS:
+        return f"invalid request: stop_sequences must have at most {MAX_STOPS} items"
+    return history_problem(body.get("messages") or [])
 
 
 def history_problem(messages: list[JsonObject]) -> str | None:

@@ -123,6 +123,42 @@ def test_messages_images_and_text_files_are_shown_and_attached() -> None:
     assert body["documents"] == [{"data": {"title": "a.txt", "text": "Grüße"}}]
 
 
+@pytest.mark.parametrize("form", ["json_object", "json_schema"])
+def test_messages_text_files_beside_a_form_of_the_answer_are_texts(form: str) -> None:
+    text = base64.b64encode("Grüße".encode()).decode()
+    file = {"file_data": f"data:text/plain;base64,{text}", "filename": "a.txt"}
+    parts = [{"type": "file", "file": file}, {"type": "text", "text": "Say it as JSON."}]
+    wanted = {"type": form, "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    body, dropped = sent_and_dropped(messages=[{"role": "user", "content": parts}], response_format=wanted)
+    assert body["messages"][0]["content"] == [
+        {"type": "text", "text": "a.txt\nGrüße"},
+        {"type": "text", "text": "Say it as JSON."},
+    ]
+    assert "documents" not in body
+    assert body["response_format"]["type"] == "json_object"
+    assert dropped == ()
+
+
+def test_messages_text_files_beside_a_form_told_in_words_or_by_tool_stay_documents() -> None:
+    file = {"type": "file", "file": {"file_data": "data:text/plain,Hello"}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    tool = {"type": "function", "function": {"name": "look"}}
+    body = sent(
+        messages=[{"role": "user", "content": [file, {"type": "text", "text": "Go."}]}],
+        response_format=wanted,
+        tools=[tool],
+    )
+    assert body["documents"] == [{"data": {"text": "Hello"}}]
+    assert "response_format" not in body
+
+
+def test_request_more_stop_sequences_than_five_are_refused_with_the_bound() -> None:
+    assert sent(stop=["A", "B", "C", "D", "E"])["stop_sequences"] == ["A", "B", "C", "D", "E"]
+    error = refused(stop=["A", "B", "C", "D", "E", "F"])
+    assert (error.kind, error.param) == (ErrorKind.UNSUPPORTED_PARAMETER, "stop")
+    assert "at most 5" in error.message
+
+
 @pytest.mark.parametrize(
     "part",
     [

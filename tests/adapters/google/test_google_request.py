@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.base import Losses
-from adapters.errors import ProviderError
+from adapters.errors import ErrorKind, ProviderError
 from adapters.google.request import to_generate_content
 from tests.adapters.google.translate import ASKED, deployment, request, sent, sent_and_dropped
 
@@ -380,3 +380,11 @@ def test_format_beside_googles_own_search_becomes_an_instruction_before_gemini_3
     assert "generationConfig" not in body
     assert "sunny" in instructions(body)
     assert dropped == ("response_format",)
+
+
+def test_request_more_stop_sequences_than_five_are_refused_with_the_bound() -> None:
+    stops = ["A", "B", "C", "D", "E"]
+    assert sent(stop=stops)["generationConfig"]["stopSequences"] == stops
+    with pytest.raises(ProviderError, match="at most 5") as caught:
+        sent(stop=[*stops, "F"])
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED_PARAMETER, "stop")
