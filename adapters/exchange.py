@@ -102,11 +102,30 @@ async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[Bo
 class Translator(Protocol[ChunkT_co]):
     """One stream's translation: pure, fed with events in order."""
 
-    usage: Usage | None
-    finished: bool
-    upstream_id: str | None
-    upstream_model: str | None
-    native_finish_reason: str | None
+    @property
+    def usage(self) -> Usage | None:
+        """See `ChunkStream`."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """See `ChunkStream`."""
+        ...
+
+    @property
+    def upstream_id(self) -> str | None:
+        """See `ChunkStream`."""
+        ...
+
+    @property
+    def upstream_model(self) -> str | None:
+        """See `ChunkStream`."""
+        ...
+
+    @property
+    def native_finish_reason(self) -> str | None:
+        """See `ChunkStream`."""
+        ...
 
     def feed(self, event: Event) -> Sequence[ChunkT_co]:
         """Return the chunks that an event produces; raises `ProviderError` for an error event."""

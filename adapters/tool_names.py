@@ -16,13 +16,15 @@ class NameForm:
 
     def __init__(self, marks: str, most: int, *, identifier: bool = False) -> None:
         inner = f"A-Za-z0-9{re.escape(marks)}"
-        self._first = re.compile("[A-Za-z_]" if identifier else f"[{inner}]")
+        first = "[A-Za-z_]" if identifier else f"[{inner}]"
+        self._first = re.compile(first)
+        self._legal = re.compile(f"{first}[{inner}]{{0,{most - 1}}}")
         self._illegal = re.compile(f"[^{inner}]")
         self._most = most
 
     def is_legal(self, name: str) -> bool:
         """Return whether the API takes the name."""
-        return 0 < len(name) <= self._most and not self._illegal.search(name) and self._first.match(name) is not None
+        return self._legal.fullmatch(name) is not None
 
     def renamed(self, name: str) -> str:
         """Return a legal name that tells where it comes from; equal names give equal ones, others others."""

@@ -297,25 +297,15 @@ def test_tools_names(talk: Talk) -> None:
     assert [call["function"]["name"] for call in heard.calls] == ["go-1", long]
 
 
-OWN_NAMES = each(
-    "Names follow OpenAI's rule there, and the server's refusal is told.",
-    "openai", "openai_compatible", "azure_openai", "mistral", "openrouter",
-)  # fmt: skip
-
-
-@behaviour(
-    "tools.odd_names", "Dots, slashes, umlauts, a leading digit, 200 characters in a name", unsupported=OWN_NAMES
-)
+@behaviour("tools.odd_names", "Dots, slashes, umlauts, a leading digit, 200 characters in a name")
 def test_tools_odd_names(talk: Talk) -> None:
     names = ["a.b", "a/b", "a_b", "1st", "ä", "x" * 200]
 
     heard = talk.ask("[tools=6] Go", tools=[tool(name, CITY) for name in names])
+    stream = talk.stream("[tools=6] Go", tools=[tool(name, CITY) for name in names])
 
-    if talk.unsupported:
-        assert heard.answer.status == 400
-        assert heard.error["type"] == "invalid_request_error"
-        return
     assert [call["function"]["name"] for call in heard.calls] == names
+    assert [call.name for call in stream.reading.tool_calls] == names
     history = [user("Go"), heard.message, *(result(call["id"], "done") for call in heard.calls)]
     assert talk.ask(history, tools=[tool(name, CITY) for name in names]).finish == "stop"
 
@@ -373,25 +363,23 @@ def test_tools_without_definitions(talk: Talk) -> None:
     assert "done-1" in talk.sent_text
 
 
-NO_CUSTOM = {"mistral": "Mistral has function tools only.", "ollama": "Ollama has function tools only."}
-
-
-@behaviour("tools.custom", "A free-text tool is called with text", unsupported=NO_CUSTOM)
+@behaviour("tools.custom", "A free-text tool is called with text")
 def test_tools_custom(talk: Talk) -> None:
     custom = {"type": "custom", "custom": {"name": "run", "description": "Runs code"}}
     choice = {"type": "custom", "custom": {"name": "run"}}
 
-    heard = talk.ask("Run it", tools=[custom], tool_choice=choice)
+    says = "[tool] Run it" if talk.subject.name == "ollama" else "Run it"  # it cannot demand a call
+    heard = talk.ask(says, tools=[custom], tool_choice=choice)
 
-    if talk.unsupported:
-        assert heard.answer.status == 400
-        return
     assert heard.answer.status == 200, heard.answer.body
     if talk.subject.name in (*OPENAI, "openrouter"):
         assert (talk.sent["tools"][0]["type"], talk.sent["tool_choice"]) == ("custom", choice)
         return
     (call,) = heard.calls
-    assert (call["type"], call["custom"]["name"]) == ("custom", "run")
+    assert (call["type"], call["custom"]) == ("custom", {"name": "run", "input": "x"})
+    (streamed,) = talk.stream(says, tools=[custom], tool_choice=choice).reading.tool_calls
+    assert (streamed.name, streamed.arguments) == ("run", "x")
+    assert talk.ask([user(says), heard.message, result(call["id"], "done")], tools=[custom]).finish == "stop"
 
 
 @behaviour("tools.functions", "A client of the deprecated functions reads `function_call`, and sends its result back")

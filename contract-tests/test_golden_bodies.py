@@ -28,10 +28,7 @@ PROVIDERS: dict[str, tuple[Dialect, str, str]] = {
 
 
 REFUSED = {
-    "openai": {"tools_odd_names"},  # OpenAI refuses such a name itself, whoever asks
-    "vllm": {"tools_odd_names", "media_video"},  # vLLM takes both; the mock is OpenAI's
-    "mistral": {"tools_odd_names", "media_image_that_an_answer_made"},  # refuses the name too; its types take the image
-    "openrouter": {"tools_odd_names", "media_video"},  # what it takes depends on the model; the mock is OpenAI's
+    "mistral": {"media_image_that_an_answer_made"},  # its types take the image
 }
 
 

@@ -22,7 +22,7 @@ from adapters.ollama.response import Expected, to_chat_completion
 from adapters.ollama.stream import ChunkTranslator
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas import ollama as wire
-from schemas.chat_request import ChatRequest
+from schemas.chat_request import ChatRequest, CustomTool
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 
@@ -75,7 +75,10 @@ class OllamaAdapter:
         return tuple(sorted(name for name in names if name))
 
     def _expected(self, request: ChatRequest, call: Call) -> Expected:
-        return Expected(model=request.model, request_id=call.request_id, created=int(self._clock()))
+        custom = frozenset(tool.custom.name for tool in request.tools or () if isinstance(tool, CustomTool))
+        return Expected(
+            model=request.model, request_id=call.request_id, created=int(self._clock()), free_text_tools=custom
+        )
 
     async def _post(self, operation: str, body: bytes, call: Call) -> UpstreamResponse:
         request = ("POST", _url(operation, call), [_JSON, *_headers(call)], body)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Raw
 
-from adapters import tool_ids
+from adapters import free_text, tool_ids
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.openai.history import readable_reasoning
@@ -80,9 +80,11 @@ class Conversation:
         for index, call in enumerate(message.tool_calls or ()):
             call_path = f"{path}.tool_calls[{index}]"
             if isinstance(call, hub.CustomToolCall):
-                text = "This model calls functions only, no custom tools."
-                raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, text, param=call_path)
-            calls.append(self._call(call.id, call.function, call_path, f"{call_path}.function.arguments"))
+                arguments = free_text.to_arguments(call.custom.input).decode()
+                called = hub.FunctionCall(name=call.custom.name, arguments=arguments)
+            else:
+                called = call.function
+            calls.append(self._call(call.id, called, call_path, f"{call_path}.function.arguments"))
         return calls
 
     def _call(self, call_id: str, called: hub.FunctionCall, path: str, arguments_path: str) -> wire.ToolCall:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from adapters import free_text
 from adapters.base import Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
@@ -15,6 +16,7 @@ from adapters.ollama.usage import to_usage
 from adapters.tool_ids import UniqueIds
 from schemas.chat_response import (
     AssistantResponse,
+    CalledCustomTool,
     CalledFunction,
     ChatCompletion,
     Choice,
@@ -33,11 +35,12 @@ BAD: Final = "The provider's answer is not what its API promises."
 
 
 class Expected(Struct, frozen=True, kw_only=True):
-    """What an answer is told: the client's model name, the request's id and the time in Unix seconds."""
+    """What an answer is told: the client's model name, the request's id, the time in Unix seconds, free-text tools."""
 
     model: str
     request_id: str
     created: int
+    free_text_tools: frozenset[str] = frozenset()
 
     @property
     def answer_id(self) -> str:
@@ -51,7 +54,7 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
     if response.message is None or not response.done:
         raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
     usage = to_usage_or_fail(response)
-    calls = _calls(response.message, expected.request_id)
+    calls = _calls(response.message, expected)
     choice = Choice(
         index=0,
         message=_message(response.message, calls),
@@ -149,6 +152,13 @@ def _message(received: ReceivedMessage, calls: list[MessageToolCall]) -> Assista
     return message
 
 
-def _calls(received: ReceivedMessage, seed: str) -> list[MessageToolCall]:
+def _calls(received: ReceivedMessage, expected: Expected) -> list[MessageToolCall]:
     ids = UniqueIds()
-    return [MessageToolCall(id=ids.take(call.id, seed), function=called(call)) for call in received.tool_calls or ()]
+    return [_call(ids.take(call.id, expected.request_id), called(call), expected) for call in received.tool_calls or ()]
+
+
+def _call(call_id: str, function: CalledFunction, expected: Expected) -> MessageToolCall:
+    if function.name not in expected.free_text_tools:
+        return MessageToolCall(id=call_id, function=function)
+    custom = CalledCustomTool(name=function.name, input=free_text.text_of(function.arguments))
+    return MessageToolCall(id=call_id, type="custom", custom=custom)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from adapters import free_text
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.ollama.response import (
@@ -31,6 +32,7 @@ class ChunkTranslator:
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
         self._ids = UniqueIds()
         self._seed = expected.request_id
+        self._free_text_tools = expected.free_text_tools
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """Return the chunks of one line; raises `ProviderError` for an error or for what is no line of an answer."""
@@ -61,6 +63,10 @@ class ChunkTranslator:
                 chunks[-1].choices[0].logprobs = logprobs
         for call in message.tool_calls or ():
             function, call_id = called(call), self._ids.take(call.id, self._seed)
+            if function.name in self._free_text_tools:
+                index, opened = builder.open_custom_call(call_id, function.name)
+                chunks += [*opened, *builder.custom_input(index, free_text.text_of(function.arguments))]
+                continue
             _, opened = builder.open_tool_call(call_id, function.name, arguments=function.arguments)
             chunks += opened
         return chunks

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, UnsetType
 
+from adapters import free_text
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from schemas import chat_request as hub
@@ -45,8 +46,8 @@ def _definitions(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
     for index, tool in enumerate(request.tools or ()):
         path = f"tools[{index}]"
         if isinstance(tool, hub.CustomTool):
-            message = "This model calls functions only, no custom tools."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=path)
+            found.append(_free_text(tool.custom, path, losses))
+            continue
         if tool.cache_control is not None:
             losses.drop("cache_control")
         found.append(_tool(tool.function, f"{path}.function", losses))
@@ -63,6 +64,14 @@ def _tool(function: hub.FunctionDefinition, path: str, losses: Losses) -> wire.T
             parameters=_parameters(function.parameters, f"{path}.parameters"),
         )
     )
+
+
+def _free_text(custom: hub.CustomDefinition, path: str, losses: Losses) -> wire.Tool:
+    """A free-text tool becomes a function with one text, `input`."""
+    described = free_text.described(custom.description, custom.format)
+    if described != custom.description:
+        losses.drop(f"{path}.custom.format")
+    return wire.Tool(function=wire.Function(name=custom.name, description=described, parameters=free_text.PARAMETERS))
 
 
 def _parameters(raw: Raw | UnsetType, path: str) -> Raw:

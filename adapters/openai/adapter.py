@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from adapters.base import Call, ChunkStream, ReasoningBack, Result
+from adapters.base import Call, ChunkStream, Losses, ReasoningBack, Result
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import Failure, SseChunkStream, Translator, read_body, send
 from adapters.media import WebAddress
@@ -20,6 +20,7 @@ from adapters.openai.request import to_chat_body
 from adapters.openai.rerank import to_rerank_body, to_rerank_result
 from adapters.openai.response import to_chat_completion
 from adapters.openai.stream import ChunkTranslator
+from adapters.openai.tool_forms import RestoringTranslator, fit_tools, restore
 from adapters.transport import Header, Transport, UpstreamResponse
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
@@ -46,15 +47,25 @@ class OpenAIFormatAdapter:
 
     async def chat(self, request: ChatRequest, call: Call) -> Result[ChatCompletion]:
         """See `SupportsChat`."""
+        losses = Losses(call.deployment.extra_params)
+        request, names = fit_tools(request, self.quirks(call), losses)
         body, dropped = self.chat_body(request, call, stream=False)
         answer = await self._exchange("POST", CHAT, body, call)
-        return _with_dropped(self.to_result(answer, request, call), dropped)
+        result = self.to_result(answer, request, call)
+        if names is not None:
+            restore(result.body, names)
+        return _with_dropped(result, losses.dropped + dropped)
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
+        losses = Losses(call.deployment.extra_params)
+        request, names = fit_tools(request, self.quirks(call), losses)
         body, dropped = self.chat_body(request, call, stream=True)
         response = await self._send("POST", CHAT, body, call)
-        return SseChunkStream(response, self.translator(request, call), dropped)
+        translator = self.translator(request, call)
+        if names is not None:
+            translator = RestoringTranslator(translator, names)
+        return SseChunkStream(response, translator, losses.dropped + dropped)
 
     def needs_content(self, address: WebAddress, call: Call) -> bool:
         """See `NeedsContent`."""

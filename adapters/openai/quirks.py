@@ -40,7 +40,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     named_choice        takes a `tool_choice` that names a tool; False: that tool alone is sent, and a call demanded
     any_arguments       takes any text as a call's arguments; False: they must be a JSON object, and "" becomes {}
     functions           takes the deprecated functions; False: they are sent as tools
-    custom_tools        takes custom (free-text) tools; False: they are refused
+    custom_tools        takes custom (free-text) tools; False: they are functions with one text
     json_schema         takes a schema for the answer; False: JSON is asked for, and the schema told in words
     empty_content       wants `content` on every assistant message, be it empty
     reasoning_fields    names under which readable reasoning goes back to it

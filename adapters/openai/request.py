@@ -25,7 +25,6 @@ from adapters.openai.sampling import bound_sampling
 from schemas.chat_request import (
     AllowedToolsChoice,
     ChatRequest,
-    CustomTool,
     CustomToolChoice,
     FunctionTool,
     FunctionToolChoice,
@@ -138,8 +137,6 @@ def _bound_output(request: ChatRequest, quirks: Quirks, changes: _CHANGES) -> No
 
 
 def _to_tools(request: ChatRequest, tools: list[Tool], quirks: Quirks, changes: _CHANGES, losses: Losses) -> None:
-    if not quirks.custom_tools:
-        _refuse_custom(tools)
     choice = request.tool_choice
     if isinstance(choice, AllowedToolsChoice) and not quirks.allowed_tools:
         names = [_referenced(tool) for tool in choice.allowed_tools.tools]
@@ -162,13 +159,6 @@ def _only(tools: list[Tool], names: Sequence[str | None], param: str) -> list[To
         message = f"'{param}' names no tool of the request."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=param)
     return kept
-
-
-def _refuse_custom(tools: list[Tool]) -> None:
-    for index, tool in enumerate(tools):
-        if isinstance(tool, CustomTool):
-            message = "This model calls functions only, no custom tools."
-            raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=f"tools[{index}]")
 
 
 def _tool_name(tool: Tool) -> str:

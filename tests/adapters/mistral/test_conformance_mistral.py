@@ -8,11 +8,13 @@ import pytest
 from adapters.base import Deployment, Secret
 from adapters.conformance import ConformanceCase, check
 from adapters.mistral import MistralAdapter
+from adapters.openai.tool_forms import NAMES
 from schemas.chat_request import ChatRequest
 from tests.adapters.mistral import exchanges
 from tests.adapters.mistral.exchanges import call, reference, text, thinking
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+SHELL = {"type": "custom", "custom": {"name": "run.shell", "description": "Runs a command."}}
 SOURCES = '{"0":{"url":"https://ulm.example","title":"Ulm"},"1":{"url":"https://sun.example"},"2":{"title":"no url"}}'
 ASKED = [
     {"role": "user", "content": "What is the weather in Ulm?"},
@@ -33,6 +35,12 @@ CASES = {
         {"tools": [WEATHER]},
         "Let me see.",
         [call("uNfcQGgtW", "get_weather", '{"city":"Ülm"}'), call("6SmIVvgTb", "get_weather", "{}")],
+        "tool_calls",
+    ),
+    "free-text tool and a name that is put back": (
+        {"tools": [SHELL, WEATHER]},
+        "",
+        [call("uNfcQGgtW", NAMES.renamed("run.shell"), '{"input":"ls"}'), call("6SmIVvgTb", "get_weather", "{}")],
         "tool_calls",
     ),
     "references": (

@@ -159,7 +159,6 @@ async def test_deprecated_functions_become_tools() -> None:
     [
         ({"messages": [*ASKED, {"role": "function", "name": "f", "content": "r"}]}, "messages[1].name"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0]"),
         ({"messages": [*ASKED, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages[0].content[0].file"),
         (

@@ -10,6 +10,7 @@ from tests.adapters.ollama.exchanges import Framing, call
 from tests.adapters.ollama.translate import call_of, request
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+SHELL = {"type": "custom", "custom": {"name": "shell", "description": "Runs a command."}}
 TOKENS = [
     {"token": "Sun", "logprob": -0.1, "top_logprobs": [{"token": "Sun", "logprob": -0.1}]},
     {"token": "ny", "logprob": -0.2, "bytes": [110, 121]},
@@ -29,6 +30,10 @@ CASES = {
     "tools without ids, and with one twice": (
         {"tools": [WEATHER]},
         {"text": "", "calls": [call(one, "get_weather", {"n": 1}) for one in (None, None, "a", "a", "b c")]},
+    ),
+    "free-text tool": (
+        {"tools": [SHELL, WEATHER]},
+        {"text": "", "calls": [call("call_a", "shell", {"input": "ls"}), call("call_b", "get_weather", {})]},
     ),
     "log probabilities": ({"logprobs": True, "top_logprobs": 1}, {"text": "Sunny", "logprobs": TOKENS}),
     "unknown reason": ({}, {"text": "Sunny", "reason": "sunset"}),

@@ -173,12 +173,34 @@ def test_tool_choice_leaves_tools_out(choice: object, names: list[str] | None, d
         assert found[1]["function"]["parameters"] == OTHER["function"]["parameters"]
 
 
+async def test_free_text_tool_becomes_a_function_with_one_text_and_its_call_comes_back() -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
+    shell = {"type": "custom", "custom": {"name": "run.shell", "description": "Runs.", "format": grammar}}
+    called = {"id": "c", "type": "custom", "custom": {"name": "run.shell", "input": 'l"'}}
+    messages = [
+        *ASKED,
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c", "content": "r"},
+    ]
+    choice = {"type": "custom", "custom": {"name": "run.shell"}}
+    body, dropped = sent_and_dropped(tools=[shell, TOOL], tool_choice=choice, messages=messages)
+    (function,) = [tool["function"] for tool in body["tools"]]
+    assert function["name"] == "run.shell"
+    assert function["description"].startswith("Runs.\n\nThe input must follow this format: {")
+    assert function["parameters"]["required"] == ["input"]
+    assert body["messages"][1]["tool_calls"][0]["function"] == {"name": "run.shell", "arguments": {"input": 'l"'}}
+    assert dropped == ("tools[0].custom.format", "tools[1].function.strict", "tool_choice")
+    made = exchanges.whole(text="", calls=[exchanges.call("a", "run.shell", {"input": "ls"})])
+    result = await OllamaAdapter(PlayedTransport(Played([made]))).chat(request(tools=[shell]), call_of())
+    (heard,) = json.loads(msgspec.json.encode(result.body))["choices"][0]["message"]["tool_calls"]
+    assert heard == {"id": "a", "type": "custom", "custom": {"name": "run.shell", "input": "ls"}}
+
+
 @pytest.mark.parametrize(
     ("fields", "kind", "param"),
     [
         ({"n": 2}, ErrorKind.UNSUPPORTED_PARAMETER, "n"),
         ({"modalities": ["audio"]}, ErrorKind.UNSUPPORTED_PARAMETER, "modalities"),
-        ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, ErrorKind.UNSUPPORTED_PARAMETER, "tools[0]"),
         (
             {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
             ErrorKind.INVALID_REQUEST,
