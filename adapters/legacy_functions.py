@@ -1,6 +1,7 @@
 """OpenAI's deprecated functions for providers that know tools alone, there and back; knows no provider."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Final
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -19,8 +20,10 @@ from schemas.chat_request import (
     ToolMessage,
     ToolName,
 )
-from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChunkChoice
+from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
+
+_NOTHING: Final = ChoiceDelta()
 
 
 def with_tools(request: ChatRequest) -> ChatRequest:
@@ -154,4 +157,4 @@ def _tell_choice(choice: ChunkChoice) -> bool:
         if call.index == 0 and not isinstance(call.function, UnsetType):
             choice.delta.function_call = call.function
             return True
-    return choice.finish_reason is not None or choice.delta.role is not UNSET
+    return choice.finish_reason is not None or choice.delta != _NOTHING

@@ -253,16 +253,6 @@ class WireServerTools(WireStruct, kw_only=True):
     web_search_requests: Number = None
 
 
-class WireErrorDetail(WireStruct, kw_only=True):
-    """`error` of a failure, in the spellings seen."""
-
-    message: Optional = UNSET
-    type: Optional = UNSET
-    param: Optional = UNSET
-    code: Optional = UNSET
-    status_code: Optional = UNSET
-
-
 class WireEmbedding(WireStruct, kw_only=True):
     """One vector: numbers, or base64 of little-endian float32."""
 

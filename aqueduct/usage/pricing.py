@@ -41,7 +41,6 @@ Meter = Literal[
 Tier = Literal["standard", "batch", "flex", "priority"]
 METERS: Final[tuple[Meter, ...]] = Meter.__args__  # type: ignore[attr-defined]  # what a Literal is made of
 TIERS: Final[tuple[Tier, ...]] = Tier.__args__  # type: ignore[attr-defined]  # as above
-TOKEN_METERS: Final[tuple[Meter, ...]] = METERS[: METERS.index("image")]
 PROMPT_METERS: Final[tuple[Meter, ...]] = METERS[: METERS.index("output")]
 OUTPUT_METERS: Final[tuple[Meter, ...]] = METERS[METERS.index("output") : METERS.index("image")]
 FALLBACKS: Final[Mapping[Meter, Meter]] = {

@@ -30,7 +30,8 @@ __all__ = ["COLUMNS", "JOURNAL_COLUMNS", "Cell", "Connections", "Recorder", "Row
 BATCH_ROWS: Final = 16_000
 """At most so many requests in a transaction: where many wait, a rollup's row is then added to for many at once."""
 MIN_BATCH_ROWS: Final = 500
-"""A batch that was not written in time is tried again by halves, down to this."""
+"""A batch that was not written in time is tried again by halves, down to this; after each that was, by so many more:
+were it doubled, every second batch of a slow database would be tried in vain for `WRITE_TIMEOUT_S`."""
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
 SETTLE_TIMEOUT_S: Final = 300.0
@@ -229,7 +230,7 @@ class Recorder:
         except TimeoutError:
             self._batch_rows = max(MIN_BATCH_ROWS, self._batch_rows // 2)
             raise
-        self._batch_rows = min(BATCH_ROWS, self._batch_rows * 2)
+        self._batch_rows = min(BATCH_ROWS, self._batch_rows + MIN_BATCH_ROWS)
         self._metrics.rows(result, written)
         if written < len(entries):
             self._metrics.rows("duplicate", len(entries) - written)
