@@ -118,10 +118,7 @@ def test_usage_cut_stream(talk: Talk) -> None:
     assert row["usage_source"] in {"provider_partial", "estimated"}
 
 
-NO_EMBEDDINGS = {
-    **each("Anthropic has no embeddings.", "anthropic", "vertex-claude"),
-    "bedrock": "Converse has no embeddings; Bedrock's others are not spoken.",
-}
+NO_EMBEDDINGS = each("Anthropic has no embeddings.", "anthropic", "vertex-claude")
 
 
 def refused(talk: Talk) -> bool:
@@ -186,10 +183,7 @@ def test_embeddings_usage(talk: Talk) -> None:
     assert usage["prompt_tokens"] == usage["total_tokens"] == 4
 
 
-NO_LIST = {
-    **each("Vertex AI's v1 has no list of models.", "vertex-gemini", "vertex-claude"),
-    "bedrock": "Bedrock lists models at another endpoint, which is not spoken.",
-}
+NO_LIST = each("Vertex AI's v1 has no list of models.", "vertex-gemini", "vertex-claude")
 
 
 @behaviour("models.discovery", "The provider's models are listed", unsupported=NO_LIST)

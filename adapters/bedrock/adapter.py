@@ -1,9 +1,10 @@
-"""Bedrock's Converse API over HTTP: URLs, credentials and the order of steps; knows no field of any body.
+"""Bedrock's APIs over HTTP: URLs, credentials and the order of steps; knows no field of any body.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api.html and .../api-keys-use.html, checked
-2026-11-24.
+2026-11-24; https://docs.aws.amazon.com/general/latest/gr/bedrock.html (the control plane's addresses), 2026-11-27.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -11,8 +12,12 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from adapters.anthropic.reasoning import may_think
-from adapters.base import Call, ChunkStream, ReasoningBack, Result
+from adapters.base import Call, ChunkStream, Losses, ReasoningBack, Result
+from adapters.bedrock import listing
+from adapters.bedrock.embeddings import Batch, read_vectors, to_batches
 from adapters.bedrock.errors import to_error
 from adapters.bedrock.event_stream import EventStreamParser
 from adapters.bedrock.models import traits_of
@@ -21,22 +26,35 @@ from adapters.bedrock.response import Head, to_result
 from adapters.bedrock.signing import Scope, parse_credentials, sign
 from adapters.bedrock.stream import ConverseToChunks
 from adapters.chunks import ChunkBuilder
+from adapters.embeddings import Vector, to_embedding_response
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, send
+from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.media import WebAddress
 from adapters.transport import Transport, UpstreamResponse
+from schemas.bedrock.listing import ModelList, ProfilePage, ProfileSummary
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
+from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://bedrock-runtime.{region}.amazonaws.com"
 SERVICE: Final = "bedrock"
+"""In signatures: the same for models and for the control plane."""
+CALLS_AT_ONCE: Final = 8
+"""For one request whose texts a model embeds one by one."""
 _MAX_MODEL_CHARS: Final = 2048
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_MODELS: Final = msgspec.json.Decoder(ModelList)
+_PROFILES: Final = msgspec.json.Decoder(ProfilePage)
+_RUNTIME_HOST: Final = re.compile(r"^(https://)bedrock-runtime((?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.|api\.aws))")
 _REGION_OF_HOST: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 
 
 class BedrockAdapter:
-    """Chat. `clock` gives Unix seconds; signatures are good for five minutes around the provider's own."""
+    """Chat, embeddings and the list of models.
+
+    `clock` gives Unix seconds; signatures are good for five minutes around the provider's own.
+    """
 
     def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.time) -> None:
         self._transport = transport
@@ -61,6 +79,30 @@ class BedrockAdapter:
         translator = ConverseToChunks(translation, builder, response.headers.get("x-amzn-requestid"))
         return SseChunkStream(response, translator, translation.dropped, parser=EventStreamParser())
 
+    async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
+        """See `SupportsEmbeddings`. What a model does not take at once is several calls."""
+        losses = Losses(call.deployment.extra_params)
+        answers = await self._embed(to_batches(request, call, losses), call)
+        usage = summed([usage for _, usage in answers])
+        vectors = [vector for found, _ in answers for vector in found]
+        body = to_embedding_response(vectors, usage, request)
+        return Result(body=body, usage=usage, dropped_params=losses.dropped)
+
+    async def list_models(self, call: Call) -> tuple[str, ...]:
+        """See `SupportsModelDiscovery`: models and inference profiles that answer in text or in vectors."""
+        root = _control_url(call)
+        models = await read_json(await self._send("GET", root + listing.MODELS_PATH, b"", call), _MODELS)
+        profiles: list[ProfileSummary] = []
+        token = ""
+        for _ in range(listing.MAX_PAGES):
+            response = await self._send("GET", root + listing.profiles_path(token), b"", call)
+            page = await read_json(response, _PROFILES)
+            profiles += page.inference_profile_summaries or ()
+            token = page.next_token or ""
+            if not token:
+                return listing.callable_ids(models, profiles)
+        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's list of inference profiles does not end.")
+
     def needs_content(self, address: WebAddress, call: Call) -> bool:
         """See `NeedsContent`: the provider fetches nothing from the web."""
         del address, call
@@ -70,16 +112,44 @@ class BedrockAdapter:
         """See `WantsReasoningBack`: signed reasoning, where the model reasons."""
         return "always" if may_think(request, traits_of(call.deployment).facts) else "never"
 
-    async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
-        url = f"{_base_url(call)}/model/{_model_path(call)}/{operation}"
-        body = translation.encode()
-        headers = {"content-type": "application/json"}
-        headers |= {name.lower(): value for name, value in call.deployment.headers.items()}
-        headers |= self._authorization(url, body, call)
-        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-        return await send(self._transport, call, ("POST", url, sent, body), to_error)
+    async def _embed(self, batches: list[Batch], call: Call) -> list[tuple[list[Vector], Usage]]:
+        """Return the answers in order; the first failure ends the rest and says what was consumed until then."""
+        url = _model_url("invoke", call)
+        gate = asyncio.Semaphore(CALLS_AT_ONCE)
+        consumed: list[Usage] = []
 
-    def _authorization(self, url: str, body: bytes, call: Call) -> dict[str, str]:
+        async def one(batch: Batch) -> tuple[list[Vector], Usage]:
+            async with gate:
+                response = await self._send("POST", url, batch.body, call)
+                answer = read_vectors(await read_body(response), response.headers, batch)
+            consumed.append(answer[1])
+            return answer
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(batch)) for batch in batches]
+        except ExceptionGroup as failed:
+            error = failed.exceptions[0]
+            if isinstance(error, ProviderError) and consumed:
+                error.usage = summed(consumed)
+            raise error from None
+        except asyncio.CancelledError:
+            if call.on_abandoned is not None and consumed:
+                call.on_abandoned(summed(consumed))
+            raise
+        return [task.result() for task in tasks]
+
+    async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
+        return await self._send("POST", _model_url(operation, call), translation.encode(), call)
+
+    async def _send(self, method: str, url: str, body: bytes, call: Call) -> UpstreamResponse:
+        headers = {"content-type": "application/json"} if body else {}
+        headers |= {name.lower(): value for name, value in call.deployment.headers.items()}
+        headers |= self._authorization(method, url, body, call)
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return await send(self._transport, call, (method, url, sent, body), to_error)
+
+    def _authorization(self, method: str, url: str, body: bytes, call: Call) -> dict[str, str]:
         """Return the headers that authorise a request: a signature, or the API key."""
         credential = call.deployment.credential
         if credential is None:
@@ -92,7 +162,7 @@ class BedrockAdapter:
             raise ProviderError(ErrorKind.CREDENTIALS, "The deployment needs the option 'region' to sign requests.")
         scope = Scope(region=region, service=SERVICE)
         at = datetime.fromtimestamp(self._clock(), UTC)
-        return sign("POST", url, body, credentials=credentials, scope=scope, at=at)
+        return sign(method, url, body, credentials=credentials, scope=scope, at=at)
 
 
 def _region(call: Call) -> str | None:
@@ -113,6 +183,15 @@ def _base_url(call: Call) -> str:
     if region is None:
         raise ProviderError(ErrorKind.SERVER_ERROR, "The deployment needs the option 'region', or a base URL.")
     return BASE_URL.format(region=region)
+
+
+def _control_url(call: Call) -> str:
+    """Return the root of the control plane: AWS has it at another host, whoever stands in for AWS at the same one."""
+    return _RUNTIME_HOST.sub(r"\1bedrock\2", _base_url(call))
+
+
+def _model_url(operation: str, call: Call) -> str:
+    return f"{_base_url(call)}/model/{_model_path(call)}/{operation}"
 
 
 def _model_path(call: Call) -> str:

@@ -51,7 +51,7 @@ SUBJECTS = (
     ),
     Subject(
         name="bedrock", title="Bedrock (Claude)", adapter="bedrock", mock="bedrock", dialect="bedrock",
-        upstream_model="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        upstream_model="eu.anthropic.claude-sonnet-4-5-20250929-v1:0", embedding_model="amazon.titan-embed-text-v2:0",
     ),
     Subject(
         name="cohere", title="Cohere", adapter="cohere", mock="cohere", dialect="cohere",

@@ -28,7 +28,11 @@ SPEAKS: dict[str, dict[str, tuple[str, ...]]] = {
         "chat": ("generateContent", "streamGenerateContent", "rawPredict"),
         "embeddings": ("embedContent", "predict"),
     },
-    "bedrock": {"chat": ("converse", "converse-stream")},
+    "bedrock": {
+        "chat": ("converse", "converse-stream"),
+        "embeddings": ("invoke of an embedding model",),
+        "model_discovery": ("foundation-models", "inference-profiles"),
+    },
     "ollama": {"chat": ("ollama.chat",), "embeddings": ("ollama.embed",), "model_discovery": ("ollama.tags",)},
     "cohere": {
         "chat": ("cohere.v2.chat",),
@@ -49,7 +53,7 @@ UNCLAIMED = {
     "files": "no adapter keeps files",
     "images": "no adapter makes images",
     "interactions": "Gemini's Interactions API; the adapter speaks generateContent",
-    "invoke": "Bedrock's InvokeModel; the adapter speaks Converse",
+    "invoke": "Bedrock's InvokeModel of models that chat; the adapter speaks Converse",
     "invoke-stream": "Bedrock's InvokeModelWithResponseStream; the adapter speaks ConverseStream",
     "moderations": "no adapter moderates",
     "ollama.embeddings": "Ollama's older embeddings; the adapter speaks /api/embed",

@@ -22,6 +22,7 @@ SCRIPTED = frozenset(
         "embedContent",
         "converse",
         "converse-stream",
+        "invoke",
         "cohere.v2.chat",
         "embed",
         "ollama.chat",

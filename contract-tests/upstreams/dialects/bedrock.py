@@ -1,4 +1,4 @@
-"""Bedrock's Converse paths, credentials, errors and answers."""
+"""Bedrock's paths of Converse, InvokeModel (embeddings) and of its lists, credentials, errors and answers."""
 
 import hashlib
 import hmac
@@ -11,7 +11,8 @@ from upstreams.dialects.base import UPSTREAM_KEY, Answer, Call, Dialect
 from upstreams.recordings import JsonObject
 from upstreams.wire import Reply, Request, json_reply
 
-ROUTE = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
+ROUTE = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream|invoke)")
+LISTS = {"/foundation-models": "foundation-models", "/inference-profiles": "inference-profiles"}
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<id>\w+)/(?P<scope>(?P<day>\d{8})/(?P<region>[a-z0-9-]+)/bedrock/aws4_request), "
     r"SignedHeaders=(?P<names>[a-z0-9;-]+), Signature=(?P<signature>[0-9a-f]{64})"
@@ -31,7 +32,10 @@ SIGNING_SECRET = "a-signing-secret-for-contract-tests"
 
 
 class Bedrock(Dialect):
-    """`/model/{id}/converse` and `/converse-stream`; wants the API key as bearer token, or a valid signature."""
+    """`/model/{id}/converse`, `/converse-stream` and `/invoke`, and both lists.
+
+    Wants the API key as bearer token, or a valid signature.
+    """
 
     name = "bedrock"
 
@@ -40,6 +44,8 @@ class Bedrock(Dialect):
 
     def call(self, request: Request) -> Call:
         self._authenticate(request)
+        if request.path in LISTS and request.method == "GET":
+            return Call(LISTS[request.path], "", streamed=False, body={}, request=request)
         route = ROUTE.fullmatch(request.path)
         if route is None or request.method != "POST":
             raise self.refuse(404, "The requested operation does not exist.")
@@ -57,12 +63,25 @@ class Bedrock(Dialect):
             raise self.refuse(403, "The request signature we calculated does not match the signature you provided.")
 
     def check(self, call: Call) -> None:
-        problem = bedrock_rules.problem(call.body)
+        if call.operation in LISTS.values():
+            return
+        if call.operation == "invoke":
+            problem = bedrock_rules.embedding_problem(call.model, call.body)
+        else:
+            problem = bedrock_rules.problem(call.body)
         if problem is not None:
             raise self.refuse(400, problem)
 
     def answer(self, call: Call) -> Answer:
-        return bedrock_answers.converse(call)
+        match call.operation:
+            case "foundation-models":
+                return bedrock_answers.models()
+            case "inference-profiles":
+                return bedrock_answers.profiles(call.request.query)
+            case "invoke":
+                return bedrock_answers.embeddings(call)
+            case _:
+                return bedrock_answers.converse(call)
 
     def error(self, status: int, message: str | None = None) -> Reply:
         kind, default = ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
@@ -78,7 +97,8 @@ def signature(request: Request, claimed: "re.Match[str]") -> str:
     names = claimed["names"].split(";")
     if "host" not in names or "x-amz-date" not in names:
         return ""
-    lines = [request.method, quote(request.path, safe="/-_.~"), ""]
+    query = request.target.partition("?")[2]
+    lines = [request.method, quote(request.path, safe="/-_.~"), "&".join(sorted(query.split("&")))]
     lines += [f"{name}:{' '.join((request.header(name) or '').split())}" for name in names]
     canonical = "\n".join([*lines, "", claimed["names"], hashlib.sha256(request.body).hexdigest()])
     digest = hashlib.sha256(canonical.encode()).hexdigest()

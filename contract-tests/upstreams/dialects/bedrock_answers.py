@@ -1,4 +1,4 @@
-"""Live answers in Converse's wire format; it must not know credentials or routing."""
+"""Live answers of Converse, of the embedding models and of both lists; it must not know credentials or routing."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import msgspec
 from upstreams import live
 from upstreams.aws_frames import frame
 from upstreams.dialects.base import Answer, Call
-from upstreams.live import Ask, Tool, Turn, stable_id, words
+from upstreams.live import Ask, Tool, Turn, stable_id, tokens, vector, words
 from upstreams.reading import Usage
 from upstreams.recordings import JsonObject
 from upstreams.wire import frames_reply, json_reply
@@ -130,6 +130,57 @@ def converse(call: Call) -> Answer:
         "usage": usage_of(turn),
     }
     return Answer(json_reply(document, headers=headers), reported(turn))
+
+
+DIMENSIONS = 8
+MODELS = (
+    ("amazon.titan-embed-text-v2:0", "EMBEDDING", "ON_DEMAND"),
+    ("amazon.nova-canvas-v1:0", "IMAGE", "ON_DEMAND"),
+    ("anthropic.claude-sonnet-4-5-20250929-v1:0", "TEXT", "INFERENCE_PROFILE"),
+    ("amazon.nova-lite-v1:0", "TEXT", "ON_DEMAND"),
+)
+PROFILES = ("anthropic.claude-sonnet-4-5-20250929-v1:0", "amazon.nova-canvas-v1:0", "amazon.nova-lite-v1:0")
+
+
+def models() -> Answer:
+    """Foundation models of every kind."""
+    listed = [
+        {"modelId": name, "outputModalities": [kind], "inferenceTypesSupported": [way]} for name, kind, way in MODELS
+    ]
+    return Answer(json_reply({"modelSummaries": listed}))
+
+
+def profiles(query: dict[str, list[str]]) -> Answer:
+    """The profiles, one on each page."""
+    page = int(query.get("nextToken", ["0"])[0].removeprefix("page/"))
+    arn = f"arn:aws:bedrock:eu-west-1::foundation-model/{PROFILES[page]}"
+    one = {"inferenceProfileId": f"eu.{PROFILES[page]}", "type": "SYSTEM_DEFINED", "models": [{"modelArn": arn}]}
+    document: JsonObject = {"inferenceProfileSummaries": [one]}
+    if page + 1 < len(PROFILES):
+        document["nextToken"] = f"page/{page + 1}"
+    return Answer(json_reply(document))
+
+
+def embeddings(call: Call) -> Answer:
+    """Titan's one vector with its tokens, or Cohere's vectors, whose tokens only a header counts."""
+    if "inputText" in call.body:
+        text = call.body["inputText"]
+        found = vector(text, call.body.get("dimensions") or DIMENSIONS)
+        document = {"embedding": found, "embeddingsByType": {"float": found}, "inputTextTokenCount": tokens(text)}
+        return Answer(json_reply(document), Usage(prompt=tokens(text)))
+    given = call.body["texts"]
+    vectors = [vector(text, call.body.get("output_dimension") or DIMENSIONS) for text in given]
+    later = "embed-v4" in call.model
+    document = {
+        "id": "mock",
+        "texts": given,
+        "response_type": "embeddings_by_type" if later else "embeddings_floats",
+        "embeddings": {"float": vectors} if later else vectors,
+    }
+    count = sum(map(tokens, given))
+    return Answer(
+        json_reply(document, headers=(("x-amzn-bedrock-input-token-count", str(count)),)), Usage(prompt=count)
+    )
 
 
 def frames(turn: Turn, seed: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What Converse refuses, known from its API reference and its own 400s; it must not know the live answers.
+"""What Converse and the embedding models refuse, known from AWS's pages and their 400s; it must not know the answers.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 """
@@ -141,3 +141,38 @@ def own_choice(body: JsonObject) -> Iterator[str]:
     for demanded in (body.get("toolConfig") or {}).get("toolChoice") or {}:
         place = f"toolConfig.toolChoice.{demanded}"
         yield f"The additional field tool_choice/type conflicts with the existing field {place}."
+
+
+TITAN = {"v1": {"inputText"}, "v2": {"inputText", "dimensions", "normalize", "embeddingTypes"}}
+COHERE = {"texts", "images", "input_type", "truncate", "embedding_types"}
+INPUT_TYPES = {"search_document", "search_query", "classification", "clustering"}
+MALFORMED = "Malformed input request"
+
+
+def embedding_problem(model: str, body: JsonObject) -> str | None:
+    """What InvokeModel would say about the body of an embedding model, which has its own form."""
+    if "titan-embed-text" in model:
+        return titan_problem(body, TITAN["v2" if "v2" in model else "v1"])
+    if "cohere.embed" not in model:
+        return f"{MALFORMED}: the model does not take this form."
+    later = "embed-v4" in model
+    known = COHERE | {"output_dimension", "inputs", "max_tokens"} if later else COHERE
+    ends = {"NONE", "LEFT", "RIGHT"} if later else {"NONE", "START", "END"}
+    if body.keys() - known:
+        return f"{MALFORMED}: #: extraneous key [{min(body.keys() - known)}] is not permitted"
+    if not 1 <= len(body.get("texts") or []) <= 96 or not all(isinstance(text, str) for text in body["texts"]):
+        return f"{MALFORMED}: #/texts: expected between 1 and 96 texts"
+    if body.get("input_type") not in INPUT_TYPES:
+        return f"{MALFORMED}: #/input_type: {body.get('input_type')} is not a valid enum value"
+    return None if body.get("truncate", "NONE") in ends else f"{MALFORMED}: #/truncate: not a valid enum value"
+
+
+def titan_problem(body: JsonObject, known: set[str]) -> str | None:
+    """One text, and of numbers no other count than the model has (the mocks' 4 and 8 are two more)."""
+    if body.keys() - known:
+        return f"{MALFORMED}: #: extraneous key [{min(body.keys() - known)}] is not permitted"
+    if not isinstance(body.get("inputText"), str) or not body["inputText"]:
+        return f"{MALFORMED}: expected minLength: 1, actual: 0"
+    if body.get("dimensions", 1024) not in {4, 8, 256, 512, 1024}:
+        return f"{MALFORMED}: #/dimensions: {body['dimensions']} is not a valid enum value"
+    return None
