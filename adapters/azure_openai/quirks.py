@@ -7,6 +7,7 @@ from adapters.openai.quirks import Quirks
 # API versions before 2024-09 know only `max_tokens`, reasoning models only `max_completion_tokens`.
 AZURE: Final = Quirks(
     functions=True,
+    custom_tools=True,
     drops=frozenset({"top_k"}),
     own_models=True,
     obfuscation=True,

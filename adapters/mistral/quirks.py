@@ -37,7 +37,6 @@ MISTRAL: Final = Quirks(
     answer_media=True,
     audio_url=True,
     unread_addresses=frozenset(),
-    custom_tools=False,
     efforts={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},
     embeddings="float",
 )

@@ -82,7 +82,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     named_choice: bool = True
     any_arguments: bool = False
     functions: bool = False
-    custom_tools: bool = True
+    custom_tools: bool = False
     json_schema: bool = True
     empty_content: bool = False
     reasoning_fields: tuple[Literal["reasoning_content", "reasoning"], ...] = ()
@@ -100,6 +100,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
 
 OPENAI = Quirks(
     functions=True,
+    custom_tools=True,
     base_url="https://api.openai.com/v1",
     drops=frozenset({"top_k"}),
     max_tokens_field="max_completion_tokens",

@@ -26,7 +26,7 @@ class FunctionsOnly(OpenAIFormatAdapter):
     """A server that has function tools alone."""
 
     def quirks(self, call: Call) -> Quirks:  # noqa: ARG002 - the same for all
-        return Quirks(base_url="https://a.example/v1", custom_tools=False)
+        return Quirks(base_url="https://a.example/v1")
 
 
 def call_of(policy: str = "drop") -> Call:
