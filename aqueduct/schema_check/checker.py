@@ -95,11 +95,11 @@ class SchemaChecker:
         line = b""
         try:
             line = await _exchange(process, b"%d %d\n%b%b" % (len(schema), len(text), schema, text))
+            if not line and await process.wait() in _BY_A_CHECK:  # asked before it is killed, which may hide its end
+                self._remember(schema)
         finally:
             if not line.endswith(b"\n"):  # it has ended, or is out of step
                 self._discard()
-        if not line and await process.wait() in _BY_A_CHECK:
-            self._remember(schema)
         word, _, reason = line.decode("utf-8", "replace").strip().partition(" ")
         match word:
             case "valid":
