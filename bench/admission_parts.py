@@ -164,7 +164,9 @@ async def _measured() -> Parts:
     ledger = Ledger(lambda: time.monotonic_ns() // 1_000_000, ttl_ms=10**9, report_ms=1_000)
     leases = Leases(ledger, _Generous(), report_s=1.0)
     await leases.start()
-    common = _common(LimitedAdmission(leases, uuid4(), fail_open="none", count_rejection=lambda *_: None))
+    common = _common(
+        LimitedAdmission(leases, uuid4(), fail_open="none", currency="USD", count_rejection=lambda *_: None)
+    )
     await common.run([0, 0, 0])
     rounds: list[list[int]] = []
     for _ in range(ROUNDS):
