@@ -28,7 +28,7 @@ ALLOCATORS: Final = {
     "malloc": {"PYTHONMALLOC": "malloc"},
     "jemalloc": {"PYTHONMALLOC": "malloc", "LD_PRELOAD": "libjemalloc.so.2"},
 }
-"""CPython's own, which is the default, the C library's, and jemalloc where it is installed (decision record 0020)."""
+"""CPython's own, the C library's, and jemalloc, which is the default where it is installed (decision record 0020)."""
 
 
 class Memory(Struct, frozen=True):

@@ -1,10 +1,11 @@
-"""Starts the gateway's process with jemalloc where the system has it: memory returns after a peak, at the same CPU.
+"""Starts the gateway's process with an allocator that returns memory after a peak: jemalloc, else the C library's.
 
-An allocator can only be chosen before a process begins, so the process is replaced by the same command with two more
-variables. Who has set one of them has chosen. Decision record 0020.
+An allocator can only be chosen before a process begins, so the process is replaced by the same command with one or two
+more variables. Who has set one of them has chosen. Decision record 0020.
 """
 
 import os
+import platform
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,17 @@ LIBRARY: Final = "libjemalloc.so.2"
 CHOSEN_BY: Final = ("LD_PRELOAD", "PYTHONMALLOC")
 
 
-def exec_with_jemalloc() -> None:
-    """Replace this process by itself with jemalloc; returns where that is not to be."""
-    library = find_library(folders()) if sys.platform == "linux" and is_open(os.environ) else None
-    if library is not None:
-        chosen = {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
+def exec_with_returning_allocator() -> None:
+    """Replace this process by itself with such an allocator; returns where that is not to be."""
+    if sys.platform == "linux" and is_open(os.environ) and (chosen := choose(find_library(folders()))):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | chosen)  # noqa: S606 - this very command
+
+
+def choose(library: Path | None) -> dict[str, str]:
+    """Return the variables for jemalloc at `library`, for the C library's allocator where that is glibc's, or none."""
+    if library is not None:
+        return {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
+    return {"PYTHONMALLOC": "malloc"} if platform.libc_ver()[0] == "glibc" else {}
 
 
 def is_open(environment: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 from typing_extensions import override
 
-from aqueduct.cli.allocator import exec_with_jemalloc
+from aqueduct.cli.allocator import exec_with_returning_allocator
 
 COMMANDS: Final = {
     "serve": "aqueduct.cli.serve:serve",
@@ -63,5 +63,5 @@ def program() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     if sys.argv[1:2] in SERVING and not HELP.intersection(sys.argv):
-        exec_with_jemalloc()
+        exec_with_returning_allocator()
     program.main(prog_name="aqueduct")

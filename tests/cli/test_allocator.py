@@ -1,4 +1,4 @@
-"""The allocator of the gateway's process: jemalloc where it is installed and nobody has chosen another."""
+"""The allocator of the gateway's process: one that returns memory, where nobody has chosen another."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ import json, os, sys
 from pathlib import Path
 from aqueduct.cli import allocator
 allocator.folders = lambda: (Path("/nowhere"), Path(sys.argv[1]))
-allocator.exec_with_jemalloc()
+allocator.exec_with_returning_allocator()
 print(json.dumps({name: os.environ.get(name) for name in allocator.CHOSEN_BY} | {"argv": sys.argv[1:]}))
 """
 
@@ -47,8 +47,18 @@ def test_choice_of_the_operator_stands(folder: str, name: str, value: str) -> No
     assert {one: found[one] for one in allocator.CHOSEN_BY} == {**dict.fromkeys(allocator.CHOSEN_BY), name: value}
 
 
-def test_missing_library_changes_nothing() -> None:
-    assert chosen("/nowhere/else") == {"LD_PRELOAD": None, "PYTHONMALLOC": None, "argv": ["/nowhere/else"]}
+def test_without_the_library_the_c_librarys_own_is_used() -> None:
+    assert chosen("/nowhere/else", "serve") == {
+        "LD_PRELOAD": None,
+        "PYTHONMALLOC": "malloc",
+        "argv": ["/nowhere/else", "serve"],
+    }
+
+
+def test_a_c_library_of_unknown_manners_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of Alpine gives nothing back when asked, and is slow: CPython's allocator is better there."""
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert allocator.choose(None) == {}
 
 
 def test_libraries_are_looked_for_where_this_systems_own_are() -> None:
