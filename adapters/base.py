@@ -11,6 +11,7 @@ from msgspec import Raw, Struct, field
 from typing_extensions import override
 
 from adapters.errors import ErrorKind, ProviderError
+from adapters.stream_state import StreamState
 from adapters.transport import Timeouts, Transport
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
@@ -120,37 +121,12 @@ class Result(Struct, Generic[BodyT], frozen=True, kw_only=True):
     dropped_params: tuple[str, ...] = ()
 
 
-class ChunkStream(Protocol[ChunkT_co]):
+class ChunkStream(StreamState, Protocol[ChunkT_co]):
     """A streamed answer: single use, one owner, who calls `aclose` in the end.
 
     Iteration yields all chunks that one read produced, so that they leave in one write. It raises `ProviderError`
     when the stream fails, also when it ends without the provider's terminal event.
     """
-
-    @property
-    def usage(self) -> Usage | None:
-        """Best known so far; final once `finished`. None while the provider has reported nothing."""
-        ...
-
-    @property
-    def finished(self) -> bool:
-        """True only after the provider's terminal event."""
-        ...
-
-    @property
-    def upstream_id(self) -> str | None:
-        """The provider's id of the answer."""
-        ...
-
-    @property
-    def upstream_model(self) -> str | None:
-        """The model that the provider says it used."""
-        ...
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """The provider's own word for why the answer ended."""
-        ...
 
     @property
     def dropped_params(self) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from msgspec import Struct
 from adapters.base import Call
 from adapters.errors import ErrorKind, ProviderError
 from adapters.sse import Event, SseParser
+from adapters.stream_state import SharedState, StreamState
 from adapters.transport import Header, Request, Transport, UpstreamResponse
-from schemas.usage import Usage
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 MAX_RETRY_AFTER_S: Final = 1e9
@@ -99,33 +99,8 @@ async def read_json(response: UpstreamResponse, decoder: msgspec.json.Decoder[Bo
         ) from None
 
 
-class Translator(Protocol[ChunkT_co]):
+class Translator(StreamState, Protocol[ChunkT_co]):
     """One stream's translation: pure, fed with events in order."""
-
-    @property
-    def usage(self) -> Usage | None:
-        """See `ChunkStream`."""
-        ...
-
-    @property
-    def finished(self) -> bool:
-        """See `ChunkStream`."""
-        ...
-
-    @property
-    def upstream_id(self) -> str | None:
-        """See `ChunkStream`."""
-        ...
-
-    @property
-    def upstream_model(self) -> str | None:
-        """See `ChunkStream`."""
-        ...
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """See `ChunkStream`."""
-        ...
 
     def feed(self, event: Event) -> Sequence[ChunkT_co]:
         """Return the chunks that an event produces; raises `ProviderError` for an error event."""
@@ -148,40 +123,7 @@ class EventParser(Protocol):
         ...
 
 
-class TranslatedStream(Generic[ChunkT]):
-    """What a `ChunkStream` knows of its answer: what its translator has read so far."""
-
-    def __init__(self, translator: Translator[ChunkT], dropped_params: tuple[str, ...]) -> None:
-        self.dropped_params = dropped_params
-        self._translator = translator
-
-    @property
-    def usage(self) -> Usage | None:
-        """See `ChunkStream`."""
-        return self._translator.usage
-
-    @property
-    def finished(self) -> bool:
-        """See `ChunkStream`."""
-        return self._translator.finished
-
-    @property
-    def upstream_id(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._translator.upstream_id
-
-    @property
-    def upstream_model(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._translator.upstream_model
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._translator.native_finish_reason
-
-
-class SseChunkStream(TranslatedStream[ChunkT]):
+class SseChunkStream(SharedState, Generic[ChunkT]):
     """A `ChunkStream` over a server-sent event stream, or over another framing of events that `parser` knows."""
 
     def __init__(
@@ -192,7 +134,9 @@ class SseChunkStream(TranslatedStream[ChunkT]):
         *,
         parser: EventParser | None = None,
     ) -> None:
-        super().__init__(translator, dropped_params)
+        super().__init__(translator)
+        self.dropped_params = dropped_params
+        self._translator = translator
         self._response = response
         self._parser: EventParser = SseParser() if parser is None else parser
         self._ended = False

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from adapters.base import ChunkStream
 from adapters.errors import ErrorKind, ProviderError
+from adapters.stream_state import SharedState
 from schemas.chat_request import (
     AssistantMessage,
     ChatRequest,
@@ -21,7 +22,6 @@ from schemas.chat_request import (
     ToolName,
 )
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
-from schemas.usage import Usage
 
 _NOTHING: Final = ChoiceDelta()
 
@@ -88,41 +88,13 @@ def to_function_call(body: ChatCompletion) -> None:
             choice.finish_reason = "function_call"
 
 
-class FunctionCallStream:
+class FunctionCallStream(SharedState):
     """A `ChunkStream` whose tool calls are told as `to_function_call` does."""
 
     def __init__(self, stream: ChunkStream[ChatCompletionChunk]) -> None:
+        super().__init__(stream)
+        self.dropped_params = stream.dropped_params
         self._stream = stream
-
-    @property
-    def usage(self) -> Usage | None:
-        """See `ChunkStream`."""
-        return self._stream.usage
-
-    @property
-    def finished(self) -> bool:
-        """See `ChunkStream`."""
-        return self._stream.finished
-
-    @property
-    def upstream_id(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._stream.upstream_id
-
-    @property
-    def upstream_model(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._stream.upstream_model
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """See `ChunkStream`."""
-        return self._stream.native_finish_reason
-
-    @property
-    def dropped_params(self) -> tuple[str, ...]:
-        """See `ChunkStream`."""
-        return self._stream.dropped_params
 
     async def __aiter__(self) -> AsyncIterator[tuple[ChatCompletionChunk, ...]]:
         async for chunks in self._stream:

@@ -5,6 +5,7 @@ import json
 
 import msgspec
 import pytest
+from streamed import Streamed
 from upstreams import Reading, Recording, recordings
 from upstreams.readers import read, read_body
 from upstreams.reading import Usage as ReadUsage
@@ -55,30 +56,9 @@ def assert_usage(ours: Usage | None, theirs: ReadUsage | None, name: str) -> Non
     assert ours.reasoning_tokens == theirs.reasoning, name
 
 
-class Streamed:
-    """A stream as the adapter passes it on."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        builder = ChunkBuilder(chunk_id="chatcmpl-r", model="m", created=CREATED)
-        translator = MessagesToChunks(translation(), builder)
-        parser = SseParser()
-        self.items: list[object] = []
-        self.error: ProviderError | None = None
-        try:
-            for piece in pieces:
-                for event in parser.feed(piece):
-                    self.items += translator.feed(event)
-            for event in parser.flush():
-                self.items += translator.feed(event)
-            self.items += translator.finish()
-        except ProviderError as error:
-            self.error = error
-        self.finished = translator.finished
-        self.usage = translator.usage
-
-    def reading(self) -> Reading:
-        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
-        return read_body("chat.completions", 200, events, "sse")
+def translated(pieces: list[bytes]) -> Streamed:
+    builder = ChunkBuilder(chunk_id="chatcmpl-r", model="m", created=CREATED)
+    return Streamed(MessagesToChunks(translation(), builder), pieces)
 
 
 def test_whole_answer_of_every_recording_means_what_the_reader_says() -> None:
@@ -103,7 +83,7 @@ def test_stream_of_every_recording_means_what_the_reader_says() -> None:
         if candidate.status != 200 or not candidate.streamed:
             continue
         expected = read(candidate)
-        streamed = Streamed([candidate.body])
+        streamed = translated([candidate.body])
         assert streamed.error is None, candidate.name
         assert streamed.finished, candidate.name
         assert comparable(streamed.reading()) == comparable(expected), candidate.name
@@ -118,11 +98,11 @@ def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end
         if candidate.status != 200 or not candidate.streamed:
             continue
         body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
-        expected = Streamed([candidate.body])
+        expected = translated([candidate.body])
         for step in (1, 7, max(8, len(body) // 5)):
             if len(body) // step > 20_000:
                 continue  # every byte of the short ones, every seventh of the long ones
-            streamed = Streamed([body[start : start + step] for start in range(0, len(body), step)])
+            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
             assert streamed.items == expected.items, (candidate.name, step)
             assert streamed.usage == expected.usage, (candidate.name, step)
 
@@ -131,10 +111,10 @@ def test_stream_of_every_recording_cut_at_an_event_never_passes_for_finished() -
     for candidate in of_api():
         if candidate.status != 200 or not candidate.streamed:
             continue
-        whole = Streamed([candidate.body])
+        whole = translated([candidate.body])
         events = split_events(candidate.body)
         for count in range(0, len(events), max(1, len(events) // 25)):
-            cut = Streamed(list(events[:count]))
+            cut = translated(list(events[:count]))
             assert cut.error is not None or cut.items == whole.items, (candidate.name, count)
 
 
@@ -151,7 +131,7 @@ def test_stream_of_every_recording_damaged_raises_nothing_but_provider_errors() 
                 candidate.body[:position] + b'"' + candidate.body[position:],
             ):
                 if candidate.streamed:
-                    Streamed([damaged])  # keeps a `ProviderError`, lets others out
+                    translated([damaged])  # keeps a `ProviderError`, lets others out
                 else:
                     with contextlib.suppress(ProviderError):
                         Answer(translation()).add(damaged)
@@ -209,7 +189,7 @@ def test_error_event_after_any_recorded_start_ends_the_stream_as_overloaded() ->
     for candidate in of_api():
         if candidate.status == 200 and candidate.streamed:
             first = split_events(candidate.body)[0]
-            streamed = Streamed([first, reported[0]["body_text"].encode()])
+            streamed = translated([first, reported[0]["body_text"].encode()])
             assert streamed.error is not None
             assert streamed.error.kind == "overloaded"
             assert not streamed.finished
@@ -226,4 +206,4 @@ def test_stream_of_every_recording_tolerates_unknown_events_between() -> None:
         for event in SseParser().feed(candidate.body):
             items += translator.feed(unknown)
             items += translator.feed(event)
-        assert items == Streamed([candidate.body]).items, candidate.name
+        assert items == translated([candidate.body]).items, candidate.name

@@ -8,6 +8,7 @@ from binascii import crc32
 
 import msgspec
 import pytest
+from streamed import Streamed
 from upstreams import Recording, recordings
 from upstreams.readers import read_body
 from upstreams.reading import Reading, ToolCall
@@ -112,28 +113,9 @@ def assert_usage(ours: Usage | None, theirs: dict, name: str) -> None:
     assert ours.cache_write_tokens == theirs.get("cacheWriteInputTokens"), name
 
 
-class Streamed:
-    """A stream as the adapter passes it on."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        builder = ChunkBuilder(chunk_id="chatcmpl-r", model="m", created=CREATED)
-        translator = ConverseToChunks(translation(), builder)
-        parser = EventStreamParser()
-        self.items: list[object] = []
-        self.error: ProviderError | None = None
-        try:
-            for piece in pieces:
-                for event in parser.feed(piece):
-                    self.items += translator.feed(event)
-            self.items += translator.finish()
-        except ProviderError as error:
-            self.error = error
-        self.finished = translator.finished
-        self.usage = translator.usage
-
-    def reading(self) -> Reading:
-        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
-        return read_body("chat.completions", 200, events, "sse")
+def translated(pieces: list[bytes]) -> Streamed:
+    builder = ChunkBuilder(chunk_id="chatcmpl-r", model="m", created=CREATED)
+    return Streamed(ConverseToChunks(translation(), builder), pieces, EventStreamParser())
 
 
 def test_whole_answer_of_every_recording_means_what_it_says() -> None:
@@ -152,7 +134,7 @@ def test_stream_of_every_recording_means_what_it_says() -> None:
     found = of_api("converse-stream")
     for one in found:
         answer = plain_blocks(plain_events(one.body))
-        streamed = Streamed([one.body])
+        streamed = translated([one.body])
         assert streamed.error is None, one.name
         assert streamed.finished, one.name
         assert comparable(streamed.reading()) == expected(answer), one.name
@@ -162,22 +144,22 @@ def test_stream_of_every_recording_means_what_it_says() -> None:
 
 def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks() -> None:
     for one in of_api("converse-stream"):
-        whole = Streamed([one.body])
+        whole = translated([one.body])
         for step in (1, 7, 1000):
-            streamed = Streamed([one.body[start : start + step] for start in range(0, len(one.body), step)])
+            streamed = translated([one.body[start : start + step] for start in range(0, len(one.body), step)])
             assert streamed.items == whole.items, (one.name, step)
             assert streamed.usage == whole.usage, (one.name, step)
 
 
 def test_stream_of_every_recording_cut_or_damaged_never_passes_for_whole() -> None:
     for one in of_api("converse-stream"):
-        whole = Streamed([one.body])
+        whole = translated([one.body])
         size = len(one.body)
         for number in range(60):
             position = number * size // 60
-            cut = Streamed([one.body[:position]])
+            cut = translated([one.body[:position]])
             assert cut.error is not None or cut.reading() == whole.reading(), (one.name, position)
-            damaged = Streamed([one.body[:position] + bytes([one.body[position] ^ 1]) + one.body[position + 1 :]])
+            damaged = translated([one.body[:position] + bytes([one.body[position] ^ 1]) + one.body[position + 1 :]])
             assert damaged.error is not None or damaged.reading() == whole.reading(), (one.name, position)
 
 
@@ -260,7 +242,7 @@ def test_exception_in_any_recorded_stream_ends_it(position: int) -> None:
             frames.append(body[:total])
             body = body[total:]
         cut = frames[:position] if position >= 0 else frames[:-1]
-        streamed = Streamed([*cut, exception])
+        streamed = translated([*cut, exception])
         assert streamed.error is not None, one.name
         assert streamed.error.kind is ErrorKind.RATE_LIMIT
         assert not streamed.finished

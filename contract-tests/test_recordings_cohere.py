@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from streamed import Streamed
 from upstreams import Reading, Recording, recordings
 from upstreams.readers import cohere, read_body
 from upstreams.readers.sse import decode
@@ -17,7 +18,6 @@ from adapters.cohere.stream import ChunkTranslator
 from adapters.cohere.tools import NAMES
 from adapters.errors import ProviderError
 from adapters.exchange import Failure
-from adapters.sse import SseParser
 from adapters.tool_names import ToolNames
 from schemas.usage import Usage
 
@@ -47,33 +47,13 @@ def assert_usage(ours: Usage | None, theirs: ReadUsage | None, name: str) -> Non
     assert counted == (theirs.prompt, theirs.completion, theirs.cached, theirs.reasoning), name
 
 
-class Streamed:
-    """A stream as the adapter passes it on."""
+def translated(pieces: list[bytes]) -> Streamed:
+    return Streamed(ChunkTranslator(EXPECTED), pieces)
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        translator = ChunkTranslator(EXPECTED)
-        parser = SseParser()
-        self.items: list[object] = []
-        self.error: ProviderError | None = None
-        try:
-            for piece in pieces:
-                for event in parser.feed(piece):
-                    self.items += translator.feed(event)
-            for event in parser.flush():
-                self.items += translator.feed(event)
-            self.items += translator.finish()
-        except ProviderError as error:
-            self.error = error
-        self.finished = translator.finished
-        self.usage = translator.usage
 
-    def reading(self) -> Reading:
-        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
-        return read_body("chat.completions", 200, events, "sse")
-
-    def annotations(self) -> list[dict]:
-        documents = [json.loads(msgspec.json.encode(item)) for item in self.items]
-        return [found for item in documents for found in item["choices"][0]["delta"].get("annotations", [])]
+def annotations(streamed: Streamed) -> list[dict]:
+    documents = [json.loads(msgspec.json.encode(item)) for item in streamed.items]
+    return [found for item in documents for found in item["choices"][0]["delta"].get("annotations", [])]
 
 
 def test_whole_answer_of_every_recording_means_what_the_reader_says() -> None:
@@ -86,7 +66,7 @@ def test_whole_answer_of_every_recording_means_what_the_reader_says() -> None:
 
 def test_stream_of_every_recording_means_what_the_reader_says() -> None:
     for candidate in answers(streamed=True):
-        streamed = Streamed([candidate.body])
+        streamed = translated([candidate.body])
         assert streamed.error is None, (candidate.name, streamed.error)
         assert streamed.finished
         assert without_usage(streamed.reading()) == without_usage(read(candidate)), candidate.name
@@ -107,18 +87,18 @@ def test_citations_of_every_recording_stand_where_their_words_do() -> None:
         placed += len(found)
     assert placed >= 5
     for candidate in answers(streamed=True):
-        assert Streamed([candidate.body]).annotations() == []  # none of their sources has an address
+        assert annotations(translated([candidate.body])) == []  # none of their sources has an address
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
     for candidate in answers(streamed=True):
-        expected = Streamed([candidate.body])
+        expected = translated([candidate.body])
         body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
         for step in (1, 7, max(8, len(body) // 5)):
             if len(body) // step > 20_000:
                 continue  # every byte of the short ones, every seventh of the long ones
-            streamed = Streamed([body[start : start + step] for start in range(0, len(body), step)])
+            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
             assert streamed.items == expected.items, (candidate.name, step)
             assert streamed.usage == expected.usage, (candidate.name, step)
 
@@ -127,7 +107,7 @@ def test_stream_of_every_recording_cut_before_its_last_event_is_not_finished() -
     for candidate in answers(streamed=True):
         events = [part for part in split_events(candidate.body) if b"[DONE]" not in part]
         for count in range(len(events)):
-            cut = Streamed(list(events[:count]))
+            cut = translated(list(events[:count]))
             assert cut.error is not None, (candidate.name, count)
             assert not cut.finished
 
@@ -144,7 +124,7 @@ def test_stream_of_every_recording_mutated_raises_nothing_but_provider_errors() 
     for candidate in answers(streamed=True):
         body = candidate.body
         for start in range(0, len(body), max(1, len(body) // 40)):
-            broken = Streamed([body[:start] + b"7" + body[start + 1 :]])
+            broken = translated([body[:start] + b"7" + body[start + 1 :]])
             assert broken.error is None or broken.error.kind in {"bad_response", "connection"}, candidate.name
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+from streamed import Streamed
 from upstreams import Reading, Recording, Upstream, recordings
 from upstreams.readers import read, read_body
 from upstreams.reading import Usage as ReadUsage
@@ -20,7 +21,6 @@ from adapters.google.response import Expected, to_chat_completion
 from adapters.google.stream import ChunkTranslator
 from adapters.google.tools import NAMES
 from adapters.http1 import Http1Transport
-from adapters.sse import SseParser
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, UserMessage
 from schemas.usage import Usage
@@ -49,29 +49,8 @@ def assert_usage(ours: Usage | None, theirs: ReadUsage | None, name: str) -> Non
     assert counted == (theirs.prompt, theirs.completion, theirs.cached, theirs.reasoning), name
 
 
-class Streamed:
-    """A stream as the adapter passes it on."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        translator = ChunkTranslator(EXPECTED)
-        parser = SseParser()
-        self.items: list[object] = []
-        self.error: ProviderError | None = None
-        try:
-            for piece in pieces:
-                for event in parser.feed(piece):
-                    self.items += translator.feed(event)
-            for event in parser.flush():
-                self.items += translator.feed(event)
-            self.items += translator.finish()
-        except ProviderError as error:
-            self.error = error
-        self.finished = translator.finished
-        self.usage = translator.usage
-
-    def reading(self) -> Reading:
-        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
-        return read_body("chat.completions", 200, events, "sse")
+def translated(pieces: list[bytes]) -> Streamed:
+    return Streamed(ChunkTranslator(EXPECTED), pieces)
 
 
 def events_of(candidate: Recording) -> bytes:
@@ -92,7 +71,7 @@ def test_stream_of_every_recording_means_what_the_reader_says() -> None:
     found = answers(streamed=True)
     assert len(found) >= 20
     for candidate in found:
-        streamed = Streamed([events_of(candidate)])
+        streamed = translated([events_of(candidate)])
         assert streamed.error is None, (candidate.name, streamed.error)
         assert streamed.finished
         assert comparable(streamed.reading()) == comparable(read(candidate)), candidate.name
@@ -103,12 +82,12 @@ def test_stream_of_every_recording_means_what_the_reader_says() -> None:
 def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
     for candidate in answers(streamed=True):
         body = events_of(candidate)
-        expected = Streamed([body])
+        expected = translated([body])
         body = body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
         for step in (1, 7, max(8, len(body) // 5)):
             if len(body) // step > 20_000:
                 continue  # every byte of the short ones, every seventh of the long ones
-            streamed = Streamed([body[start : start + step] for start in range(0, len(body), step)])
+            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
             assert streamed.items == expected.items, (candidate.name, step)
             assert streamed.usage == expected.usage, (candidate.name, step)
 
@@ -117,7 +96,7 @@ def test_stream_of_every_recording_cut_before_its_last_event_is_not_finished() -
     for candidate in answers(streamed=True):
         events = split_events(events_of(candidate))
         for count in range(len(events)):
-            cut = Streamed(list(events[:count]))
+            cut = translated(list(events[:count]))
             assert cut.error is not None, (candidate.name, count)
             assert not cut.finished
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from msgspec import Raw
+from streamed import Streamed
 from upstreams import Reading, Recording, recordings
 from upstreams.readers import read, read_body
 from upstreams.reading import Usage as ReadUsage
@@ -19,7 +20,6 @@ from adapters.openai.quirks import OPENAI
 from adapters.openai.request import to_chat_body
 from adapters.openai.response import to_chat_completion
 from adapters.openai.stream import ChunkTranslator
-from adapters.sse import SseParser
 from schemas.chat_request import ChatRequest
 from schemas.embeddings import EmbeddingRequest
 from schemas.usage import Usage
@@ -57,34 +57,14 @@ def assert_usage(ours: Usage | None, theirs: ReadUsage | None, name: str) -> Non
     assert theirs.cache_write is None or ours.cache_write_tokens == theirs.cache_write, name
 
 
-class Streamed:
-    """A stream as the adapter passes it on."""
-
-    def __init__(self, pieces: list[bytes], api: str) -> None:
-        arguments = {"model": "public", "created": CREATED}
-        translator = (
-            ChunkTranslator(chunk_id="chatcmpl-fallback", keep_stop=OPENAI.keep_stop, **arguments)
-            if api == "chat.completions"
-            else CompletionTranslator(answer_id="cmpl-fallback", **arguments)
-        )
-        parser = SseParser()
-        self.items: list[object] = []
-        self.error: ProviderError | None = None
-        try:
-            for piece in pieces:
-                for event in parser.feed(piece):
-                    self.items += translator.feed(event)
-            for event in parser.flush():
-                self.items += translator.feed(event)
-            self.items += translator.finish()
-        except ProviderError as error:
-            self.error = error
-        self.finished = translator.finished
-        self.usage = translator.usage
-
-    def reading(self, api: str) -> Reading:
-        events = b"".join(b"data: " + msgspec.json.encode(item) + b"\n\n" for item in self.items)
-        return read_body(api, 200, events, "sse")
+def translated(pieces: list[bytes], api: str) -> Streamed:
+    arguments = {"model": "public", "created": CREATED}
+    translator = (
+        ChunkTranslator(chunk_id="chatcmpl-fallback", keep_stop=OPENAI.keep_stop, **arguments)
+        if api == "chat.completions"
+        else CompletionTranslator(answer_id="cmpl-fallback", **arguments)
+    )
+    return Streamed(translator, pieces)
 
 
 @pytest.mark.parametrize("api", ["chat.completions", "completions"])
@@ -110,7 +90,7 @@ def test_stream_of_every_recording_means_what_the_reader_says(api: str) -> None:
         if candidate.status != 200 or not candidate.streamed:
             continue
         expected = read(candidate)
-        streamed = Streamed([candidate.body], api)
+        streamed = translated([candidate.body], api)
         assert (streamed.error is None) == (expected.error is None), (candidate.name, streamed.error)
         assert comparable(streamed.reading(api)) == comparable(expected), candidate.name
         assert_usage(streamed.usage, expected.usage, candidate.name)
@@ -124,12 +104,12 @@ def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end
         if candidate.status != 200 or not candidate.streamed:
             continue
         body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
-        expected = Streamed([candidate.body], candidate.api)
+        expected = translated([candidate.body], candidate.api)
         for step in (1, 7, max(8, len(body) // 5)):
             if len(body) // step > 20_000:
                 continue  # every byte of the short ones, every seventh of the long ones
             pieces = [body[start : start + step] for start in range(0, len(body), step)]
-            streamed = Streamed(pieces, candidate.api)
+            streamed = translated(pieces, candidate.api)
             assert streamed.items == expected.items, (candidate.name, step)
             assert streamed.usage == expected.usage, (candidate.name, step)
 
@@ -138,10 +118,10 @@ def test_stream_of_every_recording_cut_at_an_event_never_passes_for_finished() -
     for candidate in of_api("chat.completions"):
         if candidate.status != 200 or not candidate.streamed:
             continue
-        whole = Streamed([candidate.body], candidate.api)
+        whole = translated([candidate.body], candidate.api)
         events = split_events(candidate.body)
         for count in range(0, len(events), max(1, len(events) // 25)):
-            cut = Streamed(list(events[:count]), candidate.api)
+            cut = translated(list(events[:count]), candidate.api)
             assert cut.error is not None or cut.items == whole.items or only_annotations_lack(cut, whole), (
                 candidate.name,
                 count,
@@ -185,7 +165,7 @@ def test_answer_of_every_recording_broken_anywhere_raises_nothing_but_provider_e
     for candidate in of_api("chat.completions"):
         if candidate.status == 200 and candidate.streamed:
             for body in mutations(candidate.body, 12):
-                for item in Streamed([body], candidate.api).items:
+                for item in translated([body], candidate.api).items:
                     msgspec.json.encode(item)
             continue
         for body in mutations(candidate.body, 24):

@@ -8,12 +8,13 @@ from typing_extensions import override
 from adapters.anthropic.continuation import MAX_ROUNDS, TurnRecorder, continued
 from adapters.anthropic.request import Translation
 from adapters.anthropic.stream import MessagesToChunks
-from adapters.exchange import SseChunkStream, TranslatedStream
+from adapters.exchange import SseChunkStream
+from adapters.stream_state import SharedState
 from adapters.transport import UpstreamResponse
 from schemas.chat_response import ChatCompletionChunk
 
 
-class PausedStream(TranslatedStream[ChatCompletionChunk]):
+class PausedStream(SharedState):
     """A `ChunkStream` over up to `MAX_ROUNDS` exchanges; the client sees one answer, with the usage of all rounds."""
 
     def __init__(
@@ -24,8 +25,9 @@ class PausedStream(TranslatedStream[ChatCompletionChunk]):
         translation: Translation,
         go_on: Callable[[Translation], Awaitable[UpstreamResponse]],
     ) -> None:
-        super().__init__(translator, translation.dropped)
-        self._messages = translator
+        super().__init__(translator)
+        self.dropped_params = translation.dropped
+        self._translator = translator
         self._recorder = recorder
         self._translation = translation
         self._go_on = go_on
@@ -35,7 +37,7 @@ class PausedStream(TranslatedStream[ChatCompletionChunk]):
     @property
     @override
     def finished(self) -> bool:
-        return self._translator.finished and not self._messages.paused
+        return self._translator.finished and not self._translator.paused
 
     def __aiter__(self) -> Self:
         return self
@@ -45,14 +47,14 @@ class PausedStream(TranslatedStream[ChatCompletionChunk]):
             try:
                 return await anext(self._inner)
             except StopAsyncIteration:
-                if not self._messages.paused:
+                if not self._translator.paused:
                     raise
             await self._continue()
 
     async def push(self, take: Callable[[Sequence[ChatCompletionChunk]], bool]) -> bool:
         """See `ChunkStream`."""
         while await self._inner.push(take):
-            if not self._messages.paused:
+            if not self._translator.paused:
                 return True
             await self._continue()
         return False
@@ -66,6 +68,6 @@ class PausedStream(TranslatedStream[ChatCompletionChunk]):
         self._rounds += 1
         self._translation = continued(self._translation, self._recorder.take())
         response = await self._go_on(self._translation)
-        self._messages.may_continue = self._rounds < MAX_ROUNDS
-        self._messages.resume()
+        self._translator.may_continue = self._rounds < MAX_ROUNDS
+        self._translator.resume()
         self._inner = SseChunkStream(response, self._translator)

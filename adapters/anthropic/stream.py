@@ -31,6 +31,7 @@ from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.held import Held
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds
 from schemas.anthropic.response import ContentBlock, Delta, StreamEvent
 from schemas.chat_request import ReasoningDetail
@@ -72,7 +73,7 @@ class _Block:
         self.citations: list[Raw] = []
 
 
-class MessagesToChunks:
+class MessagesToChunks(OwnState):
     """One stream's translation. See `adapters.exchange.Translator`.
 
     `paused` says that the provider handed the turn back half done; `resume` then goes on with the next round's events.
@@ -80,11 +81,6 @@ class MessagesToChunks:
     """
 
     def __init__(self, translation: Translation, builder: ChunkBuilder, recorder: TurnRecorder | None = None) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self.paused = False
         self.may_continue = recorder is not None
         self._translation = translation

@@ -31,11 +31,11 @@ from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds
 from schemas.bedrock.response import AnsweredReasoning, CalledTool, Citation, ModelFields, StreamEvent
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk
-from schemas.usage import Usage
 
 Chunks = list[ChatCompletionChunk]
 Kind = Literal["plain", "call", "custom", "answer", "ignored"]
@@ -62,15 +62,11 @@ class _Block:
         self.citations: list[Citation] = []
 
 
-class ConverseToChunks:
+class ConverseToChunks(OwnState):
     """One stream's translation. See `adapters.exchange.Translator`. `request_id` is the provider's, from its head."""
 
     def __init__(self, translation: Translation, builder: ChunkBuilder, request_id: str | None = None) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
         self.upstream_id = request_id
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._translation = translation
         self._builder = builder
         self._blocks: dict[int, _Block] = {}

@@ -21,10 +21,10 @@ from adapters.cohere.usage import to_usage
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import UNREADABLE
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds
 from schemas.chat_response import ChatCompletionChunk
 from schemas.cohere import CallDelta, CitationDelta, ContentDelta, EndDelta, ReceivedCall, StreamEvent
-from schemas.usage import Usage
 
 _EVENT: Final = msgspec.json.Decoder(StreamEvent)
 _CONTENT: Final = msgspec.json.Decoder(ContentDelta)
@@ -47,15 +47,10 @@ class _Call(Struct):
     arguments: str = ""
 
 
-class ChunkTranslator:
+class ChunkTranslator(OwnState):
     """Translates one stream; see `Translator`."""
 
     def __init__(self, expected: Expected) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._expected = expected
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
         self._ids = UniqueIds()

@@ -16,20 +16,16 @@ from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.response import Expected, decode
 from adapters.google.usage import Searches
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from schemas.chat_response import AudioDelta, ChatCompletionChunk
 from schemas.google.response import Candidate, PromptFeedback
 from schemas.usage import Usage
 
 
-class ChunkTranslator:
+class ChunkTranslator(OwnState):
     """Translates one stream; see `Translator`."""
 
     def __init__(self, expected: Expected) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._expected = expected
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
         self._readers: dict[int, CandidateReader] = {}

@@ -14,21 +14,16 @@ from adapters.ollama.response import (
     to_usage_or_fail,
 )
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds
 from schemas.chat_response import ChatCompletionChunk
 from schemas.ollama import ChatResponse, ReceivedMessage
-from schemas.usage import Usage
 
 
-class ChunkTranslator:
+class ChunkTranslator(OwnState):
     """See `adapters.exchange.Translator`."""
 
     def __init__(self, expected: Expected) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._builder = ChunkBuilder(chunk_id=expected.answer_id, model=expected.model, created=expected.created)
         self._ids = UniqueIds()
         self._seed = expected.request_id

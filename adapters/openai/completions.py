@@ -22,6 +22,7 @@ from adapters.openai.response import created_of, decode_completion, usage_of
 from adapters.openai.stream import DONE
 from adapters.openai.usage import merge
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from schemas.completions import Completion, CompletionChoice, CompletionRequest
 from schemas.openai import Optional, WireChoice, WireCompletion
 from schemas.usage import Usage
@@ -75,15 +76,10 @@ def to_completion(body: bytes, *, model: str, answer_id: str, created: int) -> R
     )
 
 
-class CompletionTranslator:
+class CompletionTranslator(OwnState):
     """One stream: see `adapters.exchange.Translator`. `model`, `answer_id` and `created` as in `to_completion`."""
 
     def __init__(self, *, model: str, answer_id: str, created: int) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._model = model
         self._id = answer_id
         self._created = created

@@ -17,6 +17,7 @@ from adapters.openai.finish import to_finish_reason
 from adapters.openai.response import created_of
 from adapters.openai.tool_calls import ToolCallAssembler
 from adapters.sse import Event
+from adapters.stream_state import OwnState
 from schemas.chat_response import (
     AudioDelta,
     ChatCompletionChunk,
@@ -26,7 +27,6 @@ from schemas.chat_response import (
     FunctionDelta,
 )
 from schemas.openai import Optional, PlainItem, WireChoice, WireCompletion, WireMessage
-from schemas.usage import Usage
 
 DONE: Final = b"[DONE]"
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
@@ -48,18 +48,13 @@ class _Choice:
         self.tools = ToolCallAssembler(f"{chunk_id}/{index}")
 
 
-class ChunkTranslator:
+class ChunkTranslator(OwnState):
     """See `adapters.exchange.Translator`.
 
     `model` is what the chunks say; `chunk_id` and `created` (Unix seconds) stand in where the server gives none.
     """
 
     def __init__(self, *, model: str, chunk_id: str, created: int, keep_stop: bool = False) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.upstream_id: str | None = None
-        self.upstream_model: str | None = None
-        self.native_finish_reason: str | None = None
         self._model = model
         self._id = chunk_id
         self._created = created

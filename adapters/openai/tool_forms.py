@@ -15,6 +15,7 @@ from adapters.base import Losses
 from adapters.exchange import Translator
 from adapters.openai.quirks import Quirks
 from adapters.sse import Event
+from adapters.stream_state import SharedState
 from adapters.tool_names import NameForm, ToolNames
 from schemas.chat_request import (
     AllowedToolsChoice,
@@ -50,7 +51,6 @@ from schemas.chat_response import (
     MessageToolCall,
     ToolCallDelta,
 )
-from schemas.usage import Usage
 
 NAMES: Final = NameForm("_-", 64)
 
@@ -211,41 +211,17 @@ def _restore_call(call: MessageToolCall, names: ToolNames) -> None:
         call.custom = CalledCustomTool(name=called.name, input=free_text.text_of(called.arguments))
 
 
-class RestoringTranslator:
+class RestoringTranslator(SharedState):
     """A `Translator` whose calls have the client's names and forms.
 
     A free text comes in one piece: at the end of its arguments, which the next call or the end of the answer tells.
     """
 
     def __init__(self, translator: Translator[ChatCompletionChunk], names: ToolNames) -> None:
+        super().__init__(translator)
         self._translator = translator
         self._names = names
         self._texts: dict[int, dict[int, list[str]]] = {}
-
-    @property
-    def usage(self) -> Usage | None:
-        """See `Translator`."""
-        return self._translator.usage
-
-    @property
-    def finished(self) -> bool:
-        """See `Translator`."""
-        return self._translator.finished
-
-    @property
-    def upstream_id(self) -> str | None:
-        """See `Translator`."""
-        return self._translator.upstream_id
-
-    @property
-    def upstream_model(self) -> str | None:
-        """See `Translator`."""
-        return self._translator.upstream_model
-
-    @property
-    def native_finish_reason(self) -> str | None:
-        """See `Translator`."""
-        return self._translator.native_finish_reason
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """See `Translator`."""

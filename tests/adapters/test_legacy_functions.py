@@ -1,10 +1,11 @@
 """Streamed answers for clients of the deprecated functions: one call, and nothing else of the answer is lost."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
-from adapters.base import ChunkStream
+from adapters.base import push_each
 from adapters.legacy_functions import FunctionCallStream
+from adapters.stream_state import OwnState
 from schemas.chat_response import (
     ChatCompletionChunk,
     ChoiceDelta,
@@ -23,12 +24,26 @@ def called(index: int) -> list[ToolCallDelta]:
     return [ToolCallDelta(index=index, function=FunctionDelta(name=f"f{index}", arguments="{}"))]
 
 
-async def told(*chunks: ChatCompletionChunk) -> list[ChoiceDelta]:
-    async def stream() -> AsyncIterator[Sequence[ChatCompletionChunk]]:
-        yield chunks
+class Given(OwnState):
+    """A `ChunkStream` that one read brought whole."""
 
-    found = FunctionCallStream(cast("ChunkStream[ChatCompletionChunk]", stream()))
-    return [one.choices[0].delta async for many in found for one in many]
+    dropped_params = ()
+
+    def __init__(self, chunks: tuple[ChatCompletionChunk, ...]) -> None:
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[tuple[ChatCompletionChunk, ...]]:
+        yield self._chunks
+
+    async def push(self, take: Callable[[Sequence[ChatCompletionChunk]], bool]) -> bool:
+        return await push_each(self, take)
+
+    async def aclose(self) -> None:
+        self._chunks = ()
+
+
+async def told(*chunks: ChatCompletionChunk) -> list[ChoiceDelta]:
+    return [one.choices[0].delta async for many in FunctionCallStream(Given(chunks)) for one in many]
 
 
 async def test_second_call_of_a_stream_has_no_place_and_no_chunk() -> None:
