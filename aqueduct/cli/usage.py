@@ -21,6 +21,8 @@ MAX_TOP: Final = 10_000
 _SHOWN: Final = ("requests", "errors", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
 _NAMED: Final[Mapping[str, Dimension]] = {name.replace("_", "-"): name for name in DIMENSIONS}
 SHOWN_ROWS: Final = 100
+MAX_ROWS: Final = 100_000
+"""How many groups a report prints at most: where there are more, it says so."""
 _OWNERS: Final = {
     "org": "SELECT id FROM orgs WHERE slug = $1",
     "team": "SELECT t.id FROM teams t JOIN orgs o ON o.id = t.org_id WHERE o.slug || '/' || t.name = $1",
@@ -127,11 +129,11 @@ def report_usage(  # noqa: PLR0913 - the options of one command
         for kind, name in owners.items():
             if name is not None and ids[f"{kind}_id"] is None:
                 raise click.ClickException(f"There is no {kind} '{name}'.")
-        query = ReportQuery(first=first, last=last, by=dimensions, top=limit, **ids)
+        query = ReportQuery(first=first, last=last, by=dimensions, top=limit, max_rows=MAX_ROWS + 1, **ids)
         return await read_report(connection, query)
 
     rows = with_connection(open_session(), work)
-    _print(_shortened(rows, dimensions) if shortened else rows, dimensions, form)
+    _print(_shortened(rows, dimensions) if shortened else _cut(rows), dimensions, form)
 
 
 def _each_once(lists: tuple[tuple[Dimension, ...], ...]) -> tuple[Dimension, ...]:
@@ -140,6 +142,14 @@ def _each_once(lists: tuple[tuple[Dimension, ...], ...]) -> tuple[Dimension, ...
         if name not in found:
             found.append(name)
     return tuple(found)
+
+
+def _cut(rows: list[ReportRow]) -> list[ReportRow]:
+    """Return as many rows as a report may have, and tell where that is not all of them."""
+    if len(rows) > MAX_ROWS:
+        message = f"Only the first {MAX_ROWS} rows, by name: ask for fewer days or dimensions, one owner, or --top."
+        click.echo(message, err=True)
+    return rows[:MAX_ROWS]
 
 
 def _shortened(rows: list[ReportRow], by: tuple[Dimension, ...]) -> list[ReportRow]:

@@ -100,7 +100,8 @@ class Connection(Protocol):
 class ReportQuery(Struct, frozen=True, kw_only=True):
     """Which usage, and how it is added up. Both days are included, in UTC; ids narrow the report to one owner.
 
-    `top`: only so many groups, those of the highest cost, the highest first.
+    `top`: only so many groups, those of the highest cost, the highest first. `max_rows`: the first so many, by name;
+    who has to tell that there are more asks for one more.
     """
 
     first: date

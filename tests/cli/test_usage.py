@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from aqueduct.cli.usage import MAX_ROWS
 from aqueduct.db.usage_tables import ROLLUP_SUMS
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fetch
@@ -90,6 +91,22 @@ def test_table_shows_the_dearest_rows_where_it_would_be_long(filled: Run, databa
     assert filled(*by, "--format", "csv", "--top", "3").stdout.count("model-") == 3
     assert filled(*by, "--top", "-1").returncode == 2
     assert filled(*by, "--from", "1970-01-01").returncode == 2
+
+
+def test_report_with_more_rows_than_it_prints_says_that_it_is_cut(filled: Run, database_url: str) -> None:
+    """A bill from a file that ends in the middle would be too low, and nobody would know."""
+    columns = f"id, day, model, {', '.join(ROLLUP_SUMS)}, cost"
+    ones = ", ".join("1" for _ in ROLLUP_SUMS)
+    row = f"gen_random_uuid(), current_date, 'model-' || to_char(i, 'FM000000'), {ones}, 1"
+    make = f"INSERT INTO usage_daily ({columns}) SELECT {row} FROM generate_series(0, {MAX_ROWS}) i RETURNING 1"  # noqa: S608 - ours
+    fetch(database_url, make)
+    by = ("usage", "report", "--by", "model,token", "--format")
+
+    cut = filled(*by, "csv")
+
+    assert f"Only the first {MAX_ROWS} rows" in cut.stderr
+    assert (cut.stdout.count("model-"), f"model-{MAX_ROWS}" in cut.stdout, cut.returncode) == (MAX_ROWS, False, 0)
+    assert filled(*by, "csv", "--top", "2").stderr == ""
 
 
 def test_report_of_nobody_or_of_no_time_is_refused(filled: Run) -> None:
