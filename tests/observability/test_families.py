@@ -2,7 +2,10 @@
 
 import os
 import random
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -157,3 +160,81 @@ def test_histogram_begin_shows_label_values_without_a_value() -> None:
     count = registry.get_sample_value
     assert count("t_seconds_count", {"model": "m", "kind": "k"}) == 1.0
     assert count("t_seconds_count", {"model": "other", "kind": "k"}) == 0.0
+
+
+FILLS_ITS_DISK = """
+import logging, os, resource, sys
+from pathlib import Path
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from aqueduct.observability import cells
+from aqueduct.observability.families import FOLDER, Families
+
+folder, bound, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+cells.FIRST_BYTES = size
+logging.basicConfig(stream=sys.stdout)
+if bound:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
+os.environ[FOLDER] = folder
+made = Families(CollectorRegistry())
+counter = made.counter("t_things", "Things.", ("model",))
+histogram = made.histogram("t_seconds", "Time.", ("model",), (0.1, 1.0))
+for _ in range(2):
+    for number in range(3000):
+        counter.add((f"model-{number}",))
+        histogram.observe((f"model-{number}",), 0.5)
+made.counter("t_late", "Late.").add()
+registry = CollectorRegistry()
+MultiProcessCollector(registry, folder)
+shown = generate_latest(registry).decode()
+counted = [line for line in shown.splitlines() if line.startswith("t_things_total")]
+assert all(line.endswith(" 2.0") for line in counted), counted
+print("counted", len(counted))
+"""
+
+
+def full_disk(folder: Path, *, bound: int, first: int) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", FILLS_ITS_DISK, str(folder), str(bound), str(first)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, (ended.returncode, ended.stdout[-2000:], ended.stderr[-2000:])
+    return ended.stdout
+
+
+@pytest.fixture
+def small_tmpfs(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield a folder on a disk of 256 kB, and 0; where nothing can be mounted, any and how long its files may get."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    arguments = ["-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if mount is None or subprocess.run([mount, *arguments], capture_output=True, check=False).returncode:
+        yield folder, 1 << 17
+        return
+    try:
+        yield folder, 0
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_families_on_a_full_disk_count_what_they_had_room_for_and_say_so_once(small_tmpfs: tuple[Path, int]) -> None:
+    said = full_disk(small_tmpfs[0], bound=small_tmpfs[1], first=1 << 16)
+
+    assert 100 < int(said.rpartition("counted ")[2]) < 3000
+    assert said.count("metrics_not_counted") == 2, "once for each file"
+
+
+def test_families_whose_files_may_not_grow_count_what_they_had_room_for(tmp_path: Path) -> None:
+    said = full_disk(tmp_path, bound=1 << 16, first=1 << 16)
+
+    assert 100 < int(said.rpartition("counted ")[2]) < 3000
+    assert said.count("metrics_not_counted") == 2
+
+
+def test_families_whose_files_cannot_be_made_count_for_nobody(tmp_path: Path) -> None:
+    said = full_disk(tmp_path, bound=1 << 15, first=1 << 16)
+
+    assert said.rpartition("counted ")[2] == "0\n"
+    assert "metrics_not_counted" in said
+    assert list(tmp_path.iterdir()) == []

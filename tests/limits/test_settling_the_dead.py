@@ -1,0 +1,137 @@
+"""A killed replica is settled by the rows of its requests: to the unit, and reading them once."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from aqueduct.limits.reserved import Reserved, ReservedOf, encode
+
+BEGIN_MS = 1_800_000_000_000
+DAY_MS = BEGIN_MS // 86_400_000 * 86_400_000
+MEMBERS = 30
+NOBODY = UUID(int=0)
+ROW = """
+INSERT INTO usage.requests
+    (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts, violations, dropped_params,
+     reservations)
+VALUES ($1, to_timestamp($2::bigint / 1000.0), 1, '/', 'chat', false, 200, 1, '{}', '{}', $3::text::jsonb)
+"""
+SETTLE = "SELECT * FROM ledger.settle_at($1, $2)"
+SCANS = """
+SELECT sum(seq_scan + coalesce(idx_scan, 0))::int FROM pg_stat_xact_user_tables
+ WHERE schemaname = 'usage' AND relname ~ '^requests_'
+"""
+SLOTS = "SELECT member_id, slot, used FROM ledger.slots WHERE limit_id = $1 AND replica_id = $2 ORDER BY 1, 2"
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (BEGIN_MS, BEGIN_MS + 40 * 86_400_000))
+    await connection.execute("SELECT usage.ensure_partitions($1, $2)", begin, end)
+    await connection.execute("DELETE FROM limits")
+    await connection.execute("TRUNCATE ledger.replicas CASCADE")
+    await connection.execute("TRUNCATE usage.requests")
+    yield connection
+    await connection.close(timeout=5)
+
+
+async def limit_of(connection: asyncpg.Connection, metric: str, period: str, *, calendar: bool) -> UUID:
+    org = await connection.fetchval(
+        "INSERT INTO orgs (slug, name) VALUES ('settled', 'S') ON CONFLICT (slug) DO UPDATE SET name = 'S' RETURNING id"
+    )
+    found: UUID = await connection.fetchval(
+        "INSERT INTO limits (org_id, metric, period, calendar, amount) VALUES ($1, $2, $3, $4, 1000000) RETURNING id",
+        org, metric, period, calendar,
+    )  # fmt: skip
+    return found
+
+
+async def replica_of(connection: asyncpg.Connection) -> UUID:
+    gone = uuid4()
+    await connection.execute(
+        "INSERT INTO ledger.replicas (id, number, started_at, expires_at) VALUES ($1, 7, $2, $3)",
+        gone, BEGIN_MS, BEGIN_MS + 60_000,
+    )  # fmt: skip
+    return gone
+
+
+async def hold(
+    connection: asyncpg.Connection, gone: UUID, limit: UUID, member: UUID, slot: int, *, used: int, held: int
+) -> None:
+    await connection.execute("INSERT INTO ledger.counters VALUES ($1, $2) ON CONFLICT DO NOTHING", limit, member)
+    await connection.execute(
+        "INSERT INTO ledger.slots (replica_id, limit_id, member_id, slot, used) VALUES ($1, $2, $3, $4, $5)",
+        gone, limit, member, slot, used,
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO ledger.leases (limit_id, member_id, replica_id, held) VALUES ($1, $2, $3, $4)",
+        limit, member, gone, held,
+    )  # fmt: skip
+
+
+def row(gone: UUID, *limits: ReservedOf) -> tuple[UUID, int, str]:
+    return uuid4(), BEGIN_MS + 1_000, encode(Reserved(gone, limits)).decode()
+
+
+async def test_settling_many_counters_reads_the_rows_once(connection: asyncpg.Connection) -> None:
+    gone = await replica_of(connection)
+    limit = await limit_of(connection, "cost", "total", calendar=False)
+    members = sorted(uuid4() for _ in range(MEMBERS))
+    for member in members:
+        await hold(connection, gone, limit, member, 0, used=50, held=20)
+        settled, unknown = (ReservedOf(limit, member, 0, 1000, 40, used) for used in (7, None))
+        await connection.execute(ROW, *row(gone, settled))
+        await connection.execute(ROW, *row(gone, unknown))
+    async with connection.transaction():
+        before = await connection.fetchval(SCANS)
+        lines = await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)
+        assert await connection.fetchval(SCANS) - before == 1, "the one month that it lived in"
+    assert [tuple(line) for line in lines] == [(limit, member, 0, 70, 47) for member in members]
+    assert [tuple(one) for one in await connection.fetch(SLOTS, limit, NOBODY)] == [(one, 0, 47) for one in members]
+    assert await connection.fetch(SLOTS, limit, gone) == []
+    assert await connection.fetchval("SELECT count(*) FROM ledger.leases WHERE replica_id = $1", gone) == 0
+
+
+async def test_settling_tells_apart_slots_limits_and_other_replicas(connection: asyncpg.Connection) -> None:
+    gone, other = await replica_of(connection), uuid4()
+    day = await limit_of(connection, "cost", "day", calendar=True)
+    total = await limit_of(connection, "requests", "total", calendar=False)
+    minute = await limit_of(connection, "total_tokens", "minute", calendar=False)
+    member = uuid4()
+    await hold(connection, gone, day, member, DAY_MS, used=10, held=5)
+    await hold(connection, gone, total, member, 0, used=3, held=0)
+    later = DAY_MS + 86_400_000
+    await connection.execute(
+        ROW,
+        *row(
+            gone,
+            ReservedOf(day, member, DAY_MS, 9, 9, 4),
+            ReservedOf(day, member, later, 9, 9, None),
+            ReservedOf(total, member, 0, 9, 1, 1),
+            ReservedOf(minute, member, 77, 9, 9, 9),
+            ReservedOf(uuid4(), member, 0, 9, 9, 9),
+        ),
+    )
+    await connection.execute(ROW, *row(other, ReservedOf(total, member, 0, 9, 1, 1)))
+    lines = {tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)}
+    assert lines == {(day, member, DAY_MS, 10, 4), (day, member, later, 5, 9), (total, member, 0, 3, 1)}
+    assert [tuple(one) for one in await connection.fetch(SLOTS, day, NOBODY)] == [
+        (member, DAY_MS, 4),
+        (member, later, 9),
+    ]
+    assert [tuple(one) for one in await connection.fetch(SLOTS, total, NOBODY)] == [(member, 0, 1)]
+    assert await connection.fetch(SLOTS, minute, NOBODY) == []
+    assert await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone) == [], "it is settled once"
+
+
+async def test_settling_one_that_holds_nothing_reads_no_rows(connection: asyncpg.Connection) -> None:
+    gone = await replica_of(connection)
+    async with connection.transaction():
+        before = await connection.fetchval(SCANS)
+        assert await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone) == []
+        assert await connection.fetchval(SCANS) == before
+    assert await connection.fetchval("SELECT settled FROM ledger.replicas WHERE id = $1", gone)
