@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import ErrorKind, ProviderError, bad_response
 from schemas.embeddings import Embedding, EmbeddingRequest, EmbeddingResponse, EmbeddingUsage
 from schemas.usage import Usage
 
@@ -57,5 +57,4 @@ def _base64(vector: Vector) -> str:
     try:
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
     except (struct.error, OverflowError):
-        message = "The provider's answer is not what its API promises."
-        raise ProviderError(ErrorKind.BAD_RESPONSE, message) from None
+        raise bad_response() from None

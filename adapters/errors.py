@@ -14,9 +14,13 @@ ProviderError
 import re
 from enum import StrEnum
 
+import msgspec
+
 from schemas.usage import Usage
 
 MAX_MESSAGE_CHARS = 1000
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON of a provider can raise: wrong JSON or types, wrong UTF-8, nesting without end."""
 
 
 class ErrorKind(StrEnum):
@@ -105,6 +109,11 @@ class ProviderError(Exception):
         has ended its work. Where we stopped waiting, trying again would pay for a second answer to one request.
         """
         return self.kind.is_retryable or (self.kind is ErrorKind.TIMEOUT and self.status is not None)
+
+
+def bad_response() -> ProviderError:
+    """Return the error for an answer that is not what the provider's API promises."""
+    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")
 
 
 STATUS_KINDS: dict[int, ErrorKind] = {

@@ -11,15 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import Call
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from adapters.sse import Event, SseParser
 from adapters.stream_state import SharedState, StreamState
 from adapters.transport import Header, Request, Transport, UpstreamResponse
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 MAX_RETRY_AFTER_S: Final = 1e9
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding JSON of a provider can raise: wrong JSON or types, wrong UTF-8, nesting without end."""
 ChunkT = TypeVar("ChunkT")
 ChunkT_co = TypeVar("ChunkT_co", covariant=True)
 BodyT = TypeVar("BodyT")

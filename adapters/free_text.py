@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE
 
 PARAMETERS: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 

@@ -6,16 +6,14 @@ whoever answers.
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec import UNSET
 
 from adapters.base import Losses
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import bad_response
 from schemas.rerank import BilledUnits, RankedText, RerankMeta, RerankRequest, RerankResponse, RerankResult, RerankUsage
 from schemas.usage import Usage
-
-BAD: Final = "The provider's answer is not what its API promises."
 
 
 class Scored(NamedTuple):
@@ -43,9 +41,9 @@ def to_rerank_response(scores: Sequence[Scored], request: RerankRequest, facts: 
     """Return the best documents first; raises `BAD_RESPONSE` for a document that nobody sent, or sent back twice."""
     count = len(request.documents)
     if any(not 0 <= one.place < count or not math.isfinite(one.score) for one in scores):
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
+        raise bad_response()
     if len({one.place for one in scores}) < len(scores) or not scores:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
+        raise bad_response()
     best = sorted(scores, key=lambda one: -one.score)[: request.top_n]
     tokens, units = facts.usage.prompt_tokens, facts.usage.queries
     return RerankResponse(

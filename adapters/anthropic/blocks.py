@@ -10,15 +10,13 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters.anthropic.reasoning import FORMAT
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, bad_response
 from adapters.finish import note_unmapped
 from schemas.anthropic.response import Citation, ContentBlock, StopDetails, TypeOnly
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, FinishReason, URLCitation
 
 WireT = TypeVar("WireT")
-# What decoding foreign bytes can raise; the last for JSON of a thousand levels.
-DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BLOCK: Final = msgspec.json.Decoder(ContentBlock)
 _CITATION: Final = msgspec.json.Decoder(Citation)
 _TYPE: Final = msgspec.json.Decoder(TypeOnly)
@@ -35,11 +33,6 @@ _FINISH: Final[dict[str, FinishReason]] = {
 _REFUSAL: Final = "The model declined to answer."
 
 
-def bad_response() -> ProviderError:
-    """Return the error for an answer that is not what the API promises."""
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")
-
-
 def decode_known(data: Raw | bytes, decoder: msgspec.json.Decoder[WireT], known: frozenset[str]) -> WireT | None:
     """Decode by shape; None for a thing of an unknown type with a shape of its own; raises `BAD_RESPONSE`."""
     try:
@@ -47,12 +40,12 @@ def decode_known(data: Raw | bytes, decoder: msgspec.json.Decoder[WireT], known:
     except msgspec.ValidationError:
         try:
             kind = _TYPE.decode(data).type
-        except DECODE_ERRORS:
+        except UNREADABLE:
             raise bad_response() from None
         if not kind or kind in known:
             raise bad_response() from None
         return None
-    except DECODE_ERRORS:
+    except UNREADABLE:
         raise bad_response() from None
 
 

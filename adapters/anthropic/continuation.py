@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from adapters.anthropic.blocks import DECODE_ERRORS, bad_response
 from adapters.anthropic.names import WEB_SEARCH
 from adapters.anthropic.request import Translation
+from adapters.errors import UNREADABLE, bad_response
 from adapters.held import Held
 from schemas.anthropic.request import Message, WebSearchTool
 from schemas.anthropic.response import Delta, StreamEvent
@@ -94,14 +94,14 @@ def size_of(delta: Delta) -> int:
 def _fields(block: Raw) -> dict[str, Raw]:
     try:
         return {name: value.copy() for name, value in _FIELDS.decode(block).items()}
-    except DECODE_ERRORS:
+    except UNREADABLE:
         raise bad_response() from None
 
 
 def _text(value: Raw | None) -> str:
     try:
         return "" if value is None else _TEXT.decode(value)
-    except DECODE_ERRORS:
+    except UNREADABLE:
         raise bad_response() from None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
 from schemas.anthropic.response import ErrorDetail, ErrorResponse
 
@@ -53,7 +53,7 @@ def to_error(failure: Failure) -> ProviderError:
     """Return the error of an answer that is no success."""
     try:
         body = _DECODER.decode(failure.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         body = ErrorResponse()
     detail = body.error or ErrorDetail()
     return _build(detail, body.request_id or failure.headers.get("request-id"), failure)

@@ -8,8 +8,6 @@ from msgspec import UNSET, Raw
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import (
-    DECODE_ERRORS,
-    bad_response,
     decode_block,
     to_annotations,
     to_arguments,
@@ -22,6 +20,7 @@ from adapters.anthropic.errors import to_error_inside
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.base import Result
+from adapters.errors import UNREADABLE, bad_response
 from adapters.held import Held
 from adapters.tool_ids import UniqueIds
 from schemas.anthropic.response import ContentBlock, MessageResponse
@@ -68,7 +67,7 @@ class Answer:
         self._held.add(len(data))
         try:
             message = _DECODER.decode(data)
-        except DECODE_ERRORS:
+        except UNREADABLE:
             raise bad_response() from None
         if message.type == "error" or message.error is not None:
             raise to_error_inside(message.error, message.request_id)

@@ -10,6 +10,8 @@ from typing import Final, cast
 import msgspec
 from msgspec import Raw, UnsetType
 
+from adapters.errors import UNREADABLE
+
 JsonObject = dict[str, object]
 MAX_DEPTH: Final = 48
 MAX_OPTIONAL: Final = 23
@@ -47,7 +49,7 @@ def decode(raw: Raw | UnsetType) -> JsonObject | None:
         return {}
     try:
         return _object(msgspec.json.decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

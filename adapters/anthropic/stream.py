@@ -13,7 +13,6 @@ from msgspec import Raw, UnsetType
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import (
-    bad_response,
     decode_block,
     decode_known,
     to_annotations,
@@ -28,7 +27,7 @@ from adapters.anthropic.errors import to_error_inside
 from adapters.anthropic.request import Translation
 from adapters.anthropic.usage import Reported, add
 from adapters.chunks import ChunkBuilder
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import ErrorKind, ProviderError, bad_response
 from adapters.held import Held
 from adapters.sse import Event
 from adapters.stream_state import OwnState

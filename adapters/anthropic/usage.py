@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from schemas.anthropic.response import IterationUsage, WireUsage
 from schemas.usage import Usage
 
@@ -56,7 +56,7 @@ class Reported:
             return
         try:
             fields = _FIELDS.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise _bad_usage() from None
         for name, value in fields.items():
             if bytes(value) != b"null":
@@ -67,7 +67,7 @@ class Reported:
         raw = Raw(_ENCODER.encode(self._fields))
         try:
             wire = _DECODER.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise _bad_usage() from None
         total = _sum([_of(part) for part in wire.iterations or (wire,)])
         details, tools = wire.output_tokens_details, wire.server_tool_use

@@ -12,8 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from adapters.bedrock.models import CLAUDE_FORMAT
 from adapters.bedrock.parts import to_encrypted
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from adapters.finish import note_unmapped
 from schemas.bedrock.response import AnsweredTier, CalledTool, Citation, ModelFields, Trace
 from schemas.chat_request import ReasoningDetail
@@ -32,11 +31,6 @@ _FINISH: Final[dict[str, FinishReason]] = {
 _MALFORMED: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
 _ENCODER: Final = msgspec.json.Encoder()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-
-
-def bad_response() -> ProviderError:
-    """Return the error for an answer that is not what the API promises."""
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")
 
 
 def to_detail(

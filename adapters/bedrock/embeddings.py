@@ -20,8 +20,7 @@ from msgspec import Raw, Struct
 
 from adapters.base import Call, Losses
 from adapters.embeddings import Vector, estimated_usage, texts_of
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.extra_params import forwardable
 from schemas.bedrock.embeddings import ByType, CohereRequest, EmbeddingAnswer, TitanRequest
 from schemas.embeddings import EmbeddingRequest
@@ -79,11 +78,11 @@ def read_vectors(body: bytes, headers: Mapping[str, str], batch: Batch) -> tuple
     try:
         answer = _DECODER.decode(body)
     except UNREADABLE:
-        raise _bad_answer() from None
+        raise bad_response() from None
     found = answer.embeddings.floats if isinstance(answer.embeddings, ByType) else answer.embeddings
     vectors = [answer.embedding] if answer.embedding is not None else found
     if vectors is None or len(vectors) != len(batch.texts):
-        raise _bad_answer()
+        raise bad_response()
     tokens = answer.tokens if answer.tokens is not None else _tokens_of(headers)
     return vectors, Usage(prompt_tokens=tokens) if tokens is not None else estimated_usage(batch.texts)
 
@@ -129,7 +128,3 @@ def _extra(call: Call, losses: Losses) -> dict[str, Raw]:
 def _tokens_of(headers: Mapping[str, str]) -> int | None:
     text = headers.get(TOKENS_HEADER, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _bad_answer() -> ProviderError:
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")

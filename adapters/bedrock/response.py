@@ -12,7 +12,6 @@ from adapters.anthropic.blocks import to_arguments
 from adapters.base import Result
 from adapters.bedrock.answer import (
     add_end,
-    bad_response,
     invoked_model,
     is_clients,
     to_annotations,
@@ -24,7 +23,8 @@ from adapters.bedrock.answer import (
 from adapters.bedrock.errors import to_error
 from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, bad_response
+from adapters.exchange import Failure
 from adapters.tool_ids import UniqueIds
 from schemas.bedrock.response import AnsweredBlock, AnsweredReasoning, CalledTool, Citation, ConverseAnswer
 from schemas.chat_request import ReasoningDetail

@@ -14,7 +14,6 @@ from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.bedrock.answer import (
     add_end,
-    bad_response,
     invoked_model,
     is_clients,
     to_annotations,
@@ -28,8 +27,7 @@ from adapters.bedrock.event_stream import EXCEPTION
 from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
 from adapters.chunks import ChunkBuilder
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.sse import Event
 from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds

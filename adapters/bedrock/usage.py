@@ -19,8 +19,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, UnsetType
 
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from schemas.bedrock.response import WireUsage
 from schemas.usage import Usage
 

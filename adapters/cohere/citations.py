@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, UnsetType
 
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE
 from schemas.chat_response import Annotation, URLCitation
 from schemas.cohere import ReceivedCitation, ReceivedSource
 

@@ -14,8 +14,7 @@ from adapters.base import Call, Losses
 from adapters.cohere.errors import error_message, to_error_inside
 from adapters.cohere.usage import to_usage
 from adapters.embeddings import Vector, estimated_usage, texts_of
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from schemas.cohere import EmbedRequest, EmbedResponse
 from schemas.embeddings import EmbeddingRequest
 from schemas.usage import Usage
@@ -54,10 +53,10 @@ def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage
     except UNREADABLE:
         if (message := error_message(body)) is not None:
             raise to_error_inside(message) from None
-        raise _bad_answer() from None
+        raise bad_response() from None
     vectors = response.embeddings.floats or []
     if len(vectors) != len(texts):
-        raise _bad_answer()
+        raise bad_response()
     return vectors, usage or estimated_usage(texts)
 
 
@@ -69,7 +68,3 @@ def _option(name: str, call: Call) -> str | None:
         return _TEXT.decode(given)
     except UNREADABLE:
         raise ProviderError(ErrorKind.INVALID_REQUEST, f"'{name}' must be a text.", param=name) from None
-
-
-def _bad_answer() -> ProviderError:
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")

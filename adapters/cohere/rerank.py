@@ -11,9 +11,8 @@ import msgspec
 from adapters.base import Call, Losses, Result
 from adapters.cohere.errors import error_message, to_error_inside
 from adapters.cohere.usage import to_usage
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
-from adapters.rerank import BAD, Facts, Scored, to_rerank_response, to_texts
+from adapters.errors import UNREADABLE, bad_response
+from adapters.rerank import Facts, Scored, to_rerank_response, to_texts
 from schemas import cohere as wire
 from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage
@@ -40,7 +39,7 @@ def to_result(body: bytes, request: RerankRequest, call: Call, dropped: tuple[st
     except UNREADABLE:
         if (message := error_message(body)) is not None:
             raise to_error_inside(message) from None
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
     facts = Facts(answer.id or f"rerank-{call.request_id}", usage)
     scores = [Scored(one.index, one.relevance_score) for one in answer.results]
     return Result(

@@ -13,8 +13,7 @@ from adapters.cohere.errors import error_message, to_error_inside
 from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
 from adapters.cohere.usage import to_usage
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.tool_ids import UniqueIds
 from adapters.tool_names import ToolNames
 from schemas.chat_response import Annotation, AssistantResponse, ChatCompletion, Choice, MessageToolCall
@@ -48,8 +47,7 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
     except UNREADABLE:
         if (message := error_message(body)) is not None:
             raise to_error_inside(message) from None
-        text = "The provider's answer is not what its API promises."
-        raise ProviderError(ErrorKind.BAD_RESPONSE, text) from None
+        raise bad_response() from None
     native = response.finish_reason
     refuse_failures(native)
     text = "".join(block.text or "" for block in response.message.content or ())

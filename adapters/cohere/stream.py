@@ -18,8 +18,7 @@ from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
 from adapters.cohere.response import Expected
 from adapters.cohere.usage import to_usage
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from adapters.sse import Event
 from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.base import Losses
 from adapters.embeddings import Vector, estimated_usage, texts_of
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, bad_response
 from adapters.google.errors import holds_error, to_error_inside
 from adapters.google.usage import to_usage
 from schemas.embeddings import EmbeddingRequest
@@ -39,18 +39,14 @@ def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage
     try:
         response = _DECODER.decode(body)
         usage = to_usage(response.usage_metadata)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         if holds_error(body):
             raise to_error_inside(body) from None
-        raise _bad_answer() from None
+        raise bad_response() from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     found = response.embeddings if response.embeddings is not None else [response.embedding]
     vectors = [embedding.values for embedding in found if embedding is not None]
     if len(vectors) != len(texts):
-        raise _bad_answer()
+        raise bad_response()
     return vectors, usage or estimated_usage(texts)
-
-
-def _bad_answer() -> ProviderError:
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")

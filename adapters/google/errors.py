@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -125,7 +125,7 @@ def _first(document: Json) -> Json:
 def _decode(body: bytes) -> Json:
     try:
         document: Json = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return document
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 from typing_extensions import override
 
+from adapters.errors import UNREADABLE
 from adapters.transport import MAX_RESPONSE_BYTES, UpstreamResponse
 
 _LIST_DECODER: Final = msgspec.json.Decoder(list[Raw])
@@ -46,5 +47,5 @@ def to_events(body: bytes) -> bytes:
     try:
         items = _LIST_DECODER.decode(body) if body.lstrip().startswith(b"[") else [Raw(body)]
         return b"".join(b"data: " + msgspec.json.format(bytes(item), indent=-1) + b"\n\n" for item in items)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return b""

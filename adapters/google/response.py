@@ -1,10 +1,9 @@
 """A whole `generateContent` answer to a chat completion; knows no transport and no clock."""
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from adapters.base import Result
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, bad_response
 from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
 from adapters.google.errors import holds_error, to_error_inside
@@ -75,11 +74,10 @@ def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None, str | No
     try:
         response = answer.DECODER.decode(body)
         usage, tier = read_usage(response.usage_metadata)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         if holds_error(body):
             raise to_error_inside(body) from None
-        message = "The provider's answer is not what its API promises."
-        raise ProviderError(ErrorKind.BAD_RESPONSE, message) from None
+        raise bad_response() from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     return response, usage, tier

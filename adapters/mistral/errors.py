@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
+from adapters.exchange import Failure
 from adapters.openai import errors as openai_errors
 
 _PHRASES: Final = (

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE
 from schemas.chat_request import Message, TextPart, ToolMessage
 from schemas.chat_response import Annotation, URLCitation
 from schemas.mistral import ReceivedChunk

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from adapters.base import Result
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE
 from adapters.mistral.references import MARKS, Annotator, Sources
 from schemas.chat_response import ChatCompletion
 from schemas.mistral import ReceivedAnswer

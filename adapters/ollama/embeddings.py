@@ -10,10 +10,8 @@ import msgspec
 
 from adapters.base import Deployment, Losses, Result
 from adapters.embeddings import texts_of, to_embedding_response
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.ollama.errors import to_error_inside
-from adapters.ollama.response import BAD
 from adapters.ollama.usage import to_usage
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.ollama import EmbedRequest, EmbedResponse
@@ -47,12 +45,12 @@ def to_result(
         response = _DECODER.decode(body)
         usage = to_usage(response)
     except UNREADABLE:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
     if response.error is not None:
         raise to_error_inside(response.error)
     vectors = response.embeddings or []
     if len(vectors) != count:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
+        raise bad_response()
     return Result(
         body=to_embedding_response(vectors, usage, request),
         usage=usage or Usage(),

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.exchange import Failure
 from schemas.ollama import ErrorResponse
 
 _PHRASES: Final = (

@@ -8,8 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from adapters import free_text
 from adapters.base import Result
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.finish import note_unmapped
 from adapters.ollama.errors import to_error_inside
 from adapters.ollama.usage import to_usage
@@ -31,7 +30,6 @@ from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(ChatResponse)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, object])
-BAD: Final = "The provider's answer is not what its API promises."
 
 
 class Expected(Struct, frozen=True, kw_only=True):
@@ -52,7 +50,7 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
     """Return the answer; raises `ProviderError` for an error inside a 200 and for what is no answer."""
     response = decode(body)
     if response.message is None or not response.done:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD)
+        raise bad_response()
     usage = to_usage_or_fail(response)
     calls = _calls(response.message, expected)
     choice = Choice(
@@ -81,7 +79,7 @@ def decode(data: bytes) -> ChatResponse:
     try:
         response = _DECODER.decode(data)
     except UNREADABLE:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
     if response.error is not None:
         raise to_error_inside(response.error)
     return response
@@ -92,7 +90,7 @@ def to_usage_or_fail(response: ChatResponse) -> Usage | None:
     try:
         return to_usage(response)
     except msgspec.ValidationError:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
 
 
 def to_finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from adapters.base import Call, Losses, Result
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
@@ -91,7 +91,7 @@ class CompletionTranslator(OwnState):
             return self._end()
         try:
             wire = _DECODER.decode(event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
         if parts.is_given(wire.error) or wire.object == "error" or event.name == b"error":
             raise to_error_inside(event.data)

@@ -15,7 +15,7 @@ from msgspec import UnsetType
 from msgspec.structs import replace
 
 from adapters.base import Call, Losses, Result
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.extra_params import forwardable
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
@@ -27,7 +27,6 @@ from schemas.openai import WireEmbeddings
 from schemas.usage import Usage
 
 _DECODER: Final = msgspec.json.Decoder(WireEmbeddings)
-BAD: Final = "The provider's answer is not what its API promises."
 
 
 def to_embedding_body(request: EmbeddingRequest, call: Call, quirks: Quirks) -> tuple[bytes, tuple[str, ...]]:
@@ -46,8 +45,8 @@ def to_embedding_response(body: bytes, request: EmbeddingRequest, quirks: Quirks
     """Return the vectors in the order of the inputs; raises `ProviderError` for an error or what is no answer."""
     try:
         wire = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+    except UNREADABLE:
+        raise bad_response() from None
     if parts.is_given(wire.error) or wire.object == "error":
         raise to_error_inside(body)
     if not wire.data:
@@ -91,7 +90,7 @@ def _encoded(vector: list[float] | str, quirks: Quirks, *, as_base64: bool) -> l
     try:
         return base64.b64encode(array("f", vector).tobytes()).decode("ascii")
     except OverflowError:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
 
 
 def _decoded(vector: str, typecode: Literal["f", "b"]) -> list[float]:
@@ -100,7 +99,7 @@ def _decoded(vector: str, typecode: Literal["f", "b"]) -> list[float]:
         data = base64.b64decode(vector, validate=True)
         numbers = array("f", data).tolist() if typecode == "f" else array("b", data).tolist()
     except (binascii.Error, ValueError):
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
     if not math.isfinite(sum(numbers)):  # JSON has no such numbers: the client would get nulls
         raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer holds an embedding that is no vector.")
     return [float(number) for number in numbers]

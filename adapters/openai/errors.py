@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import msgspec
 
-from adapters.errors import ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
 
 JSON = Mapping[str, object]
@@ -149,7 +149,7 @@ def _object(value: object) -> JSON | None:
 def _decode(body: bytes) -> JSON:
     try:
         document: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
     return _object(document) or {"error": document}
 

@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from adapters.errors import UNREADABLE
 from schemas.chat_request import ExtraContent, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, MessageImage, MessageImageURL
 from schemas.openai import Optional, WireFunction, WireImage, WireMessage, WirePart, WireReasoning
@@ -126,5 +127,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: Optional) -> T | UnsetType:
         return UNSET
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return UNSET

@@ -10,14 +10,13 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters.base import Call, Losses, Result
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, bad_response
 from adapters.extra_params import forwardable
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
 from adapters.openai.request import encode_body
 from adapters.openai.usage import to_usage
-from adapters.rerank import BAD, Facts, Scored, to_rerank_response, to_texts
+from adapters.rerank import Facts, Scored, to_rerank_response, to_texts
 from schemas.openai import WireRerank, WireRerankBody, WireTotal
 from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage
@@ -48,7 +47,7 @@ def to_rerank_result(
     try:
         answer = _DECODER.decode(body)
     except UNREADABLE:
-        raise ProviderError(ErrorKind.BAD_RESPONSE, BAD) from None
+        raise bad_response() from None
     if parts.is_given(answer.error):
         raise to_error_inside(body)
     usage = _usage(answer.usage)

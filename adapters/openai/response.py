@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from adapters import tool_ids
 from adapters.base import Result
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
 from adapters.openai import parts
 from adapters.openai.errors import to_error_inside
 from adapters.openai.finish import to_finish_reason
@@ -41,8 +41,8 @@ def decode_completion(body: bytes) -> WireCompletion:
     """Read an answer; raises `ProviderError` for an error inside a 200 and for what is no answer."""
     try:
         wire = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.") from None
+    except UNREADABLE:
+        raise bad_response() from None
     if parts.is_given(wire.error) or wire.object == "error":
         raise to_error_inside(body)
     if not wire.choices:
@@ -168,7 +168,7 @@ def _to_audio(raw: Optional) -> MessageAudio | UnsetType:
         return UNSET
     try:
         audio = _AUDIO.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return UNSET
     return audio if audio.data else UNSET
 
@@ -178,5 +178,5 @@ def _to_metadata(raw: Optional) -> dict[str, str] | UnsetType | None:
         return UNSET
     try:
         return _METADATA.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return UNSET

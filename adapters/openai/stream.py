@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from adapters.errors import ErrorKind, ProviderError
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError
 from adapters.openai import parts, usage
 from adapters.openai.errors import to_error_inside
 from adapters.openai.finish import to_finish_reason
@@ -107,7 +107,7 @@ class ChunkTranslator(OwnState):
     def _read(self, event: Event) -> WireCompletion:
         try:
             wire = _DECODER.decode(event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider sent an event that is no stream item.") from None
         if wire.usage not in parts.ABSENT or wire.x_groq is not None:
             self._take_usage(wire)
@@ -156,7 +156,7 @@ class ChunkTranslator(OwnState):
         """
         try:
             item = _PLAIN.decode(event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             self._may_be_plain = False
             self._misfits += 1
             return None
@@ -320,5 +320,5 @@ def _to_audio(raw: Optional) -> AudioDelta | UnsetType:
         return UNSET
     try:
         return _AUDIO.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return UNSET

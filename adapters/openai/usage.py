@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE
 from schemas.openai import (
     Number,
     PlainCompletionDetails,
@@ -64,7 +64,7 @@ def to_usage(raw: Raw, service_tier: str | UnsetType | None = None) -> Usage | N
             return _of_plain(_PLAIN.decode(text), raw, service_tier)
         except msgspec.ValidationError:
             wire = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     prompt = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     completion = wire.completion_tokens_details or _NO_COMPLETION_DETAILS

@@ -18,8 +18,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from adapters.errors import ErrorKind, ProviderError, is_context_overflow
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow
+from adapters.exchange import Failure
 from adapters.openai import errors as openai_errors
 
 GENERIC: Final = "Provider returned error"

@@ -27,8 +27,8 @@ from msgspec import Struct
 from typing_extensions import override
 
 from adapters.base import Call
-from adapters.errors import ErrorKind, ProviderError, kind_of_status
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, kind_of_status
+from adapters.exchange import Failure
 from adapters.transport import Header, Request, Transport
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"

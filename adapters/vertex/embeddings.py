@@ -17,8 +17,7 @@ import msgspec
 
 from adapters.base import Call, Result
 from adapters.embeddings import Vector, estimated_usage, texts_of, to_embedding_response
-from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import UNREADABLE
+from adapters.errors import UNREADABLE, bad_response
 from adapters.google import embeddings as google
 from adapters.google.adapter import losses_of, read_body, with_extra
 from adapters.google.errors import holds_error, to_error, to_error_inside
@@ -77,12 +76,12 @@ def read_predictions(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], U
     except UNREADABLE:
         if holds_error(body):
             raise to_error_inside(body) from None
-        raise _bad_answer() from None
+        raise bad_response() from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     found = [prediction.embeddings for prediction in response.predictions or ()]
     if len(found) != len(texts):
-        raise _bad_answer()
+        raise bad_response()
     counts = [one.statistics.token_count for one in found if one.statistics is not None]
     tokens = [int(count) for count in counts if count is not None and 0 <= count < 1e9]
     usage = Usage(prompt_tokens=sum(tokens)) if len(tokens) == len(found) else estimated_usage(texts)
@@ -100,7 +99,3 @@ def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
         batch.append(text)
         size += length
     yield batch
-
-
-def _bad_answer() -> ProviderError:
-    return ProviderError(ErrorKind.BAD_RESPONSE, "The provider's answer is not what its API promises.")

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from adapters.anthropic import errors as anthropic
-from adapters.errors import ProviderError
-from adapters.exchange import UNREADABLE, Failure
+from adapters.errors import UNREADABLE, ProviderError
+from adapters.exchange import Failure
 from adapters.google import errors as google
 
 
