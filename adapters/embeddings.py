@@ -1,17 +1,23 @@
-"""Embeddings of providers that embed texts alone and give numbers: the texts, and the vectors as OpenAI gives them."""
+"""Embeddings of providers that embed texts alone, as numbers: texts in, as many calls as it takes, vectors out."""
 
+import asyncio
 import base64
 import struct
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
+from adapters.base import Call, Losses, Result
 from adapters.errors import ErrorKind, ProviderError, bad_response
 from schemas.embeddings import Embedding, EmbeddingRequest, EmbeddingResponse, EmbeddingUsage
-from schemas.usage import Usage
+from schemas.usage import Usage, summed
 
 MAX_INPUTS: Final = 2048
 BYTES_PER_TOKEN: Final = 4
+CALLS_AT_ONCE: Final = 8
+"""For one request whose texts a provider does not embed in one call."""
 Vector = list[float]
+Embedded = tuple[list[Vector], Usage]
+BatchT = TypeVar("BatchT")
 
 
 def texts_of(request: EmbeddingRequest) -> list[str]:
@@ -31,6 +37,50 @@ def estimated_usage(texts: Iterable[str]) -> Usage:
     """Return an estimate of the prompt tokens of embedded texts: one for four bytes."""
     total = sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
     return Usage(prompt_tokens=total, source="estimated")
+
+
+async def embed_batches(
+    request: EmbeddingRequest,
+    batches: Sequence[BatchT],
+    embed: Callable[[BatchT], Awaitable[Embedded]],
+    call: Call,
+    losses: Losses,
+) -> Result[EmbeddingResponse]:
+    """Return the vectors of all batches in order, from `CALLS_AT_ONCE` calls of `embed` at most at once.
+
+    The first failure ends the rest and says what was consumed until then; so does a call that nobody waits for.
+    """
+    answers = [await embed(batches[0])] if len(batches) == 1 else await _together(batches, embed, call)
+    usage = summed([usage for _, usage in answers])
+    body = to_embedding_response([vector for vectors, _ in answers for vector in vectors], usage, request)
+    return Result(body=body, usage=usage, dropped_params=losses.dropped)
+
+
+async def _together(
+    batches: Sequence[BatchT], embed: Callable[[BatchT], Awaitable[Embedded]], call: Call
+) -> list[Embedded]:
+    gate = asyncio.Semaphore(CALLS_AT_ONCE)
+    consumed: list[Usage] = []
+
+    async def one(batch: BatchT) -> Embedded:
+        async with gate:
+            answer = await embed(batch)
+        consumed.append(answer[1])
+        return answer
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(batch)) for batch in batches]
+    except ExceptionGroup as failed:
+        error = failed.exceptions[0]
+        if isinstance(error, ProviderError) and consumed:
+            error.usage = summed(consumed)
+        raise error from None
+    except asyncio.CancelledError:
+        if call.on_abandoned is not None and consumed:
+            call.on_abandoned(summed(consumed))
+        raise
+    return [task.result() for task in tasks]
 
 
 def to_embedding_response(

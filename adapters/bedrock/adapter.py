@@ -4,7 +4,6 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api.html 
 2026-11-24; https://docs.aws.amazon.com/general/latest/gr/bedrock.html (the control plane's addresses), 2026-11-27.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from adapters.bedrock.response import Head, to_result
 from adapters.bedrock.signing import Scope, parse_credentials, sign
 from adapters.bedrock.stream import ConverseToChunks
 from adapters.chunks import ChunkBuilder
-from adapters.embeddings import Vector, to_embedding_response
+from adapters.embeddings import Embedded, embed_batches
 from adapters.errors import ErrorKind, ProviderError
 from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.media import WebAddress
@@ -35,13 +34,10 @@ from schemas.bedrock.listing import ModelList, ProfilePage, ProfileSummary
 from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
-from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://bedrock-runtime.{region}.amazonaws.com"
 SERVICE: Final = "bedrock"
 """In signatures: the same for models and for the control plane."""
-CALLS_AT_ONCE: Final = 8
-"""For one request whose texts a model embeds one by one."""
 _MAX_MODEL_CHARS: Final = 2048
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _MODELS: Final = msgspec.json.Decoder(ModelList)
@@ -64,10 +60,7 @@ class BedrockAdapter:
         """See `SupportsChat`."""
         translation = to_converse(request, call)
         response = await self._post("converse", translation, call)
-        try:
-            data = await response.read()
-        finally:
-            await response.aclose()
+        data = await read_body(response)
         head = Head(answer_id=_answer_id(call), model=request.model, created=int(self._clock()))
         return to_result(data, response.headers, translation, head)
 
@@ -82,11 +75,13 @@ class BedrockAdapter:
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
         """See `SupportsEmbeddings`. What a model does not take at once is several calls."""
         losses = Losses(call.deployment.extra_params)
-        answers = await self._embed(to_batches(request, call, losses), call)
-        usage = summed([usage for _, usage in answers])
-        vectors = [vector for found, _ in answers for vector in found]
-        body = to_embedding_response(vectors, usage, request)
-        return Result(body=body, usage=usage, dropped_params=losses.dropped)
+        url = _model_url("invoke", call)
+
+        async def embed(batch: Batch) -> Embedded:
+            response = await self._send("POST", url, batch.body, call)
+            return read_vectors(await read_body(response), response.headers, batch)
+
+        return await embed_batches(request, to_batches(request, call, losses), embed, call, losses)
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`: models and inference profiles that answer in text or in vectors."""
@@ -111,33 +106,6 @@ class BedrockAdapter:
     def wants_reasoning_back(self, request: ChatRequest, call: Call) -> ReasoningBack:
         """See `WantsReasoningBack`: signed reasoning, where the model reasons."""
         return "always" if may_think(request, traits_of(call.deployment).facts) else "never"
-
-    async def _embed(self, batches: list[Batch], call: Call) -> list[tuple[list[Vector], Usage]]:
-        """Return the answers in order; the first failure ends the rest and says what was consumed until then."""
-        url = _model_url("invoke", call)
-        gate = asyncio.Semaphore(CALLS_AT_ONCE)
-        consumed: list[Usage] = []
-
-        async def one(batch: Batch) -> tuple[list[Vector], Usage]:
-            async with gate:
-                response = await self._send("POST", url, batch.body, call)
-                answer = read_vectors(await read_body(response), response.headers, batch)
-            consumed.append(answer[1])
-            return answer
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(batch)) for batch in batches]
-        except ExceptionGroup as failed:
-            error = failed.exceptions[0]
-            if isinstance(error, ProviderError) and consumed:
-                error.usage = summed(consumed)
-            raise error from None
-        except asyncio.CancelledError:
-            if call.on_abandoned is not None and consumed:
-                call.on_abandoned(summed(consumed))
-            raise
-        return [task.result() for task in tasks]
 
     async def _post(self, operation: str, translation: Translation, call: Call) -> UpstreamResponse:
         return await self._send("POST", _model_url(operation, call), translation.encode(), call)

@@ -18,9 +18,9 @@ from adapters.cohere.request import to_chat_request
 from adapters.cohere.response import Expected, to_chat_completion
 from adapters.cohere.stream import ChunkTranslator
 from adapters.cohere.usage import counts_billed_units
-from adapters.embeddings import to_embedding_response
+from adapters.embeddings import Embedded, embed_batches
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, read_json, send
+from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.media import WebAddress
 from adapters.tool_names import ToolNames
 from adapters.transport import Header, Transport, UpstreamResponse
@@ -29,7 +29,6 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.rerank import RerankRequest, RerankResponse
-from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://api.cohere.com"
 MAX_PAGES: Final = 50
@@ -56,7 +55,7 @@ class CohereAdapter:
         """See `SupportsChat`."""
         body, expected, dropped = self._translate(request, call, stream=False)
         response = await self._post("/v2/chat", body, call)
-        return to_chat_completion(await _read(response), expected, dropped)
+        return to_chat_completion(await read_body(response), expected, dropped)
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:
         """See `SupportsChat`."""
@@ -70,28 +69,21 @@ class CohereAdapter:
         return address.kind != "image"
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
-        """See `SupportsEmbeddings`. More than 96 texts take several requests, one after the other."""
+        """See `SupportsEmbeddings`. More than 96 texts take several requests."""
         losses, extra = _extra(call, _EMBED_FIELDS)
-        vectors: list[list[float]] = []
-        usages: list[Usage] = []
-        for body in embeddings.to_embed_requests(request, call, losses):
+
+        async def embed(body: wire.EmbedRequest) -> Embedded:
             response = await self._post("/v2/embed", _with_extra(_ENCODER.encode(body), extra), call)
-            found, usage = embeddings.read_vectors(await _read(response), body.texts)
-            vectors += found
-            usages.append(usage)
-        total = summed(usages)
-        return Result(
-            body=to_embedding_response(vectors, total, request),
-            usage=total,
-            dropped_params=losses.dropped,
-        )
+            return embeddings.read_vectors(await read_body(response), body.texts)
+
+        return await embed_batches(request, embeddings.to_embed_requests(request, call, losses), embed, call, losses)
 
     async def rerank(self, request: RerankRequest, call: Call) -> Result[RerankResponse]:
         """See `SupportsRerank`."""
         losses, extra = _extra(call, _RERANK_FIELDS)
         body = rerank.to_rerank_request(request, call, losses)
         response = await self._post("/v2/rerank", _with_extra(_ENCODER.encode(body), extra), call)
-        return rerank.to_result(await _read(response), request, call, losses.dropped)
+        return rerank.to_result(await read_body(response), request, call, losses.dropped)
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`; models that neither chat, embed nor rerank are left out."""
@@ -161,10 +153,3 @@ def _base_url(call: Call) -> str:
     """Return the root; operators write it with or without a version, as the provider's tools differ in it."""
     base_url = call.deployment.base_url or BASE_URL
     return base_url.removesuffix("/v2").removesuffix("/v1")
-
-
-async def _read(response: UpstreamResponse) -> bytes:
-    try:
-        return await response.read()
-    finally:
-        await response.aclose()

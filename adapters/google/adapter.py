@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Raw
 
 from adapters.base import Call, ChunkStream, Losses, ReasoningBack, Result
-from adapters.embeddings import texts_of, to_embedding_response
+from adapters.embeddings import Embedded, embed_batches, texts_of
 from adapters.errors import ErrorKind, ProviderError
-from adapters.exchange import SseChunkStream, read_json, send
+from adapters.exchange import SseChunkStream, read_body, read_json, send
 from adapters.extra_params import folded
 from adapters.google import embeddings
 from adapters.google.errors import to_error
@@ -31,7 +31,6 @@ from schemas.chat_request import ChatRequest
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.embeddings import BatchEmbedContentsRequest, ListModelsResponse
-from schemas.usage import Usage, summed
 
 BASE_URL: Final = "https://generativelanguage.googleapis.com/v1beta"
 MAX_PAGES: Final = 50
@@ -85,27 +84,19 @@ class GoogleAdapter:
         return SseChunkStream(response, ChunkTranslator(_expected(request, call, translated)), dropped)
 
     async def embeddings(self, request: EmbeddingRequest, call: Call) -> Result[EmbeddingResponse]:
-        """See `SupportsEmbeddings`. More than 100 texts take several requests, one after the other."""
+        """See `SupportsEmbeddings`. More than 100 texts take several requests."""
         losses = losses_of(call)
         wanted = embeddings.to_embed_requests(request, _name_of(call), losses)
         texts = texts_of(request)
-        vectors: list[list[float]] = []
-        usages: list[Usage] = []
-        for start in range(0, len(wanted), embeddings.MAX_BATCH):
+
+        async def embed(start: int) -> Embedded:
             batch = wanted[start : start + embeddings.MAX_BATCH]
             method = "embedContent" if len(wanted) == 1 else "batchEmbedContents"
             body = batch[0] if len(wanted) == 1 else BatchEmbedContentsRequest(requests=batch)
-            data = with_extra(_ENCODER.encode(body), call, losses)
-            response = await self.post(method, data, call)
-            found, usage = embeddings.read_vectors(await read_body(response), texts[start : start + len(batch)])
-            vectors += found
-            usages.append(usage)
-        usage = summed(usages)
-        return Result(
-            body=to_embedding_response(vectors, usage, request),
-            usage=usage,
-            dropped_params=losses.dropped,
-        )
+            response = await self.post(method, with_extra(_ENCODER.encode(body), call, losses), call)
+            return embeddings.read_vectors(await read_body(response), texts[start : start + len(batch)])
+
+        return await embed_batches(request, range(0, len(wanted), embeddings.MAX_BATCH), embed, call, losses)
 
     async def list_models(self, call: Call) -> tuple[str, ...]:
         """See `SupportsModelDiscovery`; models that neither chat nor embed are left out."""
@@ -203,11 +194,3 @@ def _resource(call: Call) -> str:
     """Return the model's path in the URL."""
     collection, _, name = _name_of(call).partition("/")
     return f"{collection}/{quote(name, safe='')}"
-
-
-async def read_body(response: UpstreamResponse) -> bytes:
-    """Return the whole body and release the connection."""
-    try:
-        return await response.read()
-    finally:
-        await response.aclose()

@@ -16,15 +16,16 @@ from typing import Final
 import msgspec
 
 from adapters.base import Call, Result
-from adapters.embeddings import Vector, estimated_usage, texts_of, to_embedding_response
+from adapters.embeddings import Embedded, Vector, embed_batches, estimated_usage, texts_of
 from adapters.errors import UNREADABLE, bad_response
+from adapters.exchange import read_body
 from adapters.google import embeddings as google
-from adapters.google.adapter import losses_of, read_body, with_extra
+from adapters.google.adapter import losses_of, with_extra
 from adapters.google.errors import holds_error, to_error, to_error_inside
 from adapters.vertex.sender import Sender
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.request import Content, Part
-from schemas.usage import Usage, summed
+from schemas.usage import Usage
 from schemas.vertex import EmbedContentRequest, Instance, PredictParameters, PredictRequest, PredictResponse
 
 MAX_BATCH: Final = 100
@@ -34,25 +35,22 @@ _DECODER: Final = msgspec.json.Decoder(PredictResponse)
 
 
 async def embed(request: EmbeddingRequest, call: Call, sender: Sender) -> Result[EmbeddingResponse]:
-    """Return the vectors; requests go out one after the other. Raises `ProviderError`."""
+    """Return the vectors; raises `ProviderError`."""
     losses = losses_of(call)
     if request.user is not None:
         losses.drop("user")
     name = call.deployment.upstream_model.rpartition("/")[2]
     method = method_of(name)
+    read = google.read_vectors if method == "embedContent" else read_predictions
     parameters = PredictParameters(auto_truncate=False, output_dimensionality=request.dimensions)
-    vectors: list[Vector] = []
-    usages: list[Usage] = []
-    for texts in _batches(texts_of(request), 1 if name.startswith("gemini") else MAX_BATCH):
+
+    async def embed_batch(texts: list[str]) -> Embedded:
         data = with_extra(_ENCODER.encode(to_body(method, texts, parameters)), call, losses)
         response = await sender.post(method, data, call, call.deployment.headers, to_error)
-        answer = await read_body(response)
-        found, usage = (google.read_vectors if method == "embedContent" else read_predictions)(answer, texts)
-        vectors += found
-        usages.append(usage)
-    usage = summed(usages)
-    body = to_embedding_response(vectors, usage, request)
-    return Result(body=body, usage=usage, dropped_params=losses.dropped)
+        return read(await read_body(response), texts)
+
+    batches = list(_batches(texts_of(request), 1 if name.startswith("gemini") else MAX_BATCH))
+    return await embed_batches(request, batches, embed_batch, call, losses)
 
 
 def method_of(name: str) -> str:

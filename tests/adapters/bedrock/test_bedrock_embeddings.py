@@ -1,6 +1,5 @@
 """Embeddings of Titan and Cohere by InvokeModel: bodies, several calls at once, tokens, and what is refused."""
 
-import asyncio
 import base64
 import json
 import struct
@@ -9,12 +8,9 @@ import pytest
 
 from adapters.base import Secret
 from adapters.bedrock import BedrockAdapter
-from adapters.bedrock.adapter import CALLS_AT_ONCE
-from adapters.conformance.case import JSON_HEADERS, Played, PlayedResponse, PlayedTransport
+from adapters.conformance.case import JSON_HEADERS, Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
-from adapters.transport import Request
 from schemas.embeddings import EmbeddingRequest
-from schemas.usage import Usage
 from tests.adapters.bedrock.translate import CLAUDE, call
 
 TITAN = "amazon.titan-embed-text-v2:0"
@@ -32,31 +28,6 @@ def played(body: object, **headers: str) -> tuple[BedrockAdapter, PlayedTranspor
     return BedrockAdapter(transport), transport
 
 
-class Texts(PlayedTransport):
-    """Titan: each text's own number as its vector, the later ones first; what is marked fails."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.at_once = self.most = 0
-        self.held = asyncio.Event()
-
-    async def send(self, request: Request) -> PlayedResponse:
-        self.requests.append(request)
-        self.at_once += 1
-        self.most = max(self.most, self.at_once)
-        text = json.loads(request.body)["inputText"]
-        if text == "hold":
-            await self.held.wait()
-        for _ in range(0 if text in {"0", "fail"} else 3):
-            await asyncio.sleep(0)
-        self.at_once -= 1
-        failed = text == "fail"
-        body = {"message": "Too many"} if failed else {"embedding": [float(text)], "inputTextTokenCount": 2}
-        response = PlayedResponse(Played([json.dumps(body).encode()], 429 if failed else 200))
-        self.responses.append(response)
-        return response
-
-
 async def test_titan_gets_one_text_signed_and_its_tokens_count() -> None:
     adapter, transport = played({"embedding": [0.5, -1.0], "inputTextTokenCount": 7, "embeddingsByType": {}})
     result = await adapter.embeddings(asked("Ulm", dimensions=256, encoding_format="base64", user="u"), call(TITAN))
@@ -67,40 +38,6 @@ async def test_titan_gets_one_text_signed_and_its_tokens_count() -> None:
     assert struct.unpack("<2f", base64.b64decode(str(result.body.data[0].embedding))) == (0.5, -1.0)
     assert (result.usage.prompt_tokens, result.usage.source, result.dropped_params) == (7, "provider", ("user",))
     assert transport.all_released
-
-
-async def test_titan_embeds_many_texts_in_order_and_a_bounded_number_at_once() -> None:
-    transport = Texts()
-    texts = [str(number) for number in range(30)]
-    result = await BedrockAdapter(transport).embeddings(asked(texts), call(TITAN))
-    assert [item.embedding for item in result.body.data] == [[float(number)] for number in range(30)]
-    assert transport.most == CALLS_AT_ONCE
-    assert (result.usage.prompt_tokens, result.body.usage.prompt_tokens, result.usage.source) == (60, 60, "provider")
-    assert transport.all_released
-
-
-async def test_first_failure_ends_the_other_calls_and_says_what_was_consumed() -> None:
-    transport = Texts()
-    texts = ["1", "2", "hold", *["hold"] * 10]
-    work = asyncio.create_task(BedrockAdapter(transport).embeddings(asked(["0", "fail", *texts]), call(TITAN)))
-    with pytest.raises(ProviderError) as raised:
-        await asyncio.wait_for(work, 5)
-    assert raised.value.kind is ErrorKind.RATE_LIMIT
-    assert raised.value.usage == Usage(prompt_tokens=2)
-    assert len(transport.requests) <= CALLS_AT_ONCE + 2
-
-
-async def test_calls_that_nobody_waits_for_tell_what_was_consumed() -> None:
-    transport, told = Texts(), []
-    abandoned = call(TITAN)
-    abandoned = type(abandoned)(deployment=abandoned.deployment, request_id="r", deadline=9e9, on_abandoned=told.append)
-    work = asyncio.create_task(BedrockAdapter(transport).embeddings(asked(["0", "1", "hold"]), abandoned))
-    for _ in range(50):
-        await asyncio.sleep(0)
-    work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await work
-    assert told == [Usage(prompt_tokens=4)]
 
 
 @pytest.mark.parametrize(
