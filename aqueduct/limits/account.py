@@ -6,9 +6,13 @@ move from held to consumed, so the database's sum never falls below what was rea
 """
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from aqueduct.limits.rules import Applied, Limit, Metric
+
+UNKNOWN_WAIT_MS: Final = 1_000
+"""Where credits come back when another request ends."""
 
 
 class Account:
@@ -88,6 +92,16 @@ class Account:
             return max(0, self.limit.amount - self.in_use - self.others)
         spent = self.used + self.sent + sum(self.pending.values())
         return max(0, self.limit.amount - spent) if spent > 0 else self.limit.amount
+
+    def wait_ms(self, now_ms: int) -> int | None:
+        """Return how long it takes until there may be credits again; None where time does not bring any."""
+        slots = self.limit.slots
+        if self.is_concurrency:
+            return UNKNOWN_WAIT_MS
+        if slots.slot_ms:
+            return self.free_at - now_ms if self.free_at > now_ms else UNKNOWN_WAIT_MS
+        ends = slots.ends_ms(now_ms)
+        return None if ends is None else ends - now_ms
 
     def take(self, amount: int, slot: int) -> None:
         """Spend credits, also ones that are not held where the limit is not enforced."""

@@ -210,13 +210,22 @@ class Ledger:
         return wanted
 
     def refusal(self, takes: Sequence[Take]) -> Account | None:
-        """Return the counter that is known to have too little, so that nobody needs to be asked."""
+        """Return the counter that is known to have too little, so that nobody needs to be asked.
+
+        Of several, that of which credits are the last to come back: before, no request gets through.
+        """
         now = self.now_ms
+        found: Account | None = None
+        longest = -1
         for take in takes:
             account = take.account
             if account.refused_until > now and take.needed - max(account.slack, 0) >= account.refused_below > 0:
-                return account
-        return None
+                wait = account.wait_ms(now)
+                if wait is None:
+                    return account
+                if wait > longest:
+                    found, longest = account, wait
+        return found
 
     def ask(self, takes: Iterable[Take]) -> None:
         """Want credits in the next batch; several requests may want of one counter."""

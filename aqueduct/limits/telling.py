@@ -6,13 +6,11 @@ from typing import Final
 from msgspec import Struct
 
 from aqueduct.errors import ErrorType, GatewayError
-from aqueduct.limits.account import Account
+from aqueduct.limits.account import UNKNOWN_WAIT_MS, Account
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.price import MICROS_PER_UNIT
 from aqueduct.limits.rules import TOKEN_METRICS, Limit
 
-UNKNOWN_WAIT_S: Final = 1.0
-"""Where credits come back when another request ends."""
 _KINDS: Final = {"requests": "requests", "concurrency": "concurrency"}
 _WORDS: Final = {
     "requests": "requests",
@@ -21,6 +19,7 @@ _WORDS: Final = {
     "total_tokens": "tokens",
     "concurrency": "requests at once",
 }
+_LESS: Final = {"input_tokens": "send less", "output_tokens": "allow less output"}
 _REQUESTS: Final = (
     b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n",
     b"x-ratelimit-reset-requests: %b\r\n",
@@ -71,7 +70,8 @@ def standing(account: Account, now_ms: int) -> Standing:
 def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
     """Return the 429 for a limit that is reached."""
     limit = account.limit
-    wait_s = _wait_s(account, now_ms)
+    wait_ms = account.wait_ms(now_ms)
+    wait_s = None if wait_ms is None else wait_ms / 1000
     resets = "" if wait_s is None else f" Try again in {duration(wait_s)}."
     message = f"{_sentence(limit, currency)} Used: {_amount(limit, account.spent, currency)}.{resets}"
     if limit.is_budget:
@@ -96,11 +96,10 @@ def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
 
 def never_fits(limit: Limit, amount: int, currency: str) -> GatewayError:
     """Return the 400 for a request that is larger than a limit."""
-    need = _amount(limit, amount, currency)
     return GatewayError(
         400,
         "request_exceeds_limit",
-        f"{_sentence(limit, currency)} This request alone may need {need}: send less, or allow less output.",
+        f"{_sentence(limit, currency)}{_advice(limit, _amount(limit, amount, currency))}",
         kind=ErrorType.POLICY_RATE_LIMIT,
     )
 
@@ -113,7 +112,7 @@ def unavailable() -> GatewayError:
         "The gateway cannot check your limits right now. Try again in a moment.",
         kind=ErrorType.GATEWAY_LIMITS_UNAVAILABLE,
         error_type="server_error",
-        retry_after_s=UNKNOWN_WAIT_S,
+        retry_after_s=UNKNOWN_WAIT_MS / 1000,
     )
 
 
@@ -177,23 +176,21 @@ def _resets_ms(account: Account, now_ms: int) -> int | None:
     return max(account.resets_at, now_ms)
 
 
-def _wait_s(account: Account, now_ms: int) -> float | None:
-    """Return how long it takes until there may be credits again; None where time does not bring any."""
-    slots = account.limit.slots
-    if account.is_concurrency:
-        return UNKNOWN_WAIT_S
-    if slots.slot_ms:
-        return max(0.001, (account.free_at - now_ms) / 1000) if account.free_at > now_ms else UNKNOWN_WAIT_S
-    ends = slots.ends_ms(now_ms)
-    return None if ends is None else (ends - now_ms) / 1000
-
-
 def _sentence(limit: Limit, currency: str) -> str:
     who = f"{limit.scope.replace('_', ' ')} '{limit.name}'"
     each = ", for each member" if limit.per_member else ""
     model = "" if limit.model is None else f" of the model '{limit.model}'"
     window = "" if limit.window is None else " in total" if limit.window == "total" else f" per {limit.window}"
     return f"The limit of the {who} is {_amount(limit, limit.amount, currency)}{model}{window}{each}."
+
+
+def _advice(limit: Limit, need: str) -> str:
+    """Return what can be done about a request that needs more than the whole limit."""
+    if limit.metric == "concurrency":
+        return ""
+    if limit.metric == "requests":
+        return f" This request alone counts as {need}."
+    return f" This request alone may need {need}: {_LESS.get(limit.metric, 'send less, or allow less output')}."
 
 
 def _amount(limit: Limit, amount: int, currency: str) -> str:

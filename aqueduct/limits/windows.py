@@ -95,7 +95,8 @@ def _period(window: CalendarWindow, zone_name: str, now_s: int) -> tuple[int, in
 @lru_cache(maxsize=256)
 def _computed(window: CalendarWindow, zone_name: str, now_s: int) -> tuple[int, int]:
     place = zone_info(zone_name)
-    day = datetime.fromtimestamp(now_s, place).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    # where clocks go back over midnight there are two of them on that day: its first begins it, at any hour
+    day = datetime.fromtimestamp(now_s, place).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
     if window == "day":
         first, last = day, day + timedelta(days=1)
     elif window == "week":

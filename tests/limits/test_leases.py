@@ -124,6 +124,17 @@ async def test_settled_tokens_come_back_at_once(database_url, make_limit):
         assert isinstance(await _try(leases, applied, 900), tuple)
 
 
+async def test_refusal_names_the_limit_of_which_credits_are_the_last_to_come_back(database_url, make_limit):
+    """A client that waits for the second alone would be refused again and again, for an hour."""
+    applied = [await make_limit("requests", 1, window) for window in ("second", "hour", "minute")]
+    async with replica(database_url) as (leases, _):
+        takes = [Take(leases.ledger.account(one), 1) for one in applied]
+        assert isinstance(await leases.acquire(takes), tuple)
+        refused = await leases.acquire(takes)
+        assert isinstance(refused, Account)
+        assert refused.limit.window == "hour"
+
+
 async def test_slot_of_one_replica_freed_is_taken_by_another(database_url, make_limit):
     applied = await make_limit("concurrency", 1, None)
     async with replica(database_url) as (first, _), replica(database_url) as (second, _):
