@@ -27,7 +27,7 @@ from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.catalog.watcher import Catalog
-from aqueduct.db.engine import DedicatedConnection, Pool, connect, create_pool
+from aqueduct.db.connections import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.db.readers import Readers
 from aqueduct.ids import RequestIds
 from aqueduct.limits.leases import Leases

@@ -18,8 +18,9 @@ from aqueduct.config.apply import Request, apply
 from aqueduct.config.read import read_text
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
+from aqueduct.db.connections import connect
 from aqueduct.db.embedded import newest_programs
-from aqueduct.db.engine import connect, create_engine
+from aqueduct.db.engine import create_engine
 from bench import load
 from bench.gateways import GATEWAY_CORE, OTHER_CORE
 from bench.load import Target

@@ -30,10 +30,11 @@ from msgspec import Struct
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
+from aqueduct.db.names import ATTEMPT_COLUMNS
 from aqueduct.ids import RequestIds
 from aqueduct.usage.journal import OWNER_FILE, Journal
 from aqueduct.usage.segments import Cell, Row
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, JOURNAL_COLUMNS
+from aqueduct.usage.store import COLUMNS, JOURNAL_COLUMNS
 from bench.processes import cpu_s, free_port, process
 
 REQUESTS: Final = 200_000

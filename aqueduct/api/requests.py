@@ -13,8 +13,8 @@ from msgspec import Struct
 from aqueduct.api import reservations
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
 from aqueduct.auth.principal import Principal
+from aqueduct.db.names import COUNTERS
 from aqueduct.db.readers import ReadersBusyError
-from aqueduct.db.usage_tables import COUNTERS
 from aqueduct.errors import ErrorType, GatewayError, reports_unavailable
 from aqueduct.pipeline.context import SchemaOutcome
 from aqueduct.usage.pricing import Meter, lines, quantities, to_text

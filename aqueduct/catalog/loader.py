@@ -11,7 +11,7 @@ from aqueduct.catalog.build_principals import TokenOwners
 from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.rows import NOTHING_KNOWN, Rows, read_rows
 from aqueduct.catalog.snapshot import Contents, McpServer, Snapshot
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.connections import DedicatedConnection
 
 
 class Loader:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from adapters.base import AutoCache, ExtraParams, MultipleAnswers
 from aqueduct.catalog.snapshot import SchemaCheck
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.connections import DedicatedConnection
 
 CHUNK_ROWS = 1000
 """Rows taken at once, so that reading many tokens does not stall requests."""

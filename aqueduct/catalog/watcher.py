@@ -13,8 +13,8 @@ from typing import Self
 from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.rows import read_version
 from aqueduct.catalog.snapshot import Snapshot
-from aqueduct.db.engine import DedicatedConnection, connect
-from aqueduct.db.models import CATALOG_CHANNEL
+from aqueduct.db.connections import DedicatedConnection, connect
+from aqueduct.db.names import CATALOG_CHANNEL
 
 DEBOUNCE_S = 0.05
 VERSION_TIMEOUT_S = 10.0

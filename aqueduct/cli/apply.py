@@ -6,8 +6,9 @@ from typing import Final
 import click
 from msgspec import Struct
 
+from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json
-from aqueduct.cli.session import explained, open_session, with_database
+from aqueduct.cli.session import explained, open_session
 from aqueduct.config.apply import Request
 from aqueduct.config.apply import apply as apply_file
 from aqueduct.config.plan import Action, Change, FieldChange, Plan

@@ -12,9 +12,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aqueduct.cli import token_rows
+from aqueduct.cli.database import explained_sql
 from aqueduct.cli.serve import serve_on
 from aqueduct.cli.server import address, bound_socket, orderly_exit
-from aqueduct.cli.session import Session, explained, open_session
+from aqueduct.cli.session import Session, open_session
 from aqueduct.cli.token_rows import IssuedToken
 from aqueduct.config.apply import Request
 from aqueduct.config.apply import apply as apply_file
@@ -66,7 +67,7 @@ def demo(*, port: int | None) -> None:
     if port is not None:
         session = msgspec.structs.replace(session, settings=msgspec.structs.replace(session.settings, port=port))
     with orderly_exit(), bound_socket(session.settings) as listener, ExitStack() as stack:
-        with explained():
+        with explained_sql():
             url = stack.enter_context(embedded_postgres(Path(session.settings.data_dir)))
             issued = asyncio.run(_prepare(url, session))
         _greet(address(listener), issued.token)

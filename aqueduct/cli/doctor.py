@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aqueduct.cli import checks
 from aqueduct.cli.checks import Finding, Verdict
+from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json
 from aqueduct.cli.probe import accounts
-from aqueduct.cli.session import Session, open_session, with_database
+from aqueduct.cli.session import Session, open_session
 from aqueduct.config.stored import Database, load
 
 _COLOURS: Final[dict[Verdict, str]] = {"ok": "green", "warn": "yellow", "fail": "red"}

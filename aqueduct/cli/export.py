@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aqueduct.cli.session import open_session, with_database
+from aqueduct.cli.database import with_database
+from aqueduct.cli.session import open_session
 from aqueduct.config.export import to_document, to_yaml
 from aqueduct.config.stored import load
 

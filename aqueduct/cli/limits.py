@@ -5,9 +5,10 @@ from typing import Final
 import asyncpg
 import click
 
+from aqueduct.cli.database import with_connection
 from aqueduct.cli.output import print_json, print_table
-from aqueduct.cli.session import open_session, with_connection
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.cli.session import open_session
+from aqueduct.db.connections import DedicatedConnection
 
 _RECOUNT: Final = """
 SELECT r.id AS replica, s.* FROM ledger.replicas r,

@@ -4,8 +4,9 @@ import click
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json, print_table
-from aqueduct.cli.session import open_session, with_database
+from aqueduct.cli.session import open_session
 from aqueduct.config.records import Record
 from aqueduct.config.stored import Database, load
 

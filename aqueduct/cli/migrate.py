@@ -4,7 +4,8 @@ import asyncio
 
 import click
 
-from aqueduct.cli.session import explained, open_session
+from aqueduct.cli.database import explained_sql
+from aqueduct.cli.session import open_session
 from aqueduct.db.embedded import database_url
 from aqueduct.db.engine import create_engine
 from aqueduct.db.migrate import check_revision, upgrade
@@ -18,7 +19,7 @@ def migrate(*, check: bool) -> None:
     Safe to run at any time and from several machines at once: it works in one transaction and waits for others.
     """
     session = open_session()
-    with explained(), database_url(session.settings) as url:
+    with explained_sql(), database_url(session.settings) as url:
         if check:
             asyncio.run(_check(url))
             click.echo("The database has this release's schema.")

@@ -9,9 +9,10 @@ import yaml
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json, print_table
 from aqueduct.cli.probe import Account, ProbeError, accounts, discover
-from aqueduct.cli.session import Session, open_session, with_database
+from aqueduct.cli.session import Session, open_session
 from aqueduct.config.records import Record, texts
 from aqueduct.config.stored import Database, load
 

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from aqueduct.catalog.build_prices import build_prices
 from aqueduct.catalog.rows import read_rows
+from aqueduct.cli.database import with_connection
 from aqueduct.cli.output import json_option, print_json, print_table
-from aqueduct.cli.session import open_session, with_connection
+from aqueduct.cli.session import open_session
 from aqueduct.cli.usage import Day
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.connections import DedicatedConnection
 from aqueduct.usage.price_files import PriceFileError, read_prices
 from aqueduct.usage.price_store import Imported, import_prices
 from aqueduct.usage.reports import decimal_text

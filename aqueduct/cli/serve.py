@@ -12,8 +12,7 @@ from typing_extensions import override
 from aqueduct.cli.server import bound_socket, orderly_exit, run
 from aqueduct.cli.session import Session, explained, open_session
 from aqueduct.db.embedded import database_url
-from aqueduct.db.engine import create_engine
-from aqueduct.db.migrate import check_revision
+from aqueduct.db.revision import check_database
 from aqueduct.observability.logging import configure_logging
 from aqueduct.settings import describe, unknown_variables, variable
 
@@ -47,7 +46,7 @@ def serve() -> None:
     with orderly_exit(), bound_socket(session.settings) as listener, ExitStack() as stack:
         with explained():
             url = stack.enter_context(database_url(session.settings))
-            asyncio.run(check_schema(url))
+            asyncio.run(check_database(url))
         serve_on(listener, session, url)
 
 
@@ -55,12 +54,3 @@ def serve_on(listener: socket, session: Session, url: str) -> None:
     """Serve with the database at `url`; what `.env` holds becomes part of the environment, for worker processes."""
     os.environ.update({**session.environment, variable("database_url"): url})
     run(session.settings, listener)
-
-
-async def check_schema(url: str) -> None:
-    """Raise `SchemaMismatchError` unless the database has this release's schema."""
-    engine = create_engine(url, pool_size=1, application_name="aqueduct serve")
-    try:
-        await check_revision(engine)
-    finally:
-        await engine.dispose()

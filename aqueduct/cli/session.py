@@ -1,27 +1,20 @@
-"""What a command works with: the settings and a database that answers; turns what can go wrong into one sentence."""
+"""What a command works with: the settings; turns what can go wrong into one sentence. Knows no SQLAlchemy."""
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import IO, TypeVar, cast
+from typing import IO
 
 import asyncpg
 import click
 from msgspec import Struct
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import override
 
 from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.config.problems import ConfigError
 from aqueduct.db.cluster import ClusterError
-from aqueduct.db.embedded import database_url
-from aqueduct.db.engine import DedicatedConnection, create_engine
-from aqueduct.db.migrate import SchemaMismatchError, check_revision
+from aqueduct.db.revision import SchemaMismatchError
 from aqueduct.settings import Settings, SettingsError, load_settings, read_environment
-
-ResultT = TypeVar("ResultT")
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -52,32 +45,6 @@ def open_session() -> Session:
         return Session(settings=load_settings(environment), environment=environment)
 
 
-def with_database(session: Session, work: Callable[[AsyncEngine], Awaitable[ResultT]]) -> ResultT:
-    """Run `work` on the configured or embedded database, whose schema must be this release's."""
-
-    async def run(url: str) -> ResultT:
-        engine = create_engine(url, pool_size=1, application_name="aqueduct cli")
-        try:
-            await check_revision(engine)
-            return await work(engine)
-        finally:
-            await engine.dispose()
-
-    with explained(), database_url(session.settings) as url:
-        return asyncio.run(run(url))
-
-
-def with_connection(session: Session, work: Callable[[DedicatedConnection], Awaitable[ResultT]]) -> ResultT:
-    """Run `work` like `with_database`, on one connection of the driver itself."""
-
-    async def run(engine: AsyncEngine) -> ResultT:
-        async with engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
-            return await work(cast("DedicatedConnection", raw))
-
-    return with_database(session, run)
-
-
 @contextmanager
 def explained() -> Generator[None]:
     """Turn the errors that an operator can do something about into `click.ClickException`; others pass."""
@@ -87,15 +54,8 @@ def explained() -> Generator[None]:
         raise Refused(f"{error}\nNothing was applied.") from error
     except (SettingsError, SecretError, ClusterError, SchemaMismatchError) as error:
         raise click.ClickException(_sentence(error)) from error
-    except IntegrityError as error:
-        raise click.ClickException(
-            "The database changed in the meantime, or holds something that this conflicts with: "
-            f"{_first_line(error.orig)}. Nothing was changed; try again."
-        ) from error
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise click.ClickException(
-            f"The database failed: {_first_line(getattr(error, 'orig', None) or error)}"
-        ) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise click.ClickException(f"The database failed: {first_line(error)}") from error
     except (ConnectionError, TimeoutError, OSError) as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise click.ClickException(
@@ -108,6 +68,7 @@ def _sentence(error: Exception) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _first_line(error: object) -> str:
+def first_line(error: object) -> str:
+    """Return what a driver's error says, without its class."""
     text = str(error).strip()
     return (text.splitlines() or [type(error).__name__])[0].rpartition(">: ")[2]

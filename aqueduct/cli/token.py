@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from aqueduct.cli import token_rows
 from aqueduct.cli.arguments import Expires, Expiry, Length, Owner
+from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, moment, print_json, print_table
-from aqueduct.cli.session import open_session, with_database
+from aqueduct.cli.session import open_session
 from aqueduct.cli.token_rows import IssuedToken, TokenRow
 
 ResultT = TypeVar("ResultT")

@@ -10,10 +10,11 @@ from typing import Final
 import click
 from typing_extensions import override
 
+from aqueduct.cli.database import with_connection
 from aqueduct.cli.output import print_json, print_table
-from aqueduct.cli.session import open_session, with_connection
-from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import ROLLUP_SUMS
+from aqueduct.cli.session import open_session
+from aqueduct.db.connections import DedicatedConnection
+from aqueduct.db.names import ROLLUP_SUMS
 from aqueduct.usage.ranking import read_report
 from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow
 

@@ -8,9 +8,6 @@ from sqlalchemy import MetaData, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-USAGE_SCHEMA = "usage"
-VAULT_SCHEMA = "vault"
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

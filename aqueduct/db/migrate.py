@@ -1,20 +1,19 @@
 """Bring the schema to this release's revision, once among all replicas, and refuse to serve on another one."""
 
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Literal
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import aqueduct
 from aqueduct.db import models, usage_tables, vault_tables
-from aqueduct.db.base import USAGE_SCHEMA, VAULT_SCHEMA, metadata
+from aqueduct.db.base import metadata
 from aqueduct.db.engine import create_engine
+from aqueduct.db.names import USAGE_SCHEMA, VAULT_SCHEMA
+from aqueduct.db.revision import MIGRATIONS, require
 
 LOCK_KEY = 0x61717565_64756374
 LOCK_TIMEOUT_S = 120
@@ -22,18 +21,6 @@ COMMAND_TIMEOUT_S = 3600.0
 
 target_metadata = metadata
 _TABLE_MODULES = (models, usage_tables, vault_tables)  # importing them fills the metadata
-
-
-class SchemaMismatchError(RuntimeError):
-    """The database's revision is not the one that this release was written for."""
-
-    def __init__(self, found: str | None, expected: str) -> None:
-        super().__init__(
-            f"the database is at schema revision {found or 'none'}, this release needs {expected}:"
-            " run `aqueduct migrate` with the same release"
-        )
-        self.found = found
-        self.expected = expected
 
 
 async def upgrade(url: str, revision: str = "head") -> str | None:
@@ -52,17 +39,7 @@ async def downgrade(url: str, revision: str) -> str | None:
 async def check_revision(engine: AsyncEngine) -> None:
     """Raise `SchemaMismatchError` unless the database is at this release's revision."""
     async with engine.connect() as connection:
-        found = await connection.run_sync(_current_revision)
-    if found != (expected := head_revision()):
-        raise SchemaMismatchError(found, expected)
-
-
-def head_revision() -> str:
-    """Return the revision that this release was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("the distribution lacks its migrations")
-    return head
+        require(await connection.run_sync(_current_revision))
 
 
 def include_name(
@@ -105,7 +82,6 @@ def _current_revision(connection: Connection) -> str | None:
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    location = Path(aqueduct.__file__).parent.parent / "migrations"
-    config.set_main_option("script_location", str(location).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

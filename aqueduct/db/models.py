@@ -26,8 +26,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from aqueduct.db.base import Base, Timestamp, metadata
 
-CATALOG_CHANNEL = "aqueduct_catalog"
-
 _TRUE = text("true")
 _FALSE = text("false")
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from aqueduct.db.engine import Pool, create_pool
+from aqueduct.db.connections import Pool, create_pool
 
 READERS: Final = 2
 WAIT_S: Final = 10.0

@@ -24,28 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
-from aqueduct.db.base import USAGE_SCHEMA, metadata
-
-COUNTERS = (
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "prompt_audio_tokens",
-    "prompt_image_tokens",
-    "prompt_text_tokens",
-    "reasoning_tokens",
-    "completion_audio_tokens",
-    "completion_image_tokens",
-    "completion_text_tokens",
-    "accepted_prediction_tokens",
-    "rejected_prediction_tokens",
-    "images",
-    "seconds",
-    "queries",
-)
-"""Columns that hold the counters of `schemas.usage.Usage`, under the same names."""
+from aqueduct.db.base import metadata
+from aqueduct.db.names import COUNTERS, MONTHLY_KEYS, ROLLUP_KEYS, ROLLUP_SUMS, TOTAL_KEYS, USAGE_SCHEMA
 
 requests = Table(
     "requests",
@@ -125,53 +105,6 @@ attempts = Table(
     postgresql_partition_by="RANGE (request_started_at)",
 )
 """One upstream attempt of a request, priced by the deployment that it went to; in the partition of its request."""
-
-ROLLUP_KEYS = (
-    "org_id",
-    "team_id",
-    "user_id",
-    "service_account_id",
-    "token_id",
-    "model",
-    "provider",
-    "deployment_id",
-)
-ROLLUP_SUMS = (
-    "requests",
-    "errors",
-    "unsettled",
-    "unpriced",
-    "attempts",
-    "duration_ms",
-    "prompt_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-)
-"""What rollups add up beside the cost."""
-TOTALS = {
-    "org_day": ("day", "org_id"),
-    "model_day": ("day", "model", "provider"),
-    "team_month": ("month", "org_id", "team_id"),
-    "user_month": ("month", "org_id", "user_id"),
-    "model_month": ("month", "model", "provider"),
-    "org_model_month": ("month", "org_id", "model", "provider"),
-}
-"""The kinds of rows in `usage_totals`, and what each adds up by."""
-TOTAL_KEYS = ("org_id", "team_id", "user_id", "model", "provider")
-MONTHLY = {
-    "team": ("month", "team_id"),
-    "team_year": ("year", "team_id"),
-    "user": ("month", "user_id"),
-    "service_account": ("month", "service_account_id"),
-    "token": ("month", "token_id"),
-    "org_model": ("month", "org_id", "model"),
-    "team_model": ("month", "team_id", "model"),
-    "user_model": ("month", "user_id", "model"),
-}
-"""The kinds of rows in `usage_monthly`, and what each adds up by: a group of a report by just that is a row a month."""
-MONTHLY_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model")
 
 
 def _rollup(name: str, *columns: Column[object], indexes: tuple[Index, ...] = ()) -> Table:

@@ -7,7 +7,8 @@ encrypted state. Rows are removed when they have expired.
 from sqlalchemy import Column, Index, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-from aqueduct.db.base import VAULT_SCHEMA, metadata
+from aqueduct.db.base import metadata
+from aqueduct.db.names import VAULT_SCHEMA
 
 states = Table(
     "states",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.db.connections import DedicatedConnection, connect
 from aqueduct.limits.ledger import Answer, Batch, Item, Line
 
 _ENTER = "SELECT ledger.enter($1, $2, $3)"

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from adapters.base import Deployment
-from aqueduct.db.usage_tables import COUNTERS
+from aqueduct.db.names import COUNTERS
 from aqueduct.pipeline.attempt_log import attempts_of, rates_of, started_at
 from aqueduct.pipeline.context import Attempt, RequestContext
 from aqueduct.usage.pricing import to_decimal

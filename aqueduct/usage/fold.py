@@ -8,8 +8,8 @@ the day folded and is added by `add_late`.
 from datetime import date
 from typing import Final
 
-from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
+from aqueduct.db.connections import DedicatedConnection
+from aqueduct.db.names import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
 
 FOLD_TIMEOUT_S: Final = 300.0
 """Longer than a connection gives its other commands: a day has many rows."""

@@ -6,7 +6,7 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.connections import DedicatedConnection
 from aqueduct.usage.price_files import ListedPrice
 
 _TARGETS: Final = """

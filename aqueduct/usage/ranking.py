@@ -14,8 +14,8 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import ROLLUP_SUMS
+from aqueduct.db.connections import DedicatedConnection
+from aqueduct.db.names import ROLLUP_SUMS
 from aqueduct.usage.fold import monthly_key
 from aqueduct.usage.periods import Cover, Days, Spans
 from aqueduct.usage.reports import (

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
-from aqueduct.db.engine import DedicatedConnection
+from aqueduct.db.connections import DedicatedConnection
 from aqueduct.observability.metrics import Metrics
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.fold import FOLD_TIMEOUT_S, fold_day

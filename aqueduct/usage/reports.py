@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from aqueduct.db.usage_tables import ROLLUP_SUMS
+from aqueduct.db.names import ROLLUP_SUMS
 from aqueduct.usage.periods import LATEST, Days, Span, Spans, joined
 
 Dimension = Literal["day", "org", "team", "cost_center", "user", "service_account", "token", "model", "provider"]

@@ -8,8 +8,8 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import COUNTERS, ROLLUP_KEYS, ROLLUP_SUMS
+from aqueduct.db.connections import DedicatedConnection
+from aqueduct.db.names import COUNTERS, ROLLUP_KEYS, ROLLUP_SUMS
 from aqueduct.usage.fold import add_late
 from aqueduct.usage.pricing import PriceList, cost, tier_of, to_decimal
 from aqueduct.usage.store import HOUR, LOCK_ROLLUPS, roll_up

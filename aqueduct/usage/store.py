@@ -10,17 +10,22 @@ from typing import Final
 
 import asyncpg
 
-from aqueduct.db.base import USAGE_SCHEMA
-from aqueduct.db.engine import DedicatedConnection
-from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTAL_KEYS, TOTALS, attempts, requests
+from aqueduct.db.connections import DedicatedConnection
+from aqueduct.db.names import (
+    ATTEMPT_COLUMNS,
+    REQUEST_COLUMNS,
+    ROLLUP_KEYS,
+    ROLLUP_SUMS,
+    TOTAL_KEYS,
+    TOTALS,
+    USAGE_SCHEMA,
+)
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.fold import add_late, has_late
 from aqueduct.usage.segments import Columns, Entry
 
-COLUMNS: Final = tuple(str(column.name) for column in requests.columns)
+COLUMNS: Final = REQUEST_COLUMNS
 """The cells of a request's row, in order."""
-ATTEMPT_COLUMNS: Final = tuple(str(column.name) for column in attempts.columns)
-"""The cells of an attempt's row, in order."""
 JOURNAL_COLUMNS: Final = Columns(COLUMNS, ATTEMPT_COLUMNS)
 SETTLE_JOURNAL: Final = "SELECT ledger.settle_journal($1)"
 """Books the limits of the process whose journal it was by its rows, which must all be there; once."""

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import asyncpg
 from msgspec import Struct
 
-from aqueduct.db.engine import DedicatedConnection, Pool
+from aqueduct.db.connections import DedicatedConnection, Pool
 from aqueduct.observability.metrics import Metrics
 from aqueduct.vault.keys import TEXT_KEY
 from aqueduct.vault.memory import Key, Memory

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from aqueduct.cli.usage import MAX_ROWS
-from aqueduct.db.usage_tables import ROLLUP_SUMS
+from aqueduct.db.names import ROLLUP_SUMS
 from tests.cli.conftest import Run
 from tests.cli.test_commands import fetch
 

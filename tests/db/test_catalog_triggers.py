@@ -3,7 +3,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from aqueduct.db.models import CATALOG_CHANNEL, Base
+from aqueduct.db.base import Base
+from aqueduct.db.names import CATALOG_CHANNEL
 
 VERSION = "SELECT version FROM catalog_version"
 

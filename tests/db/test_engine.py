@@ -6,7 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aqueduct.db import engine as engine_module
-from aqueduct.db.engine import connect, create_engine
+from aqueduct.db.connections import connect
+from aqueduct.db.engine import create_engine
 
 
 async def test_engine_beyond_its_pool_size_waits_and_then_gives_up(database_url, monkeypatch):

@@ -1,14 +1,19 @@
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, Table, text
 
 from aqueduct.db import migrate
 from aqueduct.db.engine import create_engine
-from aqueduct.db.usage_tables import COUNTERS
+from aqueduct.db.names import ATTEMPT_COLUMNS, COUNTERS, REQUEST_COLUMNS
+from aqueduct.db.revision import MIGRATIONS, SchemaMismatchError, check_database, head_revision
+from aqueduct.db.usage_tables import attempts, requests
 from schemas.usage import Usage
 
 
@@ -49,9 +54,22 @@ def test_usage_columns_compared_with_the_meter_vector_are_complete():
     assert set(COUNTERS) == set(Usage.__struct_fields__) - {"source", "service_tier", "raw"}
 
 
+def test_names_of_usage_columns_compared_with_the_tables_are_equal():
+    assert tuple(column.name for column in requests.columns) == REQUEST_COLUMNS
+    assert tuple(column.name for column in attempts.columns) == ATTEMPT_COLUMNS
+
+
+def test_head_revision_compared_with_alembics_is_equal():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    revisions = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert head_revision() == revisions[0].revision
+    assert [Path(one.path).name.partition("_")[0] for one in revisions] == [one.revision for one in revisions]
+
+
 async def test_upgrade_from_several_replicas_at_once_migrates_once(empty_database_url):
     reached = await asyncio.gather(*(migrate.upgrade(empty_database_url) for _ in range(4)))
-    assert set(reached) == {migrate.head_revision()}
+    assert set(reached) == {head_revision()}
 
 
 async def test_downgrade_to_base_leaves_nothing(empty_database_url):
@@ -65,23 +83,29 @@ async def test_downgrade_to_base_leaves_nothing(empty_database_url):
     )
     await connection.close()
     assert [row[0] for row in left] == ["alembic_version"]
-    assert await migrate.upgrade(empty_database_url) == migrate.head_revision()
+    assert await migrate.upgrade(empty_database_url) == head_revision()
 
 
 async def test_check_revision_of_an_empty_database_is_refused(empty_database_url):
     """Trap 25."""
     engine = create_engine(empty_database_url)
-    with pytest.raises(migrate.SchemaMismatchError, match="run `aqueduct migrate`"):
+    with pytest.raises(SchemaMismatchError, match="run `aqueduct migrate`"):
         await migrate.check_revision(engine)
+    with pytest.raises(SchemaMismatchError, match="run `aqueduct migrate`"):
+        await check_database(empty_database_url)
     await engine.dispose()
 
 
 async def test_check_revision_of_a_newer_database_is_refused(connection, database_url):
     engine = create_engine(database_url)
     await migrate.check_revision(engine)
+    await check_database(database_url)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(migrate.SchemaMismatchError) as caught:
+    with pytest.raises(SchemaMismatchError) as caught:
         await migrate.check_revision(engine)
+    assert caught.value.found == "9999"
+    with pytest.raises(SchemaMismatchError) as caught:
+        await check_database(database_url)
     assert caught.value.found == "9999"
     await engine.dispose()
 

@@ -4,12 +4,12 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
+from aqueduct.db.names import ATTEMPT_COLUMNS
 from aqueduct.errors import ErrorType
 from aqueduct.ids import RequestIds
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.usage_row import MAX_RAW_BYTES, MAX_TEXT_CHARS, to_attempt_rows, to_row
 from aqueduct.usage.recorder import COLUMNS, Cell
-from aqueduct.usage.store import ATTEMPT_COLUMNS
 from schemas.usage import Usage
 
 TEXTS = (

@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from aqueduct.db.engine import DedicatedConnection, connect
-from aqueduct.db.usage_tables import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
+from aqueduct.db.connections import DedicatedConnection, connect
+from aqueduct.db.names import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
 from aqueduct.usage import ranking, reports
 from aqueduct.usage.fold import fold_day
 from aqueduct.usage.pricing import Price, PriceList

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from aqueduct.db.cluster import Cluster
-from aqueduct.db.engine import DedicatedConnection, connect
+from aqueduct.db.connections import DedicatedConnection, connect
 from aqueduct.ids import RequestIds
 from aqueduct.observability.metrics import Metrics
 from aqueduct.usage import recorder as recorder_module

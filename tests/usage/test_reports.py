@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from aqueduct.db.engine import connect
-from aqueduct.db.usage_tables import ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
+from aqueduct.db.connections import connect
+from aqueduct.db.names import ATTEMPT_COLUMNS, ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
 from aqueduct.ids import RequestIds
 from aqueduct.usage import rerate as rerating
 from aqueduct.usage.fold import add_days
@@ -21,7 +21,7 @@ from aqueduct.usage.ranking import KINDS, rank, ranked_statement
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, roll_up, write
+from aqueduct.usage.store import COLUMNS, prepare, roll_up, write
 from tests.conftest import Insert
 
 new_id = RequestIds()

@@ -11,11 +11,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from aqueduct.db.engine import connect
+from aqueduct.db.connections import connect
+from aqueduct.db.names import ATTEMPT_COLUMNS
 from aqueduct.ids import RequestIds
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.segments import Cell, Entry
-from aqueduct.usage.store import ATTEMPT_COLUMNS, COLUMNS, prepare, write
+from aqueduct.usage.store import COLUMNS, prepare, write
 
 new_id = RequestIds()
 ORG, TEAM = UUID(int=1), UUID(int=2)

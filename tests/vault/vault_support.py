@@ -5,7 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aqueduct.db.engine import connect, create_pool
+from aqueduct.db.connections import connect, create_pool
 from aqueduct.vault.vault import Vault
 
 KEY = base64.b64encode(b"k" * 32).decode()
