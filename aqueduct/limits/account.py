@@ -21,14 +21,19 @@ class Account:
     `pending` is consumption by slot since the last report; a negative amount gives back what was reported. `epoch`
     grows when the lease was lost: what was reserved before is never given back then, because the database has booked
     the whole lease as consumed. `sent` is what was reported and not answered yet.
-    `used` and `others` (held by other replicas) are as the last answer told.
+    `used` and `others` (held by other replicas) are as the last answer told. `is_called`: another replica lacks
+    credits, and what is idle here shall go back. `call_until` and `call_again` bound how long others' credits are
+    waited for, and how often they are called for.
     """
 
     __slots__ = (
+        "call_again",
+        "call_until",
         "demand",
         "epoch",
         "free_at",
         "in_use",
+        "is_called",
         "is_concurrency",
         "is_enforced",
         "known",
@@ -63,6 +68,9 @@ class Account:
         self.known = False
         self.used = 0
         self.others = 0
+        self.is_called = False
+        self.call_until = 0
+        self.call_again = 0
         self.demand = 0
         self.rate = 0.0
         self.tight = False
@@ -92,6 +100,11 @@ class Account:
             return max(0, self.limit.amount - self.in_use - self.others)
         spent = self.used + self.sent + sum(self.pending.values())
         return max(0, self.limit.amount - spent) if spent > 0 else self.limit.amount
+
+    def others_may_hold(self, needed: int) -> bool:
+        """Whether there is room for so much in the limit, and other replicas hold some of it."""
+        spent = self.in_use if self.is_concurrency else self.spent
+        return self.others > 0 and self.limit.amount - spent >= needed
 
     def wait_ms(self, now_ms: int) -> int | None:
         """Return how long it takes until there may be credits again; None where time does not bring any."""

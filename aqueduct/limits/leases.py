@@ -6,9 +6,10 @@ counters all have credits never comes here.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, Protocol
+from uuid import UUID
 
 from aqueduct.limits.account import Account
 from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Take
@@ -18,6 +19,8 @@ WAIT_S: Final = 5.0
 PAUSE_S: Final = 0.01
 """Least time between two batches that nobody waits for."""
 RETRY_S: Final = 0.25
+CALL_PAUSE_S: Final = 0.02
+"""What replicas that are called take to report, on a machine that has time for them."""
 MAX_ROUNDS: Final = 8
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,14 @@ class Store(Protocol):
 
     async def sync(self, batch: Batch) -> Answer:
         """Carry out a batch, at most once however often it is sent."""
+        ...
+
+    def listen(self, called: Callable[[UUID, UUID], None]) -> None:
+        """Say who is told that another replica calls for a limit's counter of a member."""
+        ...
+
+    async def call(self, counters: Sequence[tuple[UUID, UUID]]) -> None:
+        """Call the other replicas: they are to report these counters, and to give back what they do not use."""
         ...
 
     async def leave(self) -> None:
@@ -54,6 +65,7 @@ class Leases:
         self._wake = asyncio.Event()
         self._waiting: list[tuple[Sequence[Take], asyncio.Future[bool]]] = []
         self._task: asyncio.Task[None] | None = None
+        store.listen(self._called)
         self.is_reachable = True
         self.failures = 0
         """Batches that got no answer since the start."""
@@ -82,6 +94,10 @@ class Leases:
         except Exception as error:  # noqa: BLE001 - the boundary of a background task: it is settled as if it were killed
             logger.warning("limits_not_left error=%s", type(error).__name__)
 
+    def _called(self, limit: UUID, member: UUID) -> None:
+        if self.ledger.called(limit, member):
+            self.hurry()
+
     def hurry(self) -> None:
         """Report soon: others may wait for what was given back."""
         self._wake.set()
@@ -96,10 +112,12 @@ class Leases:
                     if held is not None:
                         return held
                     refused = self.ledger.refusal(takes)
-                    if refused is not None:
+                    if refused is not None and not self.ledger.expects(takes):
                         return refused
                     is_reachable = await self._next_answer(takes)
                     wanted = self.ledger.reduced(takes)  # the whole was asked for: what has come must do
+                    if refused is not None and self.ledger.lacking(wanted):
+                        await asyncio.sleep(CALL_PAUSE_S)
                     if not is_reachable:
                         return self.ledger.reserve(wanted) or Unreachable.UNREACHABLE
         except TimeoutError:
@@ -109,9 +127,20 @@ class Leases:
         return lacking[0].account if lacking else self.ledger.take(wanted)
 
     async def refresh(self, accounts: Sequence[Account]) -> bool:
-        """Learn where counters stand; False where nobody could be asked in time."""
+        """Learn where counters stand, also of what others have not reported; False where nobody could be asked in time.
+
+        Where others hold nothing of a limit that is enforced, they have reported everything.
+        """
         try:
             async with asyncio.timeout(WAIT_S):
+                self.ledger.peek(accounts)
+                is_reachable = await self._next_answer(())
+                if not is_reachable or not self.ledger.call(
+                    [account for account in accounts if account.others > 0 or not account.is_enforced]
+                ):
+                    return is_reachable
+                await self._next_answer(())
+                await asyncio.sleep(CALL_PAUSE_S)
                 self.ledger.peek(accounts)
                 return await self._next_answer(())
         except TimeoutError:
@@ -156,6 +185,8 @@ class Leases:
         batch = self.ledger.prepare()
         try:
             async with asyncio.timeout(SYNC_TIMEOUT_S):
+                if calls := self.ledger.calls():
+                    await self._store.call(calls)
                 answer = await self._store.sync(batch)
             self.ledger.take_up(batch, answer)
             self.is_reachable = True

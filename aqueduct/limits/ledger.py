@@ -17,6 +17,10 @@ FENCE_SHARE: Final = 0.8
 """A lease is used for this share of its time: the rest is for a request's way to the provider."""
 REFUSED_MS: Final = 100
 """How long a refusal is repeated without asking: credits may come back any moment."""
+CALL_MS: Final = 150
+"""How long credits are waited for that other replicas may hold and not use: they are called, and give them back."""
+CALL_AGAIN_MS: Final = 500
+"""Others are called so often at most for a counter, unless that has brought something."""
 DEMAND_REPORTS: Final = 2
 """Credits held ahead, in reports' worth of demand."""
 FIRST_SPARE: Final = 4
@@ -110,6 +114,7 @@ class Ledger:
         self._number = 0
         self._asked: dict[Account, tuple[int, int]] = {}
         self._peeked: set[Account] = set()
+        self._calls: dict[Account, None] = {}
         self._is_closed = False
         self.generation = 0
         """Grows whenever an account that was given out is not the one of its limit any more, or has a changed limit."""
@@ -227,6 +232,43 @@ class Ledger:
                     found, longest = account, wait
         return found
 
+    def expects(self, takes: Sequence[Take]) -> bool:
+        """Whether all that is lacking may come from other replicas: they are called, or have been a moment ago."""
+        now = self.now_ms
+        lacking = [take for take in self.lacking(takes) if take.needed > max(take.account.slack, 0)]
+        for account, needed in ((take.account, take.needed) for take in lacking):
+            is_possible = now < account.call_until or now >= account.call_again
+            if not (is_possible and account.others_may_hold(needed)):
+                return False
+        self.call([take.account for take in lacking])
+        return bool(lacking)
+
+    def call(self, accounts: Iterable[Account]) -> bool:
+        """Ask other replicas with the next batch to report counters, and to give back what they do not use.
+
+        False where all of them were called for lately.
+        """
+        now = self.now_ms
+        found = [account for account in accounts if now >= account.call_again]
+        for account in found:
+            account.call_until, account.call_again = now + CALL_MS, now + CALL_AGAIN_MS
+            self._calls[account] = None
+        return bool(found)
+
+    def calls(self) -> tuple[tuple[UUID, UUID], ...]:
+        """Return the counters that others are to be called for, once."""
+        found = tuple(account.key for account in self._calls)
+        self._calls.clear()
+        return found
+
+    def called(self, limit: UUID, member: UUID) -> bool:
+        """Give back what is idle of a counter with the next batch; False where there is nothing to tell of it."""
+        account = self._accounts.get((limit, member))
+        if account is None or account not in self._active:
+            return False
+        account.is_called = True
+        return True
+
     def ask(self, takes: Iterable[Take]) -> None:
         """Want credits in the next batch; several requests may want of one counter."""
         for take in takes:
@@ -236,9 +278,11 @@ class Ledger:
 
     def peek(self, accounts: Iterable[Account]) -> None:
         """Want to know in the next batch where counters stand."""
+        now = self.now_ms
         for account in accounts:
             self._peeked.add(account)
             self._active[account] = None
+            account.last_used = now  # it is not idle
 
     def prepare(self) -> Batch:
         """Return what the database is to be told: the unanswered batch again, or a new one."""
@@ -261,7 +305,9 @@ class Ledger:
         account.rate += share * (account.demand * self._report_ms / elapsed - account.rate)
         account.demand = 0
         account.synced_at = now
-        target = int(account.rate * DEMAND_REPORTS) if account.is_enforced and not self._is_closed else 0
+        is_wanted = account.is_enforced and not self._is_closed and not account.is_called
+        target = int(account.rate * DEMAND_REPORTS) if is_wanted else 0
+        account.is_called = False
         slack = max(account.slack, 0)
         total, least = self._asked.pop(account, (0, 0))
         need = max(0, total - slack) if account.is_enforced else 0
@@ -311,7 +357,9 @@ class Ledger:
                 account.lose()
             elif line.lost:
                 account.lose()
-            elif item.drop and not (account.pending or account.in_use or account in self._asked):
+            elif item.drop and not (
+                account.pending or account.in_use or account in self._asked or account in self._peeked
+            ):
                 del self._accounts[key]
                 self.generation += 1
                 self._active.pop(account, None)
@@ -331,7 +379,7 @@ class Ledger:
             if line.free_at:
                 account.refused_until = min(account.refused_until, line.free_at)
         elif item.need:
-            account.refused_until = account.refused_below = 0
+            account.refused_until = account.refused_below = account.call_until = account.call_again = 0
 
     def close(self) -> None:
         """Spend no more: from now on batches report and give everything back."""

@@ -4,7 +4,8 @@ The function does everything in one statement, so a batch is carried out wholly 
 safe to send again when the answer was lost.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,9 @@ from aqueduct.limits.ledger import Answer, Batch, Item, Line
 _ENTER = "SELECT ledger.enter($1, $2, $3)"
 _LEAVE = "SELECT ledger.leave($1)"
 _SYNC = "SELECT * FROM ledger.sync($1, $2, $3, $4::text::jsonb)"
+_CALL = "SELECT pg_notify($1, counter) FROM unnest($2::text[]) AS counter"
+CHANNEL: Final = "aqueduct_credits"
+"""What replicas call each other by: the caller's id, the limit's and the member's."""
 _items = msgspec.json.Encoder()
 
 
@@ -33,6 +37,16 @@ class PostgresStore:
         self._replica = replica
         self._ttl_ms = ttl_ms
         self._connection: DedicatedConnection | None = None
+        self._called: Callable[[UUID, UUID], None] | None = None
+
+    def listen(self, called: Callable[[UUID, UUID], None]) -> None:
+        """Say who is told that another replica calls for a limit's counter of a member."""
+        self._called = called
+
+    async def call(self, counters: Sequence[tuple[UUID, UUID]]) -> None:
+        """Call the other replicas for counters. Behind a pooler in transaction mode nobody hears it."""
+        connection = await self._connected()
+        await connection.execute(_CALL, CHANNEL, [f"{self._replica} {limit} {member}" for limit, member in counters])
 
     async def sync(self, batch: Batch) -> Answer:
         """Carry out a batch; raises what asyncpg and the network raise, and then nothing is known of it."""
@@ -56,4 +70,13 @@ class PostgresStore:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url, application_name="aqueduct limits")
             await self._connection.execute(_ENTER, self._replica, self._ttl_ms, self._journal())
+            await self._connection.add_listener(CHANNEL, self._heard)
         return self._connection
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        try:
+            caller, limit, member = (UUID(part) for part in str(payload).split(" "))
+        except ValueError:
+            return  # it is not from a gateway
+        if self._called is not None and caller != self._replica:
+            self._called(limit, member)

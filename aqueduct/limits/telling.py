@@ -73,7 +73,10 @@ def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
     wait_ms = account.wait_ms(now_ms)
     wait_s = None if wait_ms is None else wait_ms / 1000
     resets = "" if wait_s is None else f" Try again in {duration(wait_s)}."
-    message = f"{_sentence(limit, currency)} Used: {_amount(limit, account.spent, currency)}.{resets}"
+    used = _amount(limit, account.spent, currency)
+    if account.others > 0 and not account.is_concurrency:
+        used += f". Reserved by other workers: {_amount(limit, account.others, currency)}"
+    message = f"{_sentence(limit, currency)} Used: {used}.{resets}"
     if limit.is_budget:
         return GatewayError(
             429,

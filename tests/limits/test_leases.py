@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid4
 
@@ -31,12 +31,20 @@ class Flaky:
         self.store = store
         self.is_out = False
         self.carried = 0
+        self.calls = 0
 
     async def sync(self, batch: Batch) -> Answer:
         if self.is_out:
             raise OSError("out of reach")
         self.carried += 1
         return await self.store.sync(batch)
+
+    def listen(self, called: Callable[[UUID, UUID], None]) -> None:
+        self.store.listen(called)
+
+    async def call(self, counters: Sequence[tuple[UUID, UUID]]) -> None:
+        self.calls += len(counters)
+        await self.store.call(counters)
 
     async def leave(self) -> None:
         await self.store.leave()
@@ -147,6 +155,60 @@ async def test_slot_of_one_replica_freed_is_taken_by_another(database_url, make_
                 break
             await asyncio.sleep(0.05)
         assert taken
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for others' credits as long as a loaded machine may need."""
+    monkeypatch.setattr("aqueduct.limits.ledger.CALL_MS", 4_000)
+    monkeypatch.setattr("aqueduct.limits.leases.MAX_ROUNDS", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("limit", "needed", "used"),
+    [(("concurrency", 2, None), 1, 0), (("concurrency", 1, None), 1, 0), (("total_tokens", 100, "minute"), 40, 1)],
+)
+@pytest.mark.usefixtures("patient")
+async def test_one_client_that_asks_every_replica_in_turn_is_not_refused_for_what_others_hold_idle(
+    database_url, make_limit, limit, needed, used
+):
+    """Reports would return it after a minute alone: replicas call each other."""
+    applied = await make_limit(*limit)
+    async with AsyncExitStack() as stack:
+        replicas = [(await stack.enter_async_context(replica(database_url, report_s=60)))[0] for _ in range(3)]
+        for number in range(24):
+            leases = replicas[number % 3]
+            held = await _try(leases, applied, needed)
+            assert isinstance(held, tuple), f"request {number} is refused"
+            leases.ledger.settle(held, {"total_tokens": used})
+
+
+async def test_limit_that_is_in_use_elsewhere_is_refused_at_once_but_for_one_look(database_url, make_limit):
+    """A saturated limit must not make each refusal wait, nor call others each time."""
+    applied = await make_limit("concurrency", 3, None)
+    async with replica(database_url) as (first, _), replica(database_url) as (second, store):
+        held = [await _try(first, applied) for _ in range(3)]
+        assert all(isinstance(one, tuple) for one in held)
+        refused = [await _try(second, applied) for _ in range(20)]
+        assert all(isinstance(one, Account) for one in refused)
+        assert 1 <= store.calls <= 5
+
+
+async def test_standing_holds_what_other_replicas_have_not_reported_yet(database_url, make_limit):
+    applied = [await make_limit("total_tokens", 10_000, "hour", mode=mode) for mode in ("enforce", "shadow")]
+    async with replica(database_url, report_s=60) as (first, _), replica(database_url, report_s=60) as (second, _):
+        for number in range(1, 4):
+            takes = [Take(first.ledger.account(one), 50) for one in applied]
+            held = await first.acquire(takes)
+            assert isinstance(held, tuple)
+            first.ledger.settle(held, {"total_tokens": 7})
+            asked = [second.ledger.account(one) for one in applied]
+            for _ in range(100):
+                assert await second.refresh(asked)
+                if [one.spent for one in asked] == [7 * number] * 2:
+                    break
+                await asyncio.sleep(0.05)
+            assert [one.spent for one in asked] == [7 * number] * 2
 
 
 async def test_store_out_of_reach_serves_held_credits_and_then_says_so(database_url, make_limit):

@@ -164,6 +164,11 @@ class Machine(RuleBasedStateMachine):
     def report(self, which: int) -> None:
         self.sync(self.replicas[which])
 
+    @rule(which=st.integers(0, 2), index=st.integers(0, 4))
+    def call(self, which: int, index: int) -> None:
+        """Another replica lacks credits: with its next report this one gives back what is idle."""
+        self.replicas[which].ledger.called(self.limits[index].id, self.member)
+
     @rule(which=st.integers(0, 2))
     def lose_the_answer(self, which: int) -> None:
         replica = self.replicas[which]
