@@ -4,6 +4,7 @@ An adapter is built once per process with the shared `Transport`, holds no state
 operation Protocols that its provider has: what it can do is derived from them, never declared beside them.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -25,6 +26,7 @@ ChunkT_co = TypeVar("ChunkT_co", covariant=True)
 ExtraParams = Literal["drop", "reject", "forward"]
 MultipleAnswers = Literal["auto", "fan_out", "reject"]
 AutoCache = Literal["5m", "1h"]
+_INDEX: Final = re.compile(r"\[[0-9]+\]")
 BLANK_MESSAGE: Final = "(blank message)"
 """A user's turn that says nothing, for providers that take no blank text: left out, the answer would go on."""
 
@@ -243,11 +245,14 @@ class Losses:
         self._dropped: dict[str, None] = {}
 
     def drop(self, param: str) -> None:
-        """Note that `param` (a JSON path) is left out or changed; raises under the policy `reject`."""
+        """Note that `param` (a JSON path) is left out or changed; raises under the policy `reject`.
+
+        The error names the place. Of what is left out the form is noted, `messages[].name`, once for all places.
+        """
         if self._policy == "reject":
             message = f"This model does not support the parameter '{param}'. Leave it out and try again."
             raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=param)
-        self._dropped[param] = None
+        self._dropped[_INDEX.sub("[]", param)] = None
 
     @property
     def dropped(self) -> tuple[str, ...]:

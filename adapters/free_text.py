@@ -5,11 +5,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
+from adapters.base import Losses
 from adapters.errors import UNREADABLE
+from schemas.chat_tools import CustomDefinition, FunctionDefinition
 
 PARAMETERS: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
-
-
 _GRAMMAR: Final = b'"grammar"'
 
 
@@ -21,13 +21,14 @@ _DECODER: Final = msgspec.json.Decoder(_Arguments)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def described(description: str | None, given: Raw | UnsetType) -> str | None:
-    """Return the function's description, which tells a grammar in words; another one than given is a loss to name."""
-    if isinstance(given, UnsetType) or _GRAMMAR not in bytes(given):
-        return description
-    return (
-        f"{description or ''}\n\nThe input must follow this format: {bytes(given).decode('utf-8', 'replace')}".strip()
-    )
+def as_function(custom: CustomDefinition, path: str, losses: Losses) -> FunctionDefinition:
+    """Return the function for a free-text tool at `path`; a grammar is told in words, and named as lost."""
+    description = custom.description
+    if not isinstance(custom.format, UnsetType) and _GRAMMAR in bytes(custom.format):
+        losses.drop(f"{path}.custom.format")
+        grammar = bytes(custom.format).decode("utf-8", "replace")
+        description = f"{description or ''}\n\nThe input must follow this format: {grammar}".strip()
+    return FunctionDefinition(name=custom.name, description=description, parameters=PARAMETERS)
 
 
 def to_arguments(text: str) -> bytes:

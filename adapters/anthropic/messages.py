@@ -86,7 +86,7 @@ class Conversation:
         self._ids.expect_none()
         self._end_answer()
         if message.name is not None:
-            self._losses.drop("messages[].name")
+            self._losses.drop(f"{path}.name")
         blocks: list[wire.RequestBlock] = [*to_blocks(message.content, f"{path}.content", self._losses)]
         self._turn("user").extend(_cached(blocks, message.cache_control))
 
@@ -95,7 +95,7 @@ class Conversation:
             self._ids.expect_none()
             self._end_answer()
         if message.audio is not None:
-            self._losses.drop("messages[].audio")
+            self._losses.drop(f"{path}.audio")
         blocks: list[wire.RequestBlock] = []
         if self._keep_thinking:
             blocks += to_thinking_blocks(message)

@@ -57,7 +57,7 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> MediaBlock | 
             return wire.TextBlock(text=text, cache_control=cache) if text.strip() else None
         case hub.ImagePart(image_url=image):
             if image.detail in {"low", "original"}:
-                losses.drop("messages[].content[].image_url.detail")
+                losses.drop(f"{path}.image_url.detail")
             return wire.ImageBlock(source=_image_source(image.url, f"{path}.image_url.url"), cache_control=cache)
         case hub.FilePart(file=file):
             return _from_file(file, f"{path}.file", cache)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 from msgspec.structs import replace
 
+from adapters import free_text
 from adapters.anthropic import schema as schemas
 from adapters.anthropic.models import ModelFacts
 from adapters.anthropic.names import WEB_SEARCH
@@ -61,7 +62,9 @@ def to_tools(
                 made = _to_tool(function, f"tools[{index}].function", names)
                 tools.append(replace(made, cache_control=to_cache_control(cache)))
             case hub.CustomTool(custom=custom):
-                tools.append(_to_free_text_tool(custom, names, losses))
+                names.mark_custom(custom.name)
+                function = free_text.as_function(custom, f"tools[{index}]", losses)
+                tools.append(_to_tool(replace(function, parameters=_FREE_TEXT), f"tools[{index}].custom", names))
     tools = _with_strictness(tools, facts, complexity, losses)
     if not isinstance(request.web_search_options, UnsetType):
         tools.append(_to_web_search(request.web_search_options, losses))
@@ -148,15 +151,6 @@ def _to_input_schema(parameters: Raw | UnsetType, path: str) -> Raw:
         message = "A tool's parameters must be a JSON schema of the type 'object'."
         raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path)
     return parameters if root is schema else schemas.encode(root)
-
-
-def _to_free_text_tool(custom: hub.CustomDefinition, names: ToolNames, losses: Losses) -> wire.Tool:
-    names.mark_custom(custom.name)
-    description = custom.description or ""
-    if not isinstance(custom.format, UnsetType) and b'"grammar"' in bytes(custom.format):
-        losses.drop("tools[].custom.format")
-        description += "\n\nThe input must follow this format: " + bytes(custom.format).decode()
-    return wire.Tool(name=names.native(custom.name), description=description.strip() or None, input_schema=_FREE_TEXT)
 
 
 def _with_strictness(

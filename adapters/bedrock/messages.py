@@ -58,7 +58,7 @@ class Conversation:
             case hub.ToolMessage():
                 call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
                 blocks = self._blocks(message.content, path)
-                self._add_result(call_id, blocks, is_error=message.is_error)
+                self._add_result(call_id, blocks, path, is_error=bool(message.is_error))
                 self._turn("user").extend(self._cache_points(message.cache_control))
             case hub.FunctionMessage():
                 raise AssertionError("functions are tools by now")
@@ -103,7 +103,7 @@ class Conversation:
         self._ids.expect_none()
         self._end_answer()
         if message.name is not None:
-            self._losses.drop("messages[].name")
+            self._losses.drop(f"{path}.name")
         blocks = self._blocks(message.content, path)
         if blocks:
             blocks += self._cache_points(message.cache_control)
@@ -114,7 +114,7 @@ class Conversation:
             self._ids.expect_none()
             self._end_answer()
         if message.audio is not None:
-            self._losses.drop("messages[].audio")
+            self._losses.drop(f"{path}.audio")
         blocks = self._reasoning(message) if self._keep_reasoning else []
         blocks += self._assistant_text(message, path)
         for index, call in enumerate(message.tool_calls or ()):
@@ -160,7 +160,7 @@ class Conversation:
         self.tools_called[upstream] = None
         return wire.Block(tool_use=wire.ToolUse(tool_use_id=call_id, name=upstream, input=arguments))
 
-    def _add_result(self, call_id: str, blocks: list[wire.Block], *, is_error: bool | None) -> None:
+    def _add_result(self, call_id: str, blocks: list[wire.Block], path: str, *, is_error: bool) -> None:
         contents: list[wire.ToolResultContent] = []
         after: list[wire.Block] = []
         for block in blocks:
@@ -178,7 +178,7 @@ class Conversation:
             status="error" if is_error and self._knows_status else None,
         )
         if is_error and not self._knows_status:
-            self._losses.drop("messages[].is_error")
+            self._losses.drop(f"{path}.is_error")
         self._turn("user").extend([wire.Block(tool_result=result), *after])
 
     def _end_answer(self) -> None:

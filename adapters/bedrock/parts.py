@@ -93,7 +93,7 @@ def _to_block(part: hub.ContentPart, path: str, losses: Losses) -> wire.Block | 
             return wire.Block(text=text) if text.strip() else None
         case hub.ImagePart(image_url=image):
             if image.detail in {"low", "original"}:
-                losses.drop("messages[].content[].image_url.detail")
+                losses.drop(f"{path}.image_url.detail")
             return wire.Block(image=_to_media(image.url, _IMAGES, "image", f"{path}.image_url.url"))
         case hub.VideoPart(video_url=video):
             return wire.Block(video=_to_media(video.url, _VIDEOS, "video", f"{path}.video_url.url"))

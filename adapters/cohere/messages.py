@@ -44,7 +44,7 @@ class Conversation:
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
         if not isinstance(message, hub.FunctionMessage):
-            self._note_losses(message)
+            self._note_losses(message, path)
         match message:
             case hub.SystemMessage() | hub.DeveloperMessage():
                 content: hub.Content = message.content if isinstance(message.content, str) else [*message.content]
@@ -74,11 +74,12 @@ class Conversation:
     def _note_losses(
         self,
         message: hub.SystemMessage | hub.DeveloperMessage | hub.UserMessage | hub.AssistantMessage | hub.ToolMessage,
+        path: str,
     ) -> None:
         if message.cache_control is not None:
             self._losses.drop("cache_control")
         if message.name is not None and not isinstance(message, hub.ToolMessage):
-            self._losses.drop("messages[].name")
+            self._losses.drop(f"{path}.name")
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
         self._end_results()
@@ -96,7 +97,7 @@ class Conversation:
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
         self._end_results()
         if message.audio is not None:
-            self._losses.drop("messages[].audio")
+            self._losses.drop(f"{path}.audio")
         texts: list[wire.TextContent | wire.ThinkingContent] = [*self._assistant_texts(message, path)]
         calls = [self._call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(message.tool_calls or ())]
         plan = reasoning_of(message) if calls else None

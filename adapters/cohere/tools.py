@@ -73,7 +73,8 @@ def _functions(request: hub.ChatRequest, names: ToolNames, losses: Losses) -> li
     for index, tool in enumerate(request.tools or ()):
         path = f"tools[{index}]"
         if isinstance(tool, hub.CustomTool):
-            found.append(_custom(tool.custom, path, names, losses))
+            names.mark_custom(tool.custom.name)
+            found.append(_function(free_text.as_function(tool.custom, path, losses), f"{path}.custom", names))
             continue
         if tool.cache_control is not None:
             losses.drop("cache_control")
@@ -92,17 +93,6 @@ def _answer_tool(wanted: hub.ResponseFormat | None) -> _Function | None:
     function = wire.Function(name=JSON_TOOL, description=description_of(given), parameters=parameters)
     path = "response_format.json_schema.strict" if given.strict else None
     return _Function(name=JSON_TOOL, tool=wire.Tool(function=function), strict_path=path)
-
-
-def _custom(custom: hub.CustomDefinition, path: str, names: ToolNames, losses: Losses) -> _Function:
-    """A free-text tool becomes a function with one text, `input`."""
-    names.mark_custom(custom.name)
-    if custom.format:
-        losses.drop(f"{path}.custom.format")
-    function = wire.Function(
-        name=names.native(custom.name), description=custom.description, parameters=free_text.PARAMETERS
-    )
-    return _Function(name=custom.name, tool=wire.Tool(function=function))
 
 
 def _function(function: hub.FunctionDefinition, path: str, names: ToolNames) -> _Function:

@@ -45,22 +45,13 @@ def _declarations(request: ChatRequest, names: ToolNames, losses: Losses) -> lis
     for index, tool in enumerate(request.tools or ()):
         path = f"tools[{index}]"
         if isinstance(tool, CustomTool):
-            found.append(_custom(tool, path, names, losses))
+            names.mark_custom(tool.custom.name)
+            found.append(_function(free_text.as_function(tool.custom, path, losses), f"{path}.custom", names, losses))
         else:
             if tool.cache_control is not None:
                 losses.drop("cache_control")
             found.append(_function(tool.function, f"{path}.function", names, losses))
     return found
-
-
-def _custom(tool: CustomTool, path: str, names: ToolNames, losses: Losses) -> FunctionDeclaration:
-    custom = tool.custom
-    names.mark_custom(custom.name)
-    if custom.format:
-        losses.drop(f"{path}.custom.format")
-    return FunctionDeclaration(
-        name=names.native(custom.name), description=custom.description, parameters=free_text.PARAMETERS
-    )
 
 
 def _function(function: FunctionDefinition, path: str, names: ToolNames, losses: Losses) -> FunctionDeclaration:

@@ -46,7 +46,7 @@ def _definitions(request: hub.ChatRequest, losses: Losses) -> list[wire.Tool]:
     for index, tool in enumerate(request.tools or ()):
         path = f"tools[{index}]"
         if isinstance(tool, hub.CustomTool):
-            found.append(_free_text(tool.custom, path, losses))
+            found.append(_tool(free_text.as_function(tool.custom, path, losses), f"{path}.custom", losses))
             continue
         if tool.cache_control is not None:
             losses.drop("cache_control")
@@ -64,14 +64,6 @@ def _tool(function: hub.FunctionDefinition, path: str, losses: Losses) -> wire.T
             parameters=_parameters(function.parameters, f"{path}.parameters"),
         )
     )
-
-
-def _free_text(custom: hub.CustomDefinition, path: str, losses: Losses) -> wire.Tool:
-    """A free-text tool becomes a function with one text, `input`."""
-    described = free_text.described(custom.description, custom.format)
-    if described != custom.description:
-        losses.drop(f"{path}.custom.format")
-    return wire.Tool(function=wire.Function(name=custom.name, description=described, parameters=free_text.PARAMETERS))
 
 
 def _parameters(raw: Raw | UnsetType, path: str) -> Raw:

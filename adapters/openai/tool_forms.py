@@ -21,7 +21,6 @@ from schemas.chat_request import (
     AllowedToolsChoice,
     AssistantMessage,
     ChatRequest,
-    CustomDefinition,
     CustomTool,
     CustomToolCall,
     CustomToolChoice,
@@ -119,22 +118,11 @@ class _Fitting:
             return replace(tool, function=self._definition(tool.function))
         if self._keeps_custom:
             return CustomTool(custom=replace(tool.custom, name=self._names.native(tool.custom.name)))
-        return FunctionTool(function=self._emulated(tool.custom, path))
+        self._names.mark_custom(tool.custom.name)
+        return FunctionTool(function=self._definition(free_text.as_function(tool.custom, path, self._losses)))
 
     def _definition(self, function: FunctionDefinition) -> FunctionDefinition:
         return replace(function, name=self._names.native(function.name))
-
-    def _emulated(self, custom: CustomDefinition, path: str) -> FunctionDefinition:
-        """A free-text tool becomes a function with one text; a grammar is told in words."""
-        self._names.mark_custom(custom.name)
-        described = free_text.described(custom.description, custom.format)
-        if described != custom.description:
-            self._losses.drop(f"{path}.custom.format")
-        return FunctionDefinition(
-            name=self._names.native(custom.name),
-            description=described,
-            parameters=free_text.PARAMETERS,
-        )
 
     def _choice(self, choice: object) -> object:
         match choice:

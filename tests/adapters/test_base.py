@@ -56,10 +56,18 @@ def test_losses_name_each_field_once_in_order(policy: str) -> None:
     assert losses.dropped == ("b", "a")
 
 
-def test_losses_under_reject_are_the_callers_fault() -> None:
+def test_losses_in_many_places_have_one_name() -> None:
+    losses = Losses("drop")
+    for index in range(3):
+        losses.drop(f"messages[{index}].content[7].image_url.detail")
+    assert losses.dropped == ("messages[].content[].image_url.detail",)
+
+
+@pytest.mark.parametrize("param", ["seed", "messages[12].name"])
+def test_losses_under_reject_are_the_callers_fault_and_name_the_place(param: str) -> None:
     with pytest.raises(ProviderError) as caught:
-        Losses("reject").drop("seed")
-    assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED_PARAMETER, "seed")
+        Losses("reject").drop(param)
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED_PARAMETER, param)
 
 
 STEPS = st.lists(

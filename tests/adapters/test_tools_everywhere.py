@@ -358,3 +358,16 @@ async def test_parallel_calls_are_switched_off_or_the_wish_is_named(dialect: str
     text = json.dumps(one.body)
     switched = '"parallel_tool_calls": false' in text or '"disable_parallel_tool_use": true' in text
     assert switched != ("parallel_tool_calls" in one.dropped)
+
+
+# --- free text
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_grammar_of_a_free_text_tool_is_sent_or_told_in_words_and_named(dialect: str) -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
+    forms: list[Json] = [{}, {"format": {"type": "text"}}, {"format": grammar}]
+    tools = [{"type": "custom", "custom": {"name": f"f{index}", **form}} for index, form in enumerate(forms)]
+    one = await sent(dialect, {"messages": [HI], "tools": tools})
+    assert one.dropped == (() if dialect == "openai" else ("tools[].custom.format",))
+    assert json.dumps(one.body).count("a+") == 1

@@ -251,7 +251,7 @@ def test_messages_superset_fields_do_not_reach_openai() -> None:
         {"role": "tool", "tool_call_id": "call_1", "content": "r"},
     ]
     assert body["tools"] == [{"type": "function", "function": {"name": "f"}}]
-    assert dropped == ("cache_control", "messages[3].is_error")
+    assert dropped == ("cache_control", "messages[].is_error")
     SDK_REQUEST.validate_python(body)
 
 
@@ -337,7 +337,7 @@ def test_messages_for_servers_without_openais_habits() -> None:
         {"role": "assistant", "content": "no"},
         {"role": "assistant", "content": [{"type": "text", "text": "no"}]},
     ]
-    assert dropped == ("messages[0].name",)
+    assert dropped == ("messages[].name",)
 
 
 def test_messages_assistant_that_says_nothing_gets_empty_content() -> None:
