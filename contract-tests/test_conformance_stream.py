@@ -47,6 +47,15 @@ def test_stream_ids(talk: Talk) -> None:
     assert (model, kind) == (talk.subject.name, "chat.completion.chunk")
 
 
+@behaviour("stream.fields", "Every choice has `finish_reason` and `logprobs`, the usage both objects of details")
+def test_stream_fields(talk: Talk) -> None:
+    stream = talk.stream(TEXT)
+
+    assert all(choice.keys() >= {"index", "delta", "finish_reason", "logprobs"} for choice in stream.choices)
+    assert stream.chunks[-1]["choices"] == []
+    assert stream.chunks[-1]["usage"].keys() >= {"prompt_tokens_details", "completion_tokens_details"}
+
+
 @behaviour("stream.finish", "Exactly one chunk finishes the choice, after all of its content")
 def test_stream_finish(talk: Talk) -> None:
     finishes = [choice["finish_reason"] for choice in talk.stream(TEXT).choices]

@@ -16,6 +16,17 @@ def test_text_answer(talk: Talk) -> None:
     assert len(heard.body["choices"]) == 1
 
 
+@behaviour("text.fields", "Fields that OpenAI always answers are there: an empty list, nulls, both objects of details")
+def test_text_fields(talk: Talk) -> None:
+    heard = talk.ask("What is an aqueduct?")
+
+    assert heard.message["annotations"] == []
+    assert heard.message["refusal"] is None
+    assert heard.choice["logprobs"] is None
+    assert isinstance(heard.usage["prompt_tokens_details"], dict)
+    assert isinstance(heard.usage["completion_tokens_details"], dict)
+
+
 @behaviour("text.unicode", "Every script, emoji and escape survives both ways")
 def test_text_unicode(talk: Talk) -> None:
     words = 'Ünïcödé 漢字 עברית 🛰️👩‍🚀 "quoted" \\ back\ttab\nline \u2028 end'

@@ -230,6 +230,59 @@ def test_request_head_without_end_is_refused_before_it_fills_memory(gateway: Run
     assert answer.error()["code"] == "headers_too_large"
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/models"])
+@pytest.mark.parametrize("kept_alive", [False, True])
+def test_request_head_that_arrives_at_once_is_held_to_its_bound(
+    gateway: RunningGateway, path: str, *, kept_alive: bool
+) -> None:
+    fits, does_not = (
+        request_bytes(path, json.dumps(HELLO).encode(), token=TOKEN, headers=(("x-filler", "a" * size),))
+        for size in (64_000, 65_536)
+    )
+    with Connection(gateway.port) as connection:
+        if kept_alive:
+            connection.send(fits)
+            assert connection.answer().status != 431
+        connection.send(does_not)
+        answer = connection.answer()
+
+    assert (answer.status, answer.error()["code"]) == (431, "headers_too_large")
+
+
+def test_url_that_is_larger_than_a_head_may_be_is_told_so(gateway: RunningGateway) -> None:
+    answer = ask(gateway.port, request_bytes("/v1/" + "a" * 70_000, token=TOKEN, method="GET"))
+
+    assert (answer.status, answer.error()["code"]) == (431, "headers_too_large")
+
+
+def test_large_body_in_one_read_with_its_head_is_no_large_head(gateway: RunningGateway) -> None:
+    large = {**HELLO, "messages": [{"role": "user", "content": "a" * 150_000}]}
+
+    assert ask(gateway.port, request_bytes(CHAT, json.dumps(large).encode(), token=TOKEN)).status == 200
+
+
+def test_empty_body_is_told_as_such(gateway: RunningGateway) -> None:
+    answer = ask(gateway.port, request_bytes(CHAT, b"", token=TOKEN))
+
+    assert answer.error()["message"] == "The request body is empty; send the request as JSON."
+
+
+def test_operation_that_a_model_cannot_do_names_those_it_can(gateway: RunningGateway) -> None:
+    body = json.dumps({"model": "claude", "prompt": "Once"}).encode()
+    answer = ask(gateway.port, request_bytes("/v1/completions", body, token=TOKEN))
+
+    assert (answer.status, answer.error()["param"]) == (400, "model")
+    assert answer.error()["message"] == "The model 'claude' does not support completions; it supports chat."
+
+
+def test_path_that_does_not_exist_is_told_with_where_to_look(gateway: RunningGateway) -> None:
+    answer = ask(gateway.port, request_bytes("/v1/responses", b"{}", token=TOKEN))
+
+    assert answer.error()["message"] == (
+        "Unknown request URL: POST /v1/responses. GET /schema lists what this gateway has."
+    )
+
+
 def test_chunked_request_body_is_taken(gateway: RunningGateway) -> None:
     body = json.dumps(HELLO).encode()
     chunked = b"".join(b"%x\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))) + b"0\r\n\r\n"

@@ -201,6 +201,16 @@ def test_embeddings_with_the_clients_default_encoding(
     assert gateway.rows(1)[0]["operation"] == "embeddings"
 
 
+@pytest.mark.parametrize("model", ["gpt", "on-default", "echo"])
+def test_texts_as_tokens_are_several_texts(client: openai.OpenAI, model: str) -> None:
+    """LangChain's embeddings send them by default."""
+    vectors = client.embeddings.create(model=model, input=[[1, 2], [3]])
+    completion = client.completions.create(model=model, prompt=[[1, 2], [3]], max_tokens=50)
+
+    assert [item.index for item in vectors.data] == [0, 1]
+    assert [choice.index for choice in completion.choices] == [0, 1]
+
+
 @pytest.mark.parametrize("model", ["gpt", "echo"])
 def test_legacy_completions_whole_and_streamed(client: openai.OpenAI, gateway: RunningGateway, model: str) -> None:
     whole = client.completions.create(model=model, prompt="Once upon", max_tokens=50)

@@ -11,6 +11,7 @@ Superset fields: `reasoning_content`, `reasoning` (equal strings), `reasoning_de
 
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.chat_request import ExtraContent, ReasoningDetail
@@ -47,13 +48,16 @@ class CompletionTokensDetails(ResponseStruct, kw_only=True):
 
 
 class CompletionUsage(ResponseStruct, kw_only=True):
-    """Inclusive token totals of one request. `aqueduct_*` only where the client asks; a cost is decimal text."""
+    """Inclusive token totals of one request; both objects of details are always there, with what was reported.
+
+    `aqueduct_*` only where the client asks; a cost is decimal text.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    prompt_tokens_details: PromptTokensDetails | UnsetType = UNSET
-    completion_tokens_details: CompletionTokensDetails | UnsetType = UNSET
+    prompt_tokens_details: PromptTokensDetails = msgspec.field(default_factory=PromptTokensDetails)
+    completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
     aqueduct_cost: str | UnsetType = UNSET
     aqueduct_schema_valid: bool | UnsetType = UNSET
 
@@ -157,7 +161,7 @@ class AssistantResponse(ResponseStruct, kw_only=True):
     role: Literal["assistant"] = "assistant"
     content: str | None = None
     refusal: str | None = None
-    annotations: list[Annotation] | UnsetType = UNSET
+    annotations: list[Annotation] = []
     audio: MessageAudio | UnsetType | None = UNSET
     function_call: CalledFunction | UnsetType | None = UNSET
     tool_calls: list[MessageToolCall] | UnsetType = UNSET
@@ -257,7 +261,7 @@ class ChunkChoice(ResponseStruct, kw_only=True):
     index: int
     delta: ChoiceDelta
     finish_reason: FinishReason | None = None
-    logprobs: ChoiceLogprobs | UnsetType | None = UNSET
+    logprobs: ChoiceLogprobs | None = None
     content_filter_results: Raw | UnsetType = UNSET
     stop_reason: Raw | UnsetType = UNSET
 

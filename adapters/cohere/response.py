@@ -84,7 +84,7 @@ def _message(
     if reasoning:
         message.reasoning = message.reasoning_content = reasoning
     message.tool_calls = calls or UNSET
-    message.annotations = annotations or UNSET
+    message.annotations = annotations
     return message
 
 

@@ -157,7 +157,7 @@ class _Message:
         message.tool_calls = self._calls or UNSET
         message.reasoning_details = self._details or UNSET
         message.images = self._images or UNSET
-        message.annotations = reader.annotations() or UNSET
+        message.annotations = reader.annotations()
         if self._text_signature is not None:
             message.extra_content = extra_content(self._text_signature)
         if self._audio:

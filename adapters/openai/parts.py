@@ -82,9 +82,9 @@ def arguments_of(function: WireFunction) -> str:
     return function.arguments or ""
 
 
-def to_logprobs(raw: Optional) -> ChoiceLogprobs | UnsetType:
-    """Return log probabilities, absent where they have another form."""
-    return _decoded(_LOGPROBS, raw)
+def to_logprobs(raw: Optional) -> ChoiceLogprobs | None:
+    """Return log probabilities, None where they have another form or there are none."""
+    return _decoded(_LOGPROBS, raw) or None
 
 
 def to_annotations(raw: Optional) -> list[Annotation] | UnsetType:

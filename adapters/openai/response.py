@@ -115,8 +115,7 @@ def _to_choice(choice: WireChoice, position: int, answer_id: str, keep_stop: boo
     reason = to_finish_reason(choice.finish_reason, called_tools=called, keep_stop=keep_stop)
     result = Choice(index=index, message=message, finish_reason=reason)
     if choice.logprobs not in parts.ABSENT:
-        logprobs = parts.to_logprobs(choice.logprobs)
-        result.logprobs = None if isinstance(logprobs, UnsetType) else logprobs
+        result.logprobs = parts.to_logprobs(choice.logprobs)
     if choice.content_filter_results is not UNSET or choice.stop_reason is not UNSET:
         result.content_filter_results = parts.given(choice.content_filter_results)
         result.stop_reason = parts.given(choice.stop_reason)
@@ -135,7 +134,7 @@ def _to_message(wire: WireMessage, seed: str) -> AssistantResponse:
     if called is not None and called.name:
         message.function_call = CalledFunction(name=called.name, arguments=parts.arguments_of(called))
     message.reasoning_details = parts.to_reasoning_details(wire.reasoning_details)
-    message.annotations = parts.to_annotations(wire.annotations)
+    message.annotations = parts.to_annotations(wire.annotations) or []
     message.extra_content = parts.to_extra_content(wire.extra_content)
     message.audio = _to_audio(wire.audio)
     message.images = parts.to_images(wire.images)

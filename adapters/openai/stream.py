@@ -218,8 +218,8 @@ class ChunkTranslator(OwnState):
             return  # nothing may follow the end
         message = choice.delta or choice.message or _NO_MESSAGE
         delta = _to_delta(message)
-        logprobs = UNSET if choice.logprobs is UNSET else parts.to_logprobs(choice.logprobs)
-        if delta is not None or logprobs is not UNSET:
+        logprobs = None if choice.logprobs in parts.ABSENT else parts.to_logprobs(choice.logprobs)
+        if delta is not None or logprobs is not None:
             item = self._chunk(wire, state, delta or ChoiceDelta())
             item.choices[0].logprobs = logprobs
             chunks.append(item)

@@ -19,6 +19,7 @@ from aqueduct.ids import RequestIds
 from aqueduct.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+FIELD_BYTES: Final = len(b": \r\n")
 LINGER_S: Final = 1.0
 UNREAD_TIMEOUT_S: Final = 75.0
 """How long an answer may wait in the socket for a client that does not read, after the streams' own bound."""
@@ -50,6 +51,10 @@ _HEAD_TOO_LARGE: Final = _Refusal(
 )
 
 
+class HeadTooLargeError(Exception):
+    """A whole head is larger than its bound; the parser tells it as a request that it cannot read."""
+
+
 class _UntilClose(int):
     """The length of an answer that ends with its connection: whatever is sent, as much is still to come."""
 
@@ -76,6 +81,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _idle_until = 0.0
     """When a connection that waits for its next request is closed, in loop time; 0: it does not wait."""
     _head_bytes = 0
+    _may_be_large = False
+    """Whether what was read last can end a head that is larger than its bound."""
     _in_head = False
     _in_body = False
     _refused = False
@@ -112,6 +119,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        self._may_be_large = len(data) > MAX_HEAD_BYTES - self._head_bytes
         if not self._in_body and b"h2c" in data:
             data = _without_h2c(data)
         super().data_received(data)
@@ -190,13 +198,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        self._refuse(_BAD_REQUEST)
+        self._refuse(_HEAD_TOO_LARGE if self._is_too_large() else _BAD_REQUEST)
+
+    def _is_too_large(self) -> bool:
+        if not self._in_head:
+            return False
+        return (
+            len(self.url) + sum(len(name) + len(value) + FIELD_BYTES for name, value in self.headers) > MAX_HEAD_BYTES
+        )
 
     def _is_idle(self) -> bool:
         cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's annotation leaves out the None
         return cycle is not None and cycle.response_complete and not self._in_body
 
     def _end_head(self) -> None:
+        if self._may_be_large and self._is_too_large():
+            raise HeadTooLargeError
         self._in_head = False
         self._in_body = True
         self._stop_timer()

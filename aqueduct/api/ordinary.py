@@ -19,6 +19,7 @@ from aqueduct.errors import ErrorType, GatewayError
 AnyRequest = Request[object, object, State]
 JSON: Final = "application/json"
 MAX_SHOWN_PATH_CHARS: Final = 100
+WHAT_THERE_IS: Final = "GET /schema lists what this gateway has."
 logger = logging.getLogger("aqueduct.api")
 _encode = msgspec.json.Encoder().encode
 
@@ -60,7 +61,7 @@ def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[byt
     path = request.scope["path"][:MAX_SHOWN_PATH_CHARS]
     allow: str | None = None
     if isinstance(error, NotFoundException):
-        status, code, message = 404, "unknown_url", f"Unknown request URL: {request.method} {path}."
+        status, code, message = 404, "unknown_url", f"Unknown request URL: {request.method} {path}. {WHAT_THERE_IS}"
     elif isinstance(error, MethodNotAllowedException):
         status, code, message = 405, "method_not_allowed", f"{request.method} is not allowed on {path}."
         allow = allowing_head((error.headers or {}).get("allow", ""))

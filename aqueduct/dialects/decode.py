@@ -94,6 +94,8 @@ def worded(error: msgspec.ValidationError) -> GatewayError:
 
 
 def _invalid_json(body: bytes, error: Exception) -> GatewayError:
+    if not body.strip():
+        return invalid_request("invalid_json", "The request body is empty; send the request as JSON.")
     if body.startswith(BOM_UTF8):
         return invalid_request(
             "invalid_json", "The request body begins with a byte order mark; send UTF-8 without one."

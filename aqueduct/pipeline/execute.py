@@ -21,7 +21,7 @@ from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.form import Checker, StreamedForm, form_check
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.recall import KeptStream, Recall, StateVault, recall_for
-from aqueduct.pipeline.resolve import no_deployment, resolve
+from aqueduct.pipeline.resolve import no_deployment, resolve, unsupported
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationSpec, RequestT, answers, max_output
 from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.routing.plan import plan
@@ -344,8 +344,7 @@ def _capable(
     supporting, operation = pipeline.adapters.supporting, spec.supports
     capable = tuple([one for one in model.deployments if supporting(one.deployment.adapter, operation) is not None])
     if not capable:
-        message = f"The model '{model.name}' does not support {spec.name}."
-        raise invalid_request("unsupported_operation", message, "model")
+        raise unsupported(model, spec.name)
     return capable
 
 

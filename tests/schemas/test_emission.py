@@ -155,7 +155,7 @@ def test_answer_required_nullable_fields_are_written_as_null() -> None:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": None, "refusal": None},
+                "message": {"role": "assistant", "content": None, "refusal": None, "annotations": []},
                 "finish_reason": "stop",
                 "logprobs": None,
             }
@@ -166,7 +166,7 @@ def test_answer_required_nullable_fields_are_written_as_null() -> None:
 def test_chunk_has_its_finish_reason_always_and_usage_only_when_set() -> None:
     chunk = ChatCompletionChunk(id="c", created=1, model="m", choices=[ChunkChoice(index=0, delta=ChoiceDelta())])
     plain = encode(chunk)
-    assert plain["choices"] == [{"index": 0, "delta": {}, "finish_reason": None}]
+    assert plain["choices"] == [{"index": 0, "delta": {}, "finish_reason": None, "logprobs": None}]
     assert "usage" not in plain
     chunk.usage = None
     assert encode(chunk)["usage"] is None
@@ -265,6 +265,7 @@ def test_usage_zero_is_reported_and_none_is_not() -> None:
         "completion_tokens": 1,
         "total_tokens": 2,
         "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {},
     }
     assert encode(Usage().to_completion_usage()) == encode(
         CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)

@@ -52,6 +52,7 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
         return f"Unrecognized request argument supplied: {min(unknown - extra_fields)}"
     if isinstance(known.get("messages"), list):
         known["messages"] = [without_tool_name(entry) for entry in known["messages"]]
+    known |= {name: joined_tokens(known[name]) for name in ("input", "prompt") if name in known}
     found = shape_problem(ADAPTERS[call.operation, call.streamed], known, ANSWERED)
     if found is not None and not (extra_fields is None and "Extra inputs" in found[1]):
         return message(*found)
@@ -59,6 +60,13 @@ def problem(call: Call, extra_fields: frozenset[str] | None) -> str | None:
     if call.operation == "chat.completions":
         rules = (common, limits, tools, history)
     return next((text for rule in rules for text in rule(body)), None)
+
+
+def joined_tokens(texts: object) -> object:
+    """Several texts as tokens as one: the types take both, but pydantic judges such a union by its first member."""
+    if isinstance(texts, list) and texts and all(isinstance(text, list) and text for text in texts):
+        return [token for text in texts for token in text]
+    return texts
 
 
 def without_tool_name(entry: object) -> object:

@@ -21,6 +21,7 @@ from schemas.usage import Usage
 
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "up-2026"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+DETAILS: dict[str, object] = {"prompt_tokens_details": {}, "completion_tokens_details": {}}
 CALL = Call(
     deployment=Deployment(id="d", model="m", provider="p", adapter="openai", upstream_model="up"),
     request_id="r",
@@ -55,12 +56,12 @@ def test_answer_plain_text_is_openais_own() -> None:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hi", "refusal": None},
+                "message": message,
                 "finish_reason": "stop",
                 "logprobs": None,
             }
         ],
-        "usage": USAGE,
+        "usage": USAGE | DETAILS,
         "service_tier": "default",
         "system_fingerprint": "fp",
         "metadata": {"a": "b"},
@@ -139,6 +140,7 @@ def test_answer_superset_fields_are_kept_and_odd_ones_left_out() -> None:
         "role": "assistant",
         "content": "a",
         "refusal": None,
+        "annotations": [],
     }
 
 
@@ -191,7 +193,11 @@ def test_completion_answer_is_openais_own() -> None:
     )
     body = msgspec.json.decode(msgspec.json.encode(result.body))
     assert body["choices"] == [{"text": "a", "index": 0, "finish_reason": "stop", "logprobs": {"tokens": ["a"]}}]
-    assert (body["object"], body["usage"], result.native_finish_reason) == ("text_completion", USAGE, "eos")
+    assert (body["object"], body["usage"], result.native_finish_reason) == (
+        "text_completion",
+        USAGE | DETAILS,
+        "eos",
+    )
 
 
 def run_completion(*items: object, done: bool = True) -> tuple[list[Completion], CompletionTranslator]:
