@@ -237,24 +237,23 @@ class WantsReasoningBack(Protocol):
         ...
 
 
-class Losses:
-    """Collects the request fields that a translation cannot carry, under the model's `extra_params` policy."""
+class Losses(Struct):
+    """Collects the request fields that a translation cannot carry, under the model's `extra_params` policy.
 
-    def __init__(self, policy: ExtraParams) -> None:
-        self._policy = policy
-        self._dropped: dict[str, None] = {}
+    `dropped` are the fields noted so far, in order, each once.
+    """
+
+    policy: ExtraParams
+    dropped: tuple[str, ...] = ()
 
     def drop(self, param: str) -> None:
         """Note that `param` (a JSON path) is left out or changed; raises under the policy `reject`.
 
         The error names the place. Of what is left out the form is noted, `messages[].name`, once for all places.
         """
-        if self._policy == "reject":
+        if self.policy == "reject":
             message = f"This model does not support the parameter '{param}'. Leave it out and try again."
             raise ProviderError(ErrorKind.UNSUPPORTED_PARAMETER, message, param=param)
-        self._dropped[_INDEX.sub("[]", param)] = None
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """The fields noted so far, in order, each once."""
-        return tuple(self._dropped)
+        form = _INDEX.sub("[]", param)
+        if form not in self.dropped:
+            self.dropped += (form,)

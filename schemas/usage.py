@@ -67,10 +67,11 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def to_completion_usage(self) -> CompletionUsage:
         """Return the usage object that clients see."""
+        prompt_tokens, completion_tokens = self.prompt_tokens or 0, self.completion_tokens or 0
         usage = CompletionUsage(
-            prompt_tokens=self.prompt_tokens or 0,
-            completion_tokens=self.completion_tokens or 0,
-            total_tokens=self.total_tokens,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            total_tokens=prompt_tokens + completion_tokens,
         )
         prompt = (
             self.cached_tokens,

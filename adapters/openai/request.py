@@ -62,7 +62,7 @@ def to_chat_body(
     if not quirks.functions:
         request = with_tools(request)
     losses = Losses(call.deployment.extra_params)
-    extra = forwardable(call, losses)
+    extra = forwardable(call, losses) if call.extra_params else {}
     if not quirks.json_schema and isinstance(request.response_format, JsonSchemaFormat):
         losses.drop("response_format")
         request = replace(told_in_words(request), response_format=JsonObjectFormat())
@@ -72,12 +72,14 @@ def to_chat_body(
         "stream": True if stream else None,
         "stream_options": to_stream_options(request.stream_options, quirks, losses) if stream else None,
     }
-    refuse_addresses(request.messages, call.deployment)
-    if not quirks.draws:
+    if call.deployment.options:
+        refuse_addresses(request.messages, call.deployment)
+    if request.modalities and not quirks.draws:
         refuse_modalities(request, "image")
     drop_unknown(request, quirks, changes, losses)
     bound_sampling(request, call.deployment, quirks, changes, losses)
-    rename(request, quirks, changes, extra)
+    if quirks.renames:
+        rename(request, quirks, changes, extra)
     _bound_output(request, quirks, changes)
     to_reasoning(request, quirks, changes, extra, losses)
     if request.tools:

@@ -102,9 +102,10 @@ def created_of(wire: WireCompletion, fallback: int) -> int:
 
 def usage_of(wire: WireCompletion) -> Usage | None:
     """Return the counters, None where the server reports none."""
-    for raw in (wire.usage, wire.x_groq.usage if wire.x_groq is not None else UNSET):
-        if not isinstance(raw, UnsetType) and (usage := to_usage(raw, wire.service_tier)) is not None:
-            return usage
+    if not isinstance(wire.usage, UnsetType) and (usage := to_usage(wire.usage, wire.service_tier)) is not None:
+        return usage
+    if wire.x_groq is not None and not isinstance(wire.x_groq.usage, UnsetType):
+        return to_usage(wire.x_groq.usage, wire.service_tier)
     return None
 
 

@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/guides/reasoning and .../latest-model (
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from adapters.base import Deployment, Losses
@@ -61,8 +62,14 @@ def _refuses(request: ChatRequest, deployment: Deployment, quirks: Quirks) -> bo
         return option == "none"
     if not quirks.own_models:
         return False
-    name = deployment.upstream_model
-    return _NEVER.match(name) is not None or (_reasons(request) and _WITHOUT_REASONING.match(name) is not None)
+    never, without_reasoning = _refusals(deployment.upstream_model)
+    return never or (without_reasoning and _reasons(request))
+
+
+@lru_cache(maxsize=1024)
+def _refusals(name: str) -> tuple[bool, bool]:
+    """Return whether a model refuses sampling parameters always, and whether while it reasons."""
+    return _NEVER.match(name) is not None, _WITHOUT_REASONING.match(name) is not None
 
 
 def _reasons(request: ChatRequest) -> bool:

@@ -104,6 +104,13 @@ def _of_plain(wire: PlainUsage, raw: Raw, service_tier: str | UnsetType | None) 
     prompt_tokens, completion_tokens = wire.prompt_tokens, wire.completion_tokens
     if prompt_tokens is None and completion_tokens is None:
         return None
+    if wire.prompt_tokens_details is None and wire.completion_tokens_details is None:
+        return Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            service_tier=service_tier or None,
+            raw=raw.copy(),
+        )
     prompt = wire.prompt_tokens_details or _NO_PLAIN_PROMPT_DETAILS
     completion = wire.completion_tokens_details or _NO_PLAIN_COMPLETION_DETAILS
     reasoning = completion.reasoning_tokens

@@ -120,7 +120,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._may_be_large = len(data) > MAX_HEAD_BYTES - self._head_bytes
-        if not self._in_body and b"h2c" in data:
+        if not self._in_body and _mentions_h2c(data):
             data = _without_h2c(data)
         super().data_received(data)
         if not self._in_head:
@@ -254,6 +254,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         # closing with bytes unread would reset the connection, and the client might never see the answer
         self._rest_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _mentions_h2c(data: bytes) -> bool:
+    """Whether a request's head may hold the offer; its body, which may be long, is not looked through."""
+    end = data.find(b"\r\n\r\n")
+    return data.find(b"h2c", 0, len(data) if end < 0 else end) >= 0
 
 
 def _without_h2c(data: bytes) -> bytes:

@@ -18,7 +18,7 @@ MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RequestLine(Struct, frozen=True, omit_defaults=True):
     """What is said of one request. Times are in milliseconds."""
 
     time: str

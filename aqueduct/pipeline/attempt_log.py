@@ -1,8 +1,7 @@
 """What became of each upstream attempt, and what the request costs so far; knows no row and no HTTP."""
 
 import time
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 from adapters.errors import ProviderError
 from aqueduct.errors import PROVIDER_ERROR_TYPES
@@ -10,13 +9,11 @@ from aqueduct.pipeline.context import Attempt, RequestContext
 from aqueduct.usage.pricing import cost, tier_of
 from schemas.usage import Usage
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def started_at(context: RequestContext) -> datetime:
     """Return when a request began."""
     if context.started_at is None:
-        context.started_at = EPOCH + timedelta(microseconds=context.started_at_ns // 1000)
+        context.started_at = datetime.fromtimestamp(context.started_at_ns / 1e9, UTC)
     return context.started_at
 
 

@@ -7,11 +7,14 @@ from decimal import Decimal
 from itertools import repeat
 from operator import attrgetter
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import astuple
 
 from adapters.base import Deployment
+from aqueduct.auth.principal import Principal
 from aqueduct.db.names import COUNTERS
 from aqueduct.pipeline.attempt_log import attempts_of, rates_of, started_at
 from aqueduct.pipeline.context import Attempt, RequestContext
@@ -25,25 +28,15 @@ MAX_COUNT: Final = 2**31 - 1
 MAX_COST_PICO: Final = 10**24 - 1
 MAX_RAW_BYTES: Final = 16 * 1024
 _TOTAL: Final = re.compile(r'"total_tokens"\s*:\s*(\d{1,12})')
-_OWNER: Final = attrgetter("org_id", "team_id", "user_id", "service_account_id", "token_id")
 _NOBODY: Final = (None,) * 5
-_COUNTERS: Final = attrgetter(*COUNTERS)
-_TEXTS: Final[Callable[[RequestContext], tuple[str | None, ...]]] = attrgetter(
-    "model",
-    "requested_model",
-    "upstream_model",
-    "upstream_id",
-    "upstream_request_id",
-    "client_request_id",
-    "client_user",
-    "native_finish_reason",
-    "finish_reason",
-    "service_tier",
-)
+_COUNTERS: Final = slice(len(COUNTERS))
+"""Where the counters stand among the fields of a `Usage`."""
 _ATTEMPT_TEXTS: Final[Callable[[Attempt], tuple[str | None, ...]]] = attrgetter(
     "upstream_model", "upstream_id", "upstream_request_id", "native_finish_reason", "service_tier"
 )
 _NOTHING: Final = (None,) * (len(COUNTERS) + 2)
+_NO_DETAILS: Final = (None,) * (len(COUNTERS) - 2)
+"""Of counters without the first two, `prompt_tokens` and `completion_tokens`."""
 _DEPLOYMENT: Final = slice(COLUMNS.index("deployment_id"), COLUMNS.index("upstream_model") + 1)
 _UPSTREAM_IDS: Final = slice(COLUMNS.index("upstream_id"), COLUMNS.index("upstream_request_id") + 1)
 _METERS: Final = slice(COLUMNS.index(COUNTERS[0]), COLUMNS.index(COUNTERS[-1]) + 1)
@@ -56,12 +49,20 @@ _COST: Final = COLUMNS.index("cost")
 
 def to_row(context: RequestContext, duration_s: float) -> Row:
     """Return the cells in the order of `COLUMNS`; once per request, by position at a third of the cost of by name."""
-    principal = context.principal
     usage = context.usage
     first = context.first_content
     violations: list[str] = []
     model, requested, upstream_model, upstream_id, upstream_request_id, client_id, user, native, finish, tier = _texts(
-        *_TEXTS(context)
+        context.model,
+        context.requested_model,
+        context.upstream_model,
+        context.upstream_id,
+        context.upstream_request_id,
+        context.client_request_id,
+        context.client_user,
+        context.native_finish_reason,
+        context.finish_reason,
+        context.service_tier,
     )
     return (
         context.request_id,
@@ -73,7 +74,7 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         context.streamed,
         context.status,
         None if context.error_kind is None else context.error_kind.value,
-        *(_NOBODY if principal is None else _OWNER(principal)),
+        *_owner(context.principal),
         model,
         requested,
         context.deployment_id,
@@ -88,9 +89,9 @@ def to_row(context: RequestContext, duration_s: float) -> Row:
         finish,
         *(_NOTHING if usage is None else _meters(usage, violations)),
         violations,
-        [_clean(name) for name in context.dropped_params],
+        list(map(_clean, context.dropped_params)),
         tier,
-        _cost(context.cost, violations),
+        None if context.cost is None else _cost(context.cost, violations),
         context.schema_outcome,
         None if context.reservations is None else context.reservations(),
     )
@@ -121,7 +122,7 @@ def _only_attempt_row(context: RequestContext, duration_s: float, row: Row) -> R
         row[_TIER],
         *row[_METERS],
         row[_COST],
-        rates_of(context),
+        rates_of(context) if context.price_lists else None,
     )
 
 
@@ -153,7 +154,6 @@ def _attempt_row(context: RequestContext, attempt: Attempt) -> Row:
 
 def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
     """Return what is known of a request before its first upstream byte, in the same order."""
-    principal = context.principal
     model, requested, upstream_model, client_id, user = _texts(
         context.model,
         context.requested_model,
@@ -171,7 +171,7 @@ def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
         context.streamed,
         0,
         None,
-        *(_NOBODY if principal is None else _OWNER(principal)),
+        *_owner(context.principal),
         model,
         requested,
         deployment.id,
@@ -194,10 +194,24 @@ def to_open_row(context: RequestContext, deployment: Deployment) -> Row:
     )
 
 
+def _owner(principal: Principal | None) -> tuple[UUID | None, ...]:
+    if principal is None:
+        return _NOBODY
+    return (
+        principal.org_id,
+        principal.team_id,
+        principal.user_id,
+        principal.service_account_id,
+        principal.token_id,
+    )
+
+
 def _meters(usage: Usage, violations: list[str]) -> Row:
     """Return the source, the counters and the raw usage; what PostgreSQL cannot hold is left out and named."""
-    violations += usage.violations()
-    counters = _counters(usage, violations)
+    counters: tuple[int | None, ...] = astuple(usage)[_COUNTERS]
+    if counters[2:] != _NO_DETAILS or not _are_plain(counters[0] or 0, counters[1] or 0):
+        violations += usage.violations()
+        counters = _counters(usage, violations)
     raw = None if usage.raw is UNSET else _raw_json(bytes(usage.raw))
     if raw is None and usage.raw is not UNSET:
         violations.append("raw usage left out")
@@ -208,8 +222,13 @@ def _meters(usage: Usage, violations: list[str]) -> Row:
     return (usage.source, *counters, raw)
 
 
+def _are_plain(prompt_tokens: int, completion_tokens: int) -> bool:
+    """Whether the totals, without details, contradict nothing and fit; so it is with nearly all answers."""
+    return 0 <= prompt_tokens <= MAX_COUNT and 0 <= completion_tokens <= MAX_COUNT
+
+
 def _counters(usage: Usage, violations: list[str]) -> tuple[int | None, ...]:
-    counters: tuple[int | None, ...] = _COUNTERS(usage)
+    counters: tuple[int | None, ...] = astuple(usage)[_COUNTERS]
     known = tuple(filter(None, counters))
     if known and not -MAX_COUNT <= min(known) <= max(known) <= MAX_COUNT:
         return tuple(map(_in_range, COUNTERS, counters, repeat(violations)))
@@ -236,11 +255,12 @@ def _raw_json(raw: bytes) -> str | None:
     if len(raw) > MAX_RAW_BYTES:
         return None
     try:
-        # escapes may stand for what `jsonb` refuses: lone surrogates, which the decoder refuses too, and NUL
-        data = msgspec.json.encode(msgspec.json.decode(raw)) if b"\\u" in raw else raw
-        return None if b"\\u0000" in data else data.decode()
+        text = raw.decode()
+        if "\\u" in text:  # what `jsonb` refuses: lone surrogates, which the decoder refuses too, and NUL
+            text = msgspec.json.encode(msgspec.json.decode(raw)).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return None if "\\u0000" in text else text
 
 
 def _texts(*values: str | None) -> tuple[str | None, ...]:
