@@ -137,6 +137,19 @@ def test_usage_report_shows_the_callers_own_and_nobody_elses(priced: RunningGate
     assert Decimal(line["cost"]) == mine["cost"]
 
 
+def test_usage_report_takes_dimensions_as_a_list_or_one_by_one(priced: RunningGateway) -> None:
+    assert ask(priced.port, chat_request("Hi", "gpt")).status == 200
+    priced.rows(1)
+
+    found = [
+        ask(priced.port, request_bytes(f"/v1/usage?{query}", method="GET", token=TOKEN)).json()["data"]
+        for query in ("by=model,day", "by=model&by=day")
+    ]
+
+    assert found[0] == found[1]
+    assert {"model", "day"} < set(found[0][0])  # type: ignore[index]  # a list of objects
+
+
 def test_usage_report_has_the_same_keys_in_every_row(priced: RunningGateway) -> None:
     assert ask(priced.port, chat_request("Hi", "gpt")).status == 200
     assert ask(priced.port, chat_request("Hi", "no-such-model")).status == 404
@@ -150,11 +163,25 @@ def test_usage_report_has_the_same_keys_in_every_row(priced: RunningGateway) -> 
     assert "day" not in lines[0]
 
 
-@pytest.mark.parametrize("query", ["by=org", "by=day,day", "from=x", "to=2026-13-01", "from=2026-02-01&to=2026-01-01"])
-def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("by=org", "by"),
+        ("by=day,day", "by"),
+        ("by=day&by=day", "by"),
+        ("from=x", "from"),
+        ("from=2026-01-01&from=2026-01-02", "from"),
+        ("to=2026-13-01", "to"),
+        ("from=2026-02-01&to=2026-01-01", "from"),
+        ("from=0001-01-01&to=9999-12-31", "from"),
+        ("frm=2026-02-01", "frm"),
+        ("user=somebody@example.org", "user"),
+    ],
+)
+def test_usage_report_that_cannot_be_meant_is_a_400(gateway: RunningGateway, query: str, param: str) -> None:
     answer = ask(gateway.port, request_bytes(f"/v1/usage?{query}", method="GET", token=TOKEN))
 
-    assert answer.status == 400
+    assert (answer.status, answer.error()["param"]) == (400, param)
     assert ask(gateway.port, request_bytes("/v1/usage", method="GET")).status == 401
 
 

@@ -100,6 +100,17 @@ def test_new_user_is_in_the_default_team_and_has_its_limits_for_himself(identity
     assert used["team"] == []
 
 
+def test_caller_is_told_its_names(identity: RunningGateway) -> None:
+    names = ("owner", "org", "team", "user", "service_account", "teams")
+    found = {who: get(identity, "/v1/me", TOKENS[who]).json() for who in ("new", "team", "bot", "orgless")}
+    assert {who: tuple(me[name] for name in names) for who, me in found.items()} == {
+        "new": ("user", "a", "a/everyone", "new@a.org", None, ["a/everyone"]),
+        "team": ("team", "a", "a/s", None, None, ["a/s"]),
+        "bot": ("service_account", "a", "a/s", None, "a/s/bot", ["a/s"]),
+        "orgless": ("user", "b", None, "u@b.org", None, []),
+    }
+
+
 @pytest.mark.parametrize("who", DENIED)
 def test_model_denied_to_any_kind_of_subject_does_not_exist_for_it(identity: RunningGateway, who: str) -> None:
     shown = [model["id"] for model in get(identity, "/v1/models", TOKENS[who]).json()["data"]]  # type: ignore[union-attr,index]  # a list of objects

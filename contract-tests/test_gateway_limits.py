@@ -145,9 +145,10 @@ def test_concurrent_requests_never_use_more_than_the_token_limit(limited) -> Non
 def test_request_is_explained_with_what_it_reserved_and_used(limited) -> None:
     answer = chat(limited, "explained", max_tokens=300)
     refused = chat(limited, "explained", max_tokens=300)
-    assert (answer.status, refused.status) == (200, 429)
+    too_large = chat(limited, "explained", max_tokens=3000)
+    assert (answer.status, refused.status, too_large.status) == (200, 429, 400)
     _rows(limited, "explained")
-    found = [_explained(limited, one.headers["x-request-id"]) for one in (answer, refused)]
+    found = [_explained(limited, one.headers["x-request-id"]) for one in (answer, refused, too_large)]
     held = {str(one["metric"]): one for one in found[0]["reservations"]}
     tokens, requests = held["total_tokens"], held["requests"]
     assert (tokens["scope"], tokens["subject"], tokens["window"], tokens["mode"]) == (
@@ -158,6 +159,11 @@ def test_request_is_explained_with_what_it_reserved_and_used(limited) -> None:
     assert tokens["settled"] == found[0]["prompt_tokens"] + found[0]["completion_tokens"]
     assert (requests["limit"], requests["reserved"], requests["settled"]) == (1, 1, 1)
     assert (found[1]["reservations"], found[1]["error_kind"]) == ([], "policy_budget")
+    assert found[0]["refused_by"] is None
+    by = [(one["refused_by"]["metric"], one["refused_by"]["limit"], one["refused_by"]["used"]) for one in found[1:]]
+    assert by == [("requests", 1, 1), ("total_tokens", 400, None)]
+    assert (found[1]["refused_by"]["subject"], found[1]["refused_by"]["needed"]) == ("o/explained", 1)
+    assert 3000 < found[2]["refused_by"]["needed"] < 3100
 
 
 def _explained(gateway: RunningGateway, request_id: str) -> dict[str, Any]:

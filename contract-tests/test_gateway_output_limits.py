@@ -17,6 +17,7 @@ from running_gateway import RunningGateway, apply_yaml, running_gateway
 from serving_process import fetch, wait_until
 
 from aqueduct.db.cluster import Cluster
+from aqueduct.limits.reserved import decode
 from aqueduct.settings import Settings
 
 CHAT = "/v1/chat/completions"
@@ -223,6 +224,9 @@ def test_provider_that_heeds_no_bound_is_stopped_and_hung_up_on(gateway) -> None
     assert cuts(gateway) == before + 1
     (row,) = rows(gateway, "deaf")
     assert (row["finish_reason"], row["usage_source"], row["status"]) == ("length", "estimated", 200)
+    kept = decode(str(row["reservations"]))
+    assert kept.refused is not None, "the row says which limit ended the answer"
+    assert (kept.refused.limit, kept.refused.amount) == (kept.limits[0].limit, 1000)
 
 
 def test_stream_that_outgrows_its_reservation_goes_on_while_the_limit_has_more(gateway) -> None:

@@ -26,13 +26,18 @@ MAX_ACCEPTANCE_BYTES: Final = 16 * 1024
 class Me(Struct, frozen=True, kw_only=True):
     """The caller. `owner` is `user`, `team` or `service_account`; `expires_at` is in Unix seconds.
 
-    Limits on cost are in millionths of `currency`.
+    `team` is the one that usage is booked on, `teams` are all whose grants hold, both as `org/team`; `user` is an
+    e-mail address, `service_account` stands as `org/team/name`. Limits on cost are in millionths of `currency`.
     """
 
     token_id: UUID
     token_name: str
     owner: str
     org: str
+    team: str | None
+    user: str | None
+    service_account: str | None
+    teams: list[str]
     org_id: UUID
     team_id: UUID | None
     user_id: UUID | None
@@ -69,11 +74,16 @@ async def me(request: AnyRequest) -> Response[bytes]:
     principal = principal_of(request)
     gateway = gateway_of(request.scope)
     snapshot = gateway.catalog.current
+    team = None if principal.team_name is None else f"{principal.org_slug}/{principal.team_name}"
     body = Me(
         token_id=principal.token_id,
         token_name=principal.token_name,
         owner=principal.owner_kind,
         org=principal.org_slug,
+        team=team,
+        user=principal.owner_name if principal.owner_kind == "user" else None,
+        service_account=f"{team}/{principal.owner_name}" if principal.owner_kind == "service_account" else None,
+        teams=[f"{principal.org_slug}/{name}" for name in principal.teams],
         org_id=principal.org_id,
         team_id=principal.team_id,
         user_id=principal.user_id,

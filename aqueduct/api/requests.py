@@ -1,5 +1,6 @@
 """`/v1/requests/{id}`: one request explained to its owner: attempts, what was dropped, where usage came from."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from aqueduct.auth.principal import Principal
 from aqueduct.db.names import COUNTERS
 from aqueduct.db.readers import ReadersBusyError
 from aqueduct.errors import ErrorType, GatewayError, reports_unavailable
+from aqueduct.limits.reserved import Reserved
 from aqueduct.pipeline.context import SchemaOutcome
 from aqueduct.usage.pricing import Meter, lines, quantities, to_text
 from aqueduct.usage.reports import decimal_text
@@ -44,8 +46,12 @@ class AttemptExplained(Struct, frozen=True, kw_only=True):
     """One upstream attempt. `lines` are by the prices that it was booked with, and add up to `cost`."""
 
     number: int
+    started_at: datetime
     provider: str | None
     deployment_id: UUID | None
+    upstream_model: str | None
+    upstream_id: str | None
+    upstream_request_id: str | None
     duration_ms: int
     error_kind: str | None
     upstream_status: int | None
@@ -53,20 +59,30 @@ class AttemptExplained(Struct, frozen=True, kw_only=True):
     usage_source: str | None
     service_tier: str | None
     prompt_tokens: int | None
+    cached_tokens: int | None
+    cache_write_tokens: int | None
     completion_tokens: int | None
+    reasoning_tokens: int | None
     cost: str | None
     lines: list[PriceLine]
 
 
 class RequestExplained(Struct, frozen=True, kw_only=True):
-    """One request. `started_at` is in ISO 8601; `schema_outcome` where its answer was held against a JSON schema."""
+    """One request. `started_at` is in ISO 8601; `schema_outcome` where its answer was held against a JSON schema.
+
+    `refused_by` is the limit that refused it, or ended its answer; `client_request_id` and `user` are the client's own.
+    """
 
     id: UUID
     started_at: datetime
     duration_ms: int
     ttft_ms: int | None
     endpoint: str
+    operation: str
     streamed: bool
+    token_id: UUID | None
+    client_request_id: str | None
+    user: str | None
     status: int
     error_kind: str | None
     model: str | None
@@ -75,12 +91,16 @@ class RequestExplained(Struct, frozen=True, kw_only=True):
     finish_reason: str | None
     usage_source: str | None
     prompt_tokens: int | None
+    cached_tokens: int | None
+    cache_write_tokens: int | None
     completion_tokens: int | None
+    reasoning_tokens: int | None
     violations: list[str]
     dropped_params: list[str]
     schema_outcome: SchemaOutcome | None
     currency: str
     cost: str | None
+    refused_by: reservations.RefusalExplained | None
     reservations: list[reservations.ReservationExplained]
     attempts: list[AttemptExplained]
     object: str = "aqueduct.request"
@@ -103,11 +123,13 @@ async def explain_request(request: AnyRequest, request_id: FromPath[str]) -> Res
         if not found or not _owns(principal, found[0]):
             raise _unknown()
         kept = reservations.parsed(found[0])
-        names = await gateway.readers.fetch(reservations.NAMES, [one.limit for one in kept]) if kept else []
+        limits = reservations.limits_of(kept)
+        names = await gateway.readers.fetch(reservations.NAMES, limits) if limits else []
     except ReadersBusyError:
         raise reports_unavailable() from None
-    held = reservations.explained(kept, {row["id"]: row for row in names})
-    return json_response(request, _explained(found[0], tried, held, gateway.settings.currency))
+    named = {row["id"]: row for row in names}
+    body = _explained(found[0], tried, gateway.settings.currency, kept, named)
+    return json_response(request, body)
 
 
 def _owns(principal: Principal, row: asyncpg.Record) -> bool:
@@ -121,8 +143,9 @@ def _owns(principal: Principal, row: asyncpg.Record) -> bool:
 def _explained(
     row: asyncpg.Record,
     tried: "list[asyncpg.Record]",
-    held: list[reservations.ReservationExplained],
     currency: str,
+    kept: Reserved,
+    names: Mapping[UUID, asyncpg.Record],
 ) -> RequestExplained:
     return RequestExplained(
         id=row["id"],
@@ -130,6 +153,10 @@ def _explained(
         duration_ms=row["duration_ms"],
         ttft_ms=row["ttft_ms"],
         endpoint=row["endpoint"],
+        operation=row["operation"],
+        token_id=row["token_id"],
+        client_request_id=row["client_request_id"],
+        user=row["client_user"],
         streamed=row["streamed"],
         status=row["status"],
         error_kind=row["error_kind"],
@@ -139,13 +166,17 @@ def _explained(
         finish_reason=row["finish_reason"],
         usage_source=row["usage_source"],
         prompt_tokens=row["prompt_tokens"],
+        cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
         completion_tokens=row["completion_tokens"],
+        reasoning_tokens=row["reasoning_tokens"],
         violations=row["violations"],
         dropped_params=row["dropped_params"],
         schema_outcome=row["schema_outcome"],
         currency=currency,
         cost=None if row["cost"] is None else decimal_text(row["cost"]),
-        reservations=held,
+        refused_by=reservations.refusal(kept, names),
+        reservations=reservations.explained(kept, names),
         attempts=[_attempt(attempt) for attempt in tried],
     )
 
@@ -153,8 +184,12 @@ def _explained(
 def _attempt(row: asyncpg.Record) -> AttemptExplained:
     return AttemptExplained(
         number=row["number"],
+        started_at=row["started_at"],
         provider=row["provider"],
         deployment_id=row["deployment_id"],
+        upstream_model=row["upstream_model"],
+        upstream_id=row["upstream_id"],
+        upstream_request_id=row["upstream_request_id"],
         duration_ms=row["duration_ms"],
         error_kind=row["error_kind"],
         upstream_status=row["upstream_status"],
@@ -162,7 +197,10 @@ def _attempt(row: asyncpg.Record) -> AttemptExplained:
         usage_source=row["usage_source"],
         service_tier=row["service_tier"],
         prompt_tokens=row["prompt_tokens"],
+        cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
         completion_tokens=row["completion_tokens"],
+        reasoning_tokens=row["reasoning_tokens"],
         cost=None if row["cost"] is None else decimal_text(row["cost"]),
         lines=_lines(row),
     )

@@ -25,6 +25,7 @@ from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import Headers, as_headers, client_request_id, json_head, note_wishes, relevant
 from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
+from aqueduct.limits.telling import LimitReachedError
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_stream
@@ -63,6 +64,8 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
+            if isinstance(error, LimitReachedError):
+                context.note_refusal(error.refused)
             await self._fail(from_gateway(error), context, send)
         except ProviderError as error:
             note_provider_failure(context, error)

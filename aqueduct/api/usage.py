@@ -13,6 +13,7 @@ from aqueduct.errors import invalid_request, reports_unavailable
 from aqueduct.usage.reports import MAX_DAYS, Dimension, ReportQuery, ReportRow, report
 
 OWN_DIMENSIONS: Final[dict[str, Dimension]] = {"day": "day", "model": "model", "token": "token"}
+PARAMETERS: Final = ("from", "to", "by")
 MAX_ROWS: Final = 10_000
 
 
@@ -35,11 +36,13 @@ async def usage(request: AnyRequest) -> Response[bytes]:
     """Report the usage of the caller's owner: the user, the service account, or the team of a team's token."""
     principal = principal_of(request)
     gateway = gateway_of(request.scope)
-    asked = request.query_params
+    asked = _asked(request)
     last = _day(asked.get("to"), "to") or datetime.now(UTC).date()
     first = _day(asked.get("from"), "from") or last.replace(day=1)
-    if not 0 <= (last - first).days <= MAX_DAYS:
-        raise invalid_request("invalid_value", f"'from' must lie 0 to {MAX_DAYS} days before 'to'.", "from")
+    if first > last:
+        raise invalid_request("invalid_value", f"'from' ({first}) lies after 'to' ({last}).", "from")
+    if (last - first).days > MAX_DAYS:
+        raise invalid_request("invalid_value", f"'from' lies more than {MAX_DAYS} days before 'to'.", "from")
     query = _own(principal, first, last, _dimensions(asked.get("by")))
     try:
         rows = await report(gateway.readers, query)
@@ -53,6 +56,19 @@ async def usage(request: AnyRequest) -> Response[bytes]:
         has_more=len(rows) > MAX_ROWS,
     )
     return json_response(request, body)
+
+
+def _asked(request: AnyRequest) -> dict[str, str]:
+    """Return the query's parameters; one that means nothing would leave the caller with another report."""
+    found: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in PARAMETERS:
+            known = ", ".join(PARAMETERS)
+            raise invalid_request("unsupported_parameter", f"Unknown parameter: '{name}'. These exist: {known}.", name)
+        if name in found and name != "by":
+            raise invalid_request("invalid_value", f"'{name}' stands in the query twice.", name)
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 def _own(principal: Principal, first: date, last: date, by: tuple[Dimension, ...]) -> ReportQuery:

@@ -98,6 +98,7 @@ class TokenOwners:
             return Refusal.DISABLED
         chain = _chain(owner, token.id)
         team_id = owner.team_id
+        own = owner.user or owner.service_account
         return Principal(
             token_id=token.id,
             token_name=token.name,
@@ -108,6 +109,9 @@ class TokenOwners:
             user_id=token.user_id,
             service_account_id=token.service_account_id,
             expires_at=expires_at,
+            teams=tuple([team.name for team in owner.teams]),
+            team_name=next((team.name for team in owner.teams if team.id == team_id), None),
+            owner_name=None if own is None else own.email if isinstance(own, UserRow) else own.name,
             policy=self._model_policies.of(chain),
             mcp_policy=self._mcp_policies.of(chain),
             limits=self._limits_of(owner, team_id, token.id),

@@ -68,7 +68,9 @@ class Owner(click.ParamType[str]):
 
 
 def to_length(text: str) -> timedelta | None:
-    """Return the length that a text such as `90d` means, at most a hundred years; None for any other text."""
+    """Return the length that a text such as `90d` or `0` means, at most a hundred years; None for any other text."""
+    if text == "0":
+        return timedelta()
     match = _LENGTH.fullmatch(text)
     if match is None:
         return None

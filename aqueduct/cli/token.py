@@ -23,8 +23,8 @@ _MAX_NAME: Final = 100
 def token() -> None:
     """Create, list, rotate and revoke tokens.
 
-    A token is shown once, when it is created; the database keeps its hash. TOKEN is a token's id, at least its first
-    8 characters, or its name where only one usable token has it.
+    A token is shown once, when it is created; the database keeps its hash. TOKEN is a token's id or how the token
+    itself begins, at least 8 characters of either, or its name where only one usable token has it.
     """
 
 
@@ -56,17 +56,22 @@ def create(*, owner: str, name: str, expires: Expires, allow: tuple[str, ...], a
 
 @token.command("list")
 @click.option("--owner", type=Owner(), help="Only tokens of this owner.")
-@click.option("--all", "with_retired", is_flag=True, help="Also revoked and replaced tokens.")
+@click.option(
+    "--all", "with_retired", is_flag=True, help="Also tokens that were revoked, or replaced and are past their grace."
+)
 @json_option
 def list_tokens(*, owner: str | None, with_retired: bool, as_json: bool) -> None:
-    """List tokens: owner, state, last use; never the token or its hash."""
+    """List tokens: owner, state, last use; never the token or its hash.
+
+    A token that was replaced is listed until its grace ends. Its use is that by requests to models.
+    """
 
     async def read(connection: AsyncConnection) -> tuple[TokenRow, ...]:
         wanted = None if owner is None else (await token_rows.find_owner(connection, owner))[0]
         return tuple(
             row
             for row in await token_rows.rows(connection)
-            if wanted in {None, row.owner} and (with_retired or row.state in {"active", "expired"})
+            if wanted in {None, row.owner} and (with_retired or row.works or row.state == "expired")
         )
 
     found = _in_transaction(read)
@@ -87,13 +92,13 @@ def list_tokens(*, owner: str | None, with_retired: bool, as_json: bool) -> None
 def rotate(*, reference: str, grace: timedelta, expires: Expires | None, as_json: bool) -> None:
     """Create a successor of TOKEN with its owner and grants, and print it, once.
 
-    TOKEN itself works until its grace ends.
+    TOKEN itself works until its grace ends; where it has leaked, say `--grace 0`.
     """
 
     async def work(connection: AsyncConnection) -> IssuedToken:
-        old = await token_rows.find(connection, reference)
+        old = await token_rows.find(connection, reference, replaced=False)
         if old.state in {"revoked", "replaced"}:
-            raise click.ClickException(f"The token '{reference}' is {old.state} already.")
+            raise click.ClickException(f"The token '{token_rows.shown(reference)}' is {old.state} already.")
         return await token_rows.rotate(connection, old, grace, _successor_expiry(old, expires))
 
     _print_issued(_in_transaction(work), as_json)
@@ -114,13 +119,15 @@ def revoke(*, reference: str, as_json: bool) -> None:
     """Refuse TOKEN from now on, on every replica within a second."""
 
     async def work(connection: AsyncConnection) -> TokenRow:
-        row = await token_rows.find(connection, reference)
+        row = await token_rows.find(connection, reference, replaced=True)
         await token_rows.revoke(connection, row.id)
         return row
 
     row = _in_transaction(work)
     if as_json:
         print_json(RevokedToken(str(row.id), row.name, row.owner))
+    elif row.state == "revoked":
+        click.echo(f"The token '{row.name}' of {row.owner} was revoked before.")
     else:
         click.echo(f"Revoked the token '{row.name}' of {row.owner}.")
 
@@ -152,6 +159,11 @@ def _print_issued(issued: IssuedToken, as_json: bool) -> None:  # noqa: FBT001 -
         return
     until = moment(issued.expires_at, "never")
     click.echo(f"Token '{issued.name}' of {issued.owner}, expires {until}, id {issued.id}.", err=True)
+    if issued.replaces:
+        end = moment(issued.replaces.works_until, "")
+        click.echo(
+            f"The old one works until {end}; `aqueduct token revoke {issued.replaces.id}` ends it at once.", err=True
+        )
     click.echo("This is the only time that it is shown:", err=True)
     click.echo(issued.token)
 

@@ -7,31 +7,43 @@ from typing import Final, Literal
 from uuid import UUID
 
 import click
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aqueduct.auth.tokens import NewToken, new_token
+from aqueduct.auth.tokens import SHOWN_CHARS, NewToken, hash_token, new_token
 from aqueduct.db.models import Grant, Limit, Model, Org, ServiceAccount, Team, Token, User
 
 State = Literal["active", "expired", "replaced", "revoked"]
 MIN_ID_CHARS: Final = 8
+UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PATTERN: Final = re.compile(r"[^*]{0,255}[*]")
 _OF_ONE_ROW: Final = frozenset({"id", "created_at", "token_id"})
 _OWNER_COLUMNS: Final = {"user": "user_id", "team": "team_id", "service": "service_account_id"}
 
 
 class TokenRow(Struct, frozen=True, kw_only=True):
-    """A token as people may see it: neither its text nor its hash. `prefix` is how it begins."""
+    """A token as people may see it: neither its text nor its hash. `prefix` is how it begins.
+
+    `works` where it is taken: a replaced token is until its grace ends, which is then its `expires_at`.
+    """
 
     id: UUID
     name: str
     owner: str
     prefix: str
     state: State
+    works: bool
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+
+class Predecessor(Struct, frozen=True, kw_only=True):
+    """The token that a new one replaces, and until when it still works."""
+
+    id: UUID
+    works_until: datetime
 
 
 class IssuedToken(Struct, frozen=True, kw_only=True):
@@ -42,6 +54,7 @@ class IssuedToken(Struct, frozen=True, kw_only=True):
     name: str
     owner: str
     expires_at: datetime | None
+    replaces: Predecessor | UnsetType = UNSET
 
 
 async def create(connection: AsyncConnection, owner: str, name: str, expires_at: datetime | None) -> IssuedToken:
@@ -86,7 +99,14 @@ async def rotate(
         await connection.execute(insert(table).from_select(["token_id", *columns], rules))
     until = datetime.now(UTC) + grace
     await connection.execute(update(Token).where(Token.id == old.id).values(replaced_by_id=token_id, grace_until=until))
-    return IssuedToken(id=token_id, token=made.text, name=old.name, owner=old.owner, expires_at=expires_at)
+    return IssuedToken(
+        id=token_id,
+        token=made.text,
+        name=old.name,
+        owner=old.owner,
+        expires_at=expires_at,
+        replaces=Predecessor(id=old.id, works_until=_earlier(old.expires_at, until) or until),
+    )
 
 
 async def revoke(connection: AsyncConnection, token_id: UUID) -> None:
@@ -132,7 +152,8 @@ async def rows(connection: AsyncConnection) -> tuple[TokenRow, ...]:
             name=name,
             owner=owner_name,
             prefix=prefix,
-            state=_state(now, revoked_at, replaced_by, expires_at),
+            state=(state := _state(now, revoked_at, replaced_by, expires_at)),
+            works=state == "active" or (state == "replaced" and grace_until is not None and grace_until > now),
             created_at=created_at,
             expires_at=_earlier(expires_at, grace_until),
             last_used_at=last_used_at,
@@ -152,17 +173,42 @@ async def rows(connection: AsyncConnection) -> tuple[TokenRow, ...]:
     )
 
 
-async def find(connection: AsyncConnection, reference: str) -> TokenRow:
-    """Return the token meant by an id, the beginning of one, or a name that only one usable token has."""
+async def find(connection: AsyncConnection, reference: str, *, replaced: bool) -> TokenRow:
+    """Return the token meant by an id, the beginning of one, how it begins, itself, or a name that only one has.
+
+    `replaced`: a name means those too that were replaced and still work.
+    """
     every = await rows(connection)
-    by_id = [row for row in every if len(reference) >= MIN_ID_CHARS and str(row.id).startswith(reference.lower())]
-    by_name = [row for row in every if row.name == reference and row.state in {"active", "expired"}]
-    found = by_id or by_name
+    is_long = len(reference) >= MIN_ID_CHARS
+    by_id = [row for row in every if is_long and str(row.id).startswith(reference.lower())]
+    by_beginning = [row for row in every if is_long and row.prefix.startswith(reference)]
+    by_name = [row for row in every if row.name == reference and _has_name(row, replaced=replaced)]
+    found = by_id or by_beginning or await _by_text(connection, every, reference) or by_name
     if not found:
-        raise click.ClickException(f"There is no token '{reference}'. `aqueduct token list` shows ids and names.")
+        raise click.ClickException(
+            f"There is no token '{shown(reference)}'. `aqueduct token list` shows ids and names."
+        )
     if len(found) > 1:
-        raise click.ClickException(f"There are {len(found)} tokens '{reference}'; name one by its id.")
+        several = "".join(f"\n  {row.id}  {row.owner}, {row.state}, begins with {row.prefix}" for row in found)
+        raise click.ClickException(f"There are {len(found)} tokens '{reference}'; name one by its id.{several}")
     return found[0]
+
+
+def shown(reference: str) -> str:
+    """Return a reference as messages name it: what may be a token is cut where a list cuts it."""
+    return reference if len(reference) < 3 * SHOWN_CHARS or UUID_TEXT.fullmatch(reference) else reference[:SHOWN_CHARS]
+
+
+async def _by_text(connection: AsyncConnection, every: Sequence[TokenRow], text: str) -> list[TokenRow]:
+    if not text.isascii():
+        return []
+    same = await connection.execute(select(Token.id).where(Token.sha256 == hash_token(text.encode("ascii"))))
+    ids = set(same.scalars())
+    return [row for row in every if row.id in ids]
+
+
+def _has_name(row: TokenRow, *, replaced: bool) -> bool:
+    return row.state in {"active", "expired"} or (replaced and row.works)
 
 
 async def find_owner(connection: AsyncConnection, owner: str) -> tuple[str, UUID]:

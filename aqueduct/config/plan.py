@@ -33,8 +33,11 @@ _USUAL: Final[dict[str, FieldValue]] = {
     "mode": "enforce",
     "each": "subject",
     "per": DEFAULT_PER,
+    "admin": False,
+    "priority": 0,
 }
 """Values that go without saying when something is created."""
+_NOTHING: Final[tuple[FieldValue, ...]] = (None, "", ())
 _IN_LABEL: Final = frozenset(
     {
         ("deployment", "upstream_model"),
@@ -160,7 +163,7 @@ def _compare(before: Record | None, after: Record, secrets: SecretCheck) -> Iter
         fields = tuple(
             FieldChange(name, "", _shown_of(after, name))
             for name, value in after.fields.items()
-            if value and value != _USUAL.get(name) and (after.kind, name) not in _IN_LABEL
+            if value not in _NOTHING and value != _USUAL.get(name) and (after.kind, name) not in _IN_LABEL
         )
         yield Change(action="create", record=after, fields=fields)
         return
@@ -226,7 +229,7 @@ def _problems(
     for record in asked:
         for parent in record.parents:
             if parent not in after:
-                yield _reference_path(record, parent[0]), _missing(parent)
+                yield _reference_path(record, parent[0]), _other_name(parent, names) or _missing(parent)
         before = stored.get(record.key)
         if record.kind == "user" and before is not None and before.parents != record.parents:
             yield f"{record.path}.email", f"this user belongs to the organisation '{before.parents[0][1]}' already"
@@ -278,11 +281,29 @@ def _target_problems(
     if named is None or str(named).endswith("*"):
         return
     model = str(named)
+    path = f"{record.path}.model" if record.kind == "limit" else record.path
     owners = names.get(model, ())
     if owners and model not in owners:
-        yield record.path, f"'{model}' is an alias; name the model itself, '{owners[0]}'"
-    elif not owners and not any(name.endswith("*") and model.startswith(name[:-1]) for name in names):
-        yield record.path, f"there is no model '{model}', in this file or in the database"
+        yield path, f"'{model}' is an alias; name the model itself, '{owners[0]}'"
+    elif not owners and not _wildcards_over(model, names):
+        yield path, f"there is no model '{model}', in this file or in the database"
+
+
+def _wildcards_over(model: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.endswith("*") and model.startswith(name[:-1])]
+
+
+def _other_name(parent: Key, names: Mapping[str, tuple[str, ...]]) -> str | None:
+    """Return what to write instead of a model's name that is no model's own."""
+    kind, name = parent
+    if kind != "model":
+        return None
+    if name in names:
+        return f"'{name}' is an alias; name the model itself, '{names[name][0]}'"
+    covering = _wildcards_over(name, names)
+    if not covering:
+        return None
+    return f"'{name}' is no model of its own; name '{covering[0]}', which covers it, or give it a place under 'models'"
 
 
 def _model_names(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:

@@ -243,6 +243,8 @@ def _limits(limits: tuple[doc.Limit, ...]) -> Iterator[Reason]:
         yield from shape(f"{path}.subject", limit.subject, doc.SUBJECT, forms)
         if limit.model is not None:
             yield from _model_name(f"{path}.model", limit.model)
+        if limit.each == "member" and limit.subject.partition(":")[0] not in {"org", "team"}:
+            yield f"{path}.each", "only an organisation or a team has members; remove it"
         yield from _window(path, limit)
         yield from _amount(f"{path}.amount", limit)
     named = ((f"limits[{i}]", limit_name(limit.subject, identity(limit))) for i, limit in enumerate(limits))

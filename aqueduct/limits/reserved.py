@@ -21,12 +21,28 @@ class ReservedOf(Struct, frozen=True, array_like=True):
     used: int | None
 
 
-class Reserved(Struct, frozen=True):
-    """Of all limits of a request, by the replica that served it."""
+class RefusedBy(Struct, frozen=True, array_like=True):
+    """The limit that refused a request: its amount then, what was needed of it and what was used (None: nothing)."""
 
-    replica: UUID
-    limits: tuple[ReservedOf, ...]
+    limit: UUID
+    amount: int
+    needed: int
+    used: int | None
+
+
+class Reserved(Struct, frozen=True):
+    """Of all limits of a request, by the replica that served it; without one, where it was refused at once."""
+
+    replica: UUID | None = None
+    limits: tuple[ReservedOf, ...] = ()
+    refused: RefusedBy | None = None
 
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Reserved).decode
+
+
+def with_refusal(kept: str | None, refused: RefusedBy) -> str:
+    """Return what a row keeps, with the limit that refused the request or ended its answer."""
+    note = f'"refused":{encode(refused).decode()}}}'
+    return f"{{{note}" if kept is None else f"{kept[:-1]},{note}"

@@ -9,6 +9,7 @@ from aqueduct.errors import ErrorType, GatewayError
 from aqueduct.limits.account import UNKNOWN_WAIT_MS, Account
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.price import MICROS_PER_UNIT
+from aqueduct.limits.reserved import RefusedBy
 from aqueduct.limits.rules import TOKEN_METRICS, Limit
 
 _KINDS: Final = {"requests": "requests", "concurrency": "concurrency"}
@@ -28,6 +29,12 @@ _TOKENS: Final = (
     b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n",
     b"x-ratelimit-reset-tokens: %b\r\n",
 )
+
+
+class LimitReachedError(GatewayError):
+    """A refusal by a limit; `refused` is what the request's usage row keeps of it."""
+
+    refused: RefusedBy
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -67,8 +74,14 @@ def standing(account: Account, now_ms: int) -> Standing:
     )
 
 
-def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
-    """Return the 429 for a limit that is reached."""
+def refusal(account: Account, now_ms: int, currency: str, needed: int) -> LimitReachedError:
+    """Return the 429 for a limit that is reached; `needed` is what was asked of it."""
+    error = _reached(account, now_ms, currency)
+    error.refused = RefusedBy(account.limit.id, account.limit.amount, needed, account.spent)
+    return error
+
+
+def _reached(account: Account, now_ms: int, currency: str) -> LimitReachedError:
     limit = account.limit
     wait_ms = account.wait_ms(now_ms)
     wait_s = None if wait_ms is None else wait_ms / 1000
@@ -78,7 +91,7 @@ def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
         used += f". Reserved by other workers: {_amount(limit, account.others, currency)}"
     message = f"{_sentence(limit, currency)} Used: {used}.{resets}"
     if limit.is_budget:
-        return GatewayError(
+        return LimitReachedError(
             429,
             "insufficient_quota",
             message,
@@ -87,7 +100,7 @@ def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
             retry_after_s=wait_s,
             is_final=True,
         )
-    return GatewayError(
+    return LimitReachedError(
         429,
         "rate_limit_exceeded",
         message,
@@ -97,14 +110,16 @@ def refusal(account: Account, now_ms: int, currency: str) -> GatewayError:
     )
 
 
-def never_fits(limit: Limit, amount: int, currency: str) -> GatewayError:
+def never_fits(limit: Limit, amount: int, currency: str) -> LimitReachedError:
     """Return the 400 for a request that is larger than a limit."""
-    return GatewayError(
+    error = LimitReachedError(
         400,
         "request_exceeds_limit",
         f"{_sentence(limit, currency)}{_advice(limit, _amount(limit, amount, currency))}",
         kind=ErrorType.POLICY_RATE_LIMIT,
     )
+    error.refused = RefusedBy(limit.id, limit.amount, amount, None)
+    return error
 
 
 def unavailable() -> GatewayError:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType
+from aqueduct.limits.reserved import RefusedBy, with_refusal
 from aqueduct.usage.pricing import PriceList
 from schemas.usage import Usage, summed
 
@@ -152,6 +153,11 @@ class RequestContext:
         self.reservations: Callable[[], str] | None = None
         self.error_kind: ErrorType | None = None
         self.failure_reason: str | None = None
+
+    def note_refusal(self, refused: RefusedBy) -> None:
+        """Keep which limit refused the request, beside what it holds of others."""
+        held = self.reservations
+        self.reservations = lambda: with_refusal(None if held is None else held(), refused)
 
     def with_spent(self, usage: Usage) -> Usage:
         """Return what is booked for the request: the answer's usage and what failed attempts consumed."""

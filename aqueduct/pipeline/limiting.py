@@ -120,7 +120,8 @@ class LimitedAdmission:
         ledger = self.leases.ledger
         if isinstance(outcome, Account):
             self._count(outcome.limit.scope, "cut" if cuts else kind_of(outcome.limit))
-            raise refusal(outcome, ledger.now_ms, self._currency)
+            needed = sum(take.needed for take in takes if take.account is outcome)
+            raise refusal(outcome, ledger.now_ms, self._currency, needed)
         takes = ledger.reduced(takes)
         for account, _, _ in ledger.lacking(takes):
             is_open = self._fail_open == "all" or (self._fail_open == "rates" and not account.limit.is_budget)

@@ -10,6 +10,8 @@ from aqueduct.limits.counters import Counters, once_settled, while_open
 from aqueduct.limits.estimate import OutputLengths, input_tokens
 from aqueduct.limits.ledger import Held, Take
 from aqueduct.limits.price import micros
+from aqueduct.limits.reserved import RefusedBy, with_refusal
+from aqueduct.limits.telling import LimitReachedError
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size
@@ -42,6 +44,7 @@ class LimitReservation:
         "_ceiling",
         "_context",
         "_counters",
+        "_cut_by",
         "_further",
         "_held",
         "_holder",
@@ -75,6 +78,7 @@ class LimitReservation:
         self._actual: Mapping[str, int] | None = None
         self._is_settled = False
         self._kept: str | None = None
+        self._cut_by: RefusedBy | None = None
         context.reservations = self.as_json
         self.max_output: int | None = self._allowed() if size.is_open else None
 
@@ -93,6 +97,9 @@ class LimitReservation:
         self._ceiling = output + max(LEAST_SLICE, output // SLICE_SHARE)
         try:
             await self._reserve(self._ceiling, output, cuts=True)
+        except LimitReachedError as error:
+            self._cut_by = error.refused
+            return False
         except GatewayError:
             return False
         return True
@@ -127,7 +134,8 @@ class LimitReservation:
             self._kept = self._counters.kept(self._held)
         if self._actual is None:
             return while_open(self._kept, self._held, self._further)
-        return once_settled(self._kept, self._held, self._actual, self._further)
+        settled = once_settled(self._kept, self._held, self._actual, self._further)
+        return settled if self._cut_by is None else with_refusal(settled, self._cut_by)
 
     async def _reserve(self, output: int, least_output: int, *, cuts: bool) -> None:
         """Reserve what is missing for so much output of the present attempt, or at least for `least_output`."""

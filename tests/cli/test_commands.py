@@ -178,6 +178,43 @@ def test_token_revoke_hides_the_token_and_a_second_time_fails(filled: Run) -> No
     assert filled("token", "revoke", "k").returncode == 1
 
 
+def test_token_replaced_within_its_grace_is_listed_and_never_mistaken_for_its_successor(filled: Run) -> None:
+    old = filled("token", "create", "--owner", "team:a/t", "--name", "k").stdout.strip()
+    done = filled("token", "rotate", "k", "--grace", "1h")
+    new = done.stdout.strip()
+    listed = json.loads(filled("token", "list", "--json").stdout)
+    assert [(row["prefix"], row["state"], row["works"]) for row in listed] == [
+        (old[:10], "replaced", True), (new[:10], "active", True),
+    ]  # fmt: skip
+    assert f"`aqueduct token revoke {listed[0]['id']}` ends it at once" in done.stderr
+    ambiguous = filled("token", "revoke", "k")
+    assert (ambiguous.returncode, ambiguous.stdout) == (1, "")
+    assert [f"{row['id']}  team:a/t, {row['state']}" in ambiguous.stderr for row in listed] == [True, True]
+    assert filled("token", "revoke", old[:10]).stdout == "Revoked the token 'k' of team:a/t.\n"
+    assert [row["prefix"] for row in json.loads(filled("token", "list", "--json").stdout)] == [new[:10]]
+    assert filled("token", "rotate", "k").returncode == 0, "a name means the one that can be rotated"
+
+
+@pytest.mark.parametrize("known", [slice(0, 8), slice(0, 10), slice(None)])
+def test_token_that_leaked_is_found_by_what_is_known_of_it(filled: Run, known: slice) -> None:
+    leaked = filled("token", "create", "--owner", "team:a/t", "--name", "k").stdout.strip()
+    fresh = json.loads(filled("token", "rotate", leaked[known], "--grace", "0", "--json").stdout)
+    listed = json.loads(filled("token", "list", "--json").stdout)
+    assert [row["prefix"] for row in listed] == [fresh["token"][:10]]
+    assert fresh["replaces"]["id"] not in {row["id"] for row in listed}
+    done = filled("token", "revoke", leaked[known])
+    assert (done.returncode, leaked in done.stdout + done.stderr) == (0, False)
+    again = filled("token", "revoke", leaked[known])
+    assert (again.returncode, again.stdout) == (0, "The token 'k' of team:a/t was revoked before.\n")
+
+
+def test_token_that_nobody_knows_is_not_repeated(filled: Run) -> None:
+    unknown = "aq_0123456789abcdefghijklmnopqrstuvwxyz-ABCDE"
+    done = filled("token", "revoke", unknown)
+    assert (done.returncode, unknown in done.stderr) == (1, False)
+    assert "There is no token 'aq_0123456'." in done.stderr
+
+
 def test_token_with_ambiguous_name_asks_for_the_id(filled: Run) -> None:
     for owner in ("team:a/t", "user:ada@a.org"):
         filled("token", "create", "--owner", owner, "--name", "k")

@@ -147,13 +147,23 @@ def test_plan_with_prune_refuses_references_to_what_it_would_delete() -> None:
             "mcp_servers: [{name: w, url: 'http://h', headers: {x: <stored>}}]",
             "mcp_servers[0].headers.x: no such header is stored",
         ),
+        (
+            "limits: [{subject: 'org:a', metric: requests, window: day, amount: 1, model: z}]",
+            "limits[0].model: there is no model 'z'",
+        ),
+        ("prices: [{model: n, meter: input, amount: '1'}]", "prices[0].model: 'n' is an alias; name the model itself"),
+        (
+            "models: [{name: 'v/*'}]\nprices: [{model: v/x, meter: input, amount: '1'}]",
+            "prices[0].model: 'v/x' is no model of its own; name 'v/*', which covers it, or give it a place under",
+        ),
         ("models: [{name: z, aliases: [n]}]", "models[0]: the name 'n' is taken by the model 'm'"),
         ("models: [{name: n}]", "models[0]: the name 'n' is taken by the model 'm'"),
         ("providers: [{name: p, adapter: echo, secret: <stored>}]", "providers[0].secret: no key is stored for this"),
     ],
 )
 def test_plan_with_impossible_reference_is_refused_at_its_line(text: str, expected: str) -> None:
-    assert f"f.yaml:1: {expected}" in refusal(text, stored(ORG + MODELS + SERVERS))
+    line = text.count("\n") + 1
+    assert f"f.yaml:{line}: {expected}" in refusal(text, stored(ORG + MODELS + SERVERS))
 
 
 def test_plan_grant_below_a_wildcard_needs_no_model_of_that_name() -> None:
@@ -192,6 +202,22 @@ def test_plan_shows_a_budget_in_units_of_the_currency_as_the_file_has_it() -> No
     ]
     changed = plan(limits("100"), stored(ORG + limits("12.5")))
     assert [(one.before, one.after) for one in changed.changes[0].fields] == [("12.5", "100")]
+
+
+def test_plan_shows_what_is_created_as_nothing_or_out_of_service() -> None:
+    text = """
+orgs: [{slug: o, enabled: false, teams: [{name: t}], users: [{email: u@o}]}]
+models: [{name: m, enabled: false, fetch_media: false, max_queries: 0}]
+limits: [{subject: 'org:o', metric: requests, window: day, amount: 0}]
+"""
+    shown = {
+        change.record.kind: [(field.name, field.after) for field in change.fields]
+        for change in plan(text, EMPTY).changes
+    }
+    assert shown["org"] == [("name", "o"), ("enabled", "false")]
+    assert shown["model"] == [("fetch_media", "false"), ("max_queries", "0"), ("enabled", "false")]
+    assert shown["limit"] == [("amount", "0")]
+    assert shown["user"] == []
 
 
 def test_plan_header_values_are_not_shown() -> None:

@@ -149,6 +149,10 @@ def refusals(text: str) -> list[str]:
         ),
         ("limits: [{subject: 'org:a', metric: requests, amount: 1}]", "limits[0]: the key 'window' is missing"),
         (
+            "limits: [{subject: 'user:x@a', each: member, metric: requests, window: day, amount: 1}]",
+            "f.yaml:1: limits[0].each: only an organisation or a team has members; remove it",
+        ),
+        (
             "limits: [{subject: 'org:a', metric: concurrency, window: day, amount: 1}]",
             "limits[0].window: requests at once have no window; remove it",
         ),
