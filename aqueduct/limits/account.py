@@ -101,6 +101,12 @@ class Account:
         spent = self.used + self.sent + sum(self.pending.values())
         return max(0, self.limit.amount - spent) if spent > 0 else self.limit.amount
 
+    @property
+    def surplus(self) -> int:
+        """What is idle here and has no room in the limit any more, because it was lowered."""
+        over = self.spent + self.slack - self.limit.amount + (0 if self.is_concurrency else self.others)
+        return max(0, min(self.slack, over))
+
     def others_may_hold(self, needed: int) -> bool:
         """Whether there is room for so much in the limit, and other replicas hold some of it."""
         spent = self.in_use if self.is_concurrency else self.spent

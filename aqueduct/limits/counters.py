@@ -1,30 +1,35 @@
 """The counters of one caller and model in this replica, with what each request would work out of them again."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Final
 from uuid import UUID
 
 from aqueduct.limits.account import Account
 from aqueduct.limits.ledger import Held, Ledger, used_of
+from aqueduct.limits.price import PICO_PER_MICRO
 from aqueduct.limits.rules import TOKEN_METRICS, Covering
+from aqueduct.limits.windows import WINDOW_MS
 
 MAX_KNOWN: Final = 20_000
 """So many callers' counters are remembered; beyond it all are found again."""
 
 
 class Counters:
-    """`requests`, `tokens` and `budgets` are those that an answer's headers tell of.
+    """`requests`, `tokens` and `budgets` are those that an answer's headers tell of, the longest windows last.
 
     `smallest` gives the lowest amount of the enforced limits of a metric.
     """
 
-    __slots__ = ("_kept", "accounts", "budgets", "is_measured", "requests", "smallest", "tokens")
+    __slots__ = ("_kept", "_paid_ahead", "accounts", "budgets", "is_measured", "requests", "smallest", "tokens")
 
     def __init__(self, accounts: Sequence[Account], replica: UUID) -> None:
         self.accounts = tuple(accounts)
-        self.requests = tuple(one for one in accounts if one.metric == "requests")
-        self.tokens = tuple(one for one in accounts if one.metric in TOKEN_METRICS)
-        self.budgets = tuple(one for one in accounts if one.metric == "cost")
+        by_window = sorted(accounts, key=_window_ms)
+        self.requests = tuple(one for one in by_window if one.metric == "requests")
+        self.tokens = tuple(one for one in by_window if one.metric in TOKEN_METRICS)
+        self.budgets = tuple(one for one in by_window if one.metric == "cost")
+        self._paid_ahead = 0
         self.is_measured = bool(self.tokens or self.budgets)
         """Whether requests must be measured."""
         self.smallest: dict[str, int] = {}
@@ -33,6 +38,13 @@ class Counters:
                 self.smallest[one.metric] = min(one.limit.amount, self.smallest.get(one.metric, one.limit.amount))
         of_each = [f'["{one.limit.id}","{one.member}",%d,{one.limit.amount},%d,%%s]' for one in accounts]
         self._kept = f'{{"replica":"{replica}","limits":[{",".join(of_each)}%%s]}}'
+
+    def charged(self, pico: int) -> int:
+        """Return what a cost takes of budgets, in whole micro-units: what one request rounds up, the next ones save."""
+        due = pico - self._paid_ahead
+        whole = -(-due // PICO_PER_MICRO) if due > 0 else 0
+        self._paid_ahead = whole * PICO_PER_MICRO - due
+        return whole
 
     def kept(self, held: Sequence[Held]) -> str:
         """Return the form in which a usage row keeps a reservation (`aqueduct.limits.reserved`), without what was used.
@@ -43,6 +55,10 @@ class Counters:
         for _, amount, slot, _ in held:
             cells += (slot, amount)
         return self._kept % tuple(cells)
+
+
+def _window_ms(account: Account) -> float:
+    return WINDOW_MS.get(account.limit.window or "total", inf)
 
 
 def while_open(kept: str, held: Sequence[Held], further: Sequence[Held]) -> str:

@@ -314,7 +314,7 @@ class Ledger:
         spare = max(0, target - slack)
         if not account.known and need:
             spare = max(spare, FIRST_SPARE * least)
-        give = slack - target if not total and slack > 2 * target else 0
+        give = 0 if total else slack - target if slack > 2 * target else account.surplus
         deltas = tuple(sorted((slot, amount) for slot, amount in account.pending.items() if amount))
         is_peeked = account in self._peeked
         is_idle = not (deltas or total or slack or account.in_use or is_peeked) and now - account.last_used > IDLE_MS

@@ -157,13 +157,13 @@ def header_lines(counters: Counters, now_ms: int) -> bytes:
 
 
 def _tightest(accounts: Sequence[Account]) -> tuple[int, Account] | None:
-    """Return what remains of the enforced counter of which the least does, and that counter."""
+    """Return what remains of the enforced counter of which the least does, and that counter; of equals the last."""
     found: Account | None = None
     least = 0
     for account in accounts:
         if account.is_enforced:
             remaining = account.remaining
-            if found is None or remaining < least:
+            if found is None or remaining <= least:
                 found, least = account, remaining
     return None if found is None else (least, found)
 

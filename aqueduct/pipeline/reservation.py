@@ -122,7 +122,7 @@ class LimitReservation:
         if self._counters.budgets:
             if self._context.cost is None:
                 note_cost(self._context)
-            actual["cost"] = micros(self._context.cost or 0)
+            actual["cost"] = self._counters.charged(self._context.cost or 0)
         self._actual = actual
         self._holder.settle(self._held, actual, self._further)
         if self._size.is_open and output:

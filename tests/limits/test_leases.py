@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from aqueduct.limits.account import Account
@@ -209,6 +210,26 @@ async def test_standing_holds_what_other_replicas_have_not_reported_yet(database
                     break
                 await asyncio.sleep(0.05)
             assert [one.spent for one in asked] == [7 * number] * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("second", "day"), ("minute", "hour"), ("hour", "minute"), ("week", "month"), ("total", "minute")],
+)
+async def test_window_that_is_edited_in_place_counts_anew(database_url, make_limit, connection, before, after):
+    """Slots are numbered by their length: those of a minute lie thousands of years ahead of those of an hour."""
+    applied = await make_limit("requests", 10, before)
+    async with replica(database_url) as (leases, _):
+        assert isinstance(await _try(leases, applied, 10), tuple)
+        await leases.refresh([leases.ledger.account(applied)])
+        await connection.execute("UPDATE limits SET period = $2 WHERE id = $1", applied.limit.id, after)
+        slots = slots_of(after, calendar=False)
+        edited = Applied(msgspec.structs.replace(applied.limit, window=after, slots=slots), applied.member)
+        account = leases.ledger.account(edited)
+        await leases.refresh([account])
+        await leases.refresh([account])
+        assert (account.spent, account.remaining) == (0, 10)
+        assert isinstance(await _try(leases, edited, 10), tuple)
 
 
 async def test_store_out_of_reach_serves_held_credits_and_then_says_so(database_url, make_limit):

@@ -2,8 +2,10 @@ from uuid import uuid4
 
 import pytest
 
-from aqueduct.limits.rules import Limit
-from aqueduct.limits.telling import never_fits
+from aqueduct.limits.account import Account
+from aqueduct.limits.counters import Counters
+from aqueduct.limits.rules import Applied, Limit
+from aqueduct.limits.telling import header_lines, never_fits
 from aqueduct.limits.windows import slots_of
 
 
@@ -34,3 +36,24 @@ def test_request_that_never_fits_is_told_what_would_help(metric, amount, need, t
         slots=slots_of(window, calendar=False),
     )  # fmt: skip
     assert never_fits(limit, need, "EUR").message == f"The limit of the team 'o/t'{told}"
+
+
+def _account(window: str, amount: int, used: int) -> Account:
+    limit = Limit(
+        id=uuid4(), scope="team", name="t", metric="requests", amount=amount, window=window,
+        slots=slots_of(window, calendar=False),
+    )  # fmt: skip
+    account = Account(Applied(limit, uuid4()))
+    account.used, account.resets_at = used, limit.slots.ends_ms(0)
+    return account
+
+
+@pytest.mark.parametrize("windows", [("second", "hour"), ("hour", "second")])
+def test_headers_tell_of_the_longest_window_of_those_that_are_used_up(windows):
+    counters = Counters([_account(window, 2, 2) for window in windows], uuid4())
+    assert b"x-ratelimit-reset-requests: 1h1m12s\r\n" in header_lines(counters, 0)
+
+
+def test_headers_tell_of_the_limit_of_which_the_least_remains():
+    counters = Counters([_account("hour", 10, 2), _account("second", 3, 2)], uuid4())
+    assert b"x-ratelimit-limit-requests: 3\r\nx-ratelimit-remaining-requests: 1\r\n" in header_lines(counters, 0)
