@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from adapters.anthropic.consumed import Consumed
 from adapters.anthropic.continuation import MAX_ROUNDS, TurnRecorder, continued
 from adapters.anthropic.errors import to_error
 from adapters.anthropic.models import facts_of
@@ -45,11 +46,13 @@ class AnthropicAdapter:
         """See `SupportsChat`. A turn that the provider pauses is continued, at most `MAX_ROUNDS` rounds in all."""
         translation = self.translate(request, call, stream=False)
         answer = Answer(translation)
-        for _ in range(MAX_ROUNDS):
-            blocks = answer.add(await read_body(await self.post(translation, call)))
-            if blocks is None or not translation.may_pause:
-                break
-            translation = continued(translation, blocks)
+        with Consumed(call) as consumed:
+            for _ in range(MAX_ROUNDS):
+                blocks = answer.add(await read_body(await self.post(translation, call)))
+                if blocks is None or not translation.may_pause:
+                    break
+                consumed.add(answer.round_usage)
+                translation = continued(translation, blocks)
         return answer.result(answer_id=_answer_id(call), model=request.model, created=int(self._clock()))
 
     async def chat_stream(self, request: ChatRequest, call: Call) -> ChunkStream[ChatCompletionChunk]:

@@ -12,12 +12,13 @@ from msgspec import Raw, UnsetType
 from adapters.anthropic.reasoning import FORMAT
 from adapters.errors import UNREADABLE, bad_response
 from adapters.finish import note_unmapped
-from schemas.anthropic.response import Citation, ContentBlock, StopDetails, TypeOnly
+from schemas.anthropic.response import Citation, ContentBlock, StopDetails, ToolBlock, TypeOnly
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, FinishReason, URLCitation
 
 WireT = TypeVar("WireT")
 _BLOCK: Final = msgspec.json.Decoder(ContentBlock)
+_TOOL_BLOCK: Final = msgspec.json.Decoder(ToolBlock)
 _CITATION: Final = msgspec.json.Decoder(Citation)
 _TYPE: Final = msgspec.json.Decoder(TypeOnly)
 _READ: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
@@ -55,6 +56,17 @@ def decode_block(raw: Raw | UnsetType) -> ContentBlock | None:
         raise bad_response()
     block = decode_known(raw, _BLOCK, _READ)
     return block if block is not None and block.type in _READ else None
+
+
+def searches_in(raw: Raw | UnsetType) -> int:
+    """Return how many searches a block of the provider's own tools adds; one that failed is not charged: -1."""
+    try:
+        block = _TOOL_BLOCK.decode(raw or b"null")
+    except UNREADABLE:
+        return 0
+    if block.type == "server_tool_use":
+        return block.name == "web_search"
+    return -(block.type == "web_search_tool_result" and bytes(block.content or b"")[:1] == b"{")
 
 
 def to_detail(index: int, *, text: str | None, signature: str | None, first: bool = True) -> ReasoningDetail:

@@ -41,12 +41,13 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class Answer:
-    """One answer out of one round, or out of several where the provider paused its turn."""
+    """One answer out of one round, or out of several where the provider paused its turn; `round_usage` of the last."""
 
     def __init__(self, translation: Translation) -> None:
         self._translation = translation
         self._last = MessageResponse()
         self._usage: Usage | None = None
+        self.round_usage = Usage()
         self._service_tier: str | None = None
         self._held = Held()
         self._text: list[str] = []
@@ -75,7 +76,8 @@ class Answer:
             raise bad_response()
         reported = Reported()
         reported.add(message.usage)
-        self._usage = add(self._usage, reported.usage(final=True))
+        self.round_usage = reported.usage(final=True)
+        self._usage = add(self._usage, self.round_usage)
         self._service_tier = reported.service_tier
         self._last = message
         for raw in message.content:

@@ -9,12 +9,14 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, UnsetType
+from msgspec.structs import replace
 
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import (
     decode_block,
     decode_known,
+    searches_in,
     to_annotations,
     to_arguments,
     to_detail,
@@ -87,6 +89,7 @@ class MessagesToChunks(OwnState):
         self._recorder = recorder
         self._earlier: Usage | None = None
         self._reported = Reported()
+        self._searches: int | None = None
         self._blocks: dict[int, _Block] = {}
         self._ended = False
         self._held = Held()
@@ -127,6 +130,7 @@ class MessagesToChunks(OwnState):
         """Go on after a pause with the events of a new stream."""
         self._earlier = self.usage
         self._reported = Reported()
+        self._searches = None
         self._blocks.clear()
         self.paused = self.finished = self._ended = False
 
@@ -141,6 +145,9 @@ class MessagesToChunks(OwnState):
     def _on_block_start(self, event: StreamEvent) -> Chunks:
         block = decode_block(event.content_block)
         if block is None:
+            if found := searches_in(event.content_block):
+                self._searches = (self._searches or 0) + found
+                self._show_usage(final=False)
             return []
         self._held.add(len(event.content_block or b""))
         match block.type:
@@ -306,5 +313,12 @@ class MessagesToChunks(OwnState):
 
     def _report(self, raw: Raw | UnsetType, *, final: bool) -> None:
         self._reported.add(raw)
-        self.usage = add(self._earlier, self._reported.usage(final=final))
+        self._show_usage(final=final)
+
+    def _show_usage(self, *, final: bool) -> None:
+        """Tell what is known: the searches that were seen until the provider says how many it charges."""
+        usage = self._reported.usage(final=final)
+        if self._searches is not None and not final:
+            usage = replace(usage, queries=max(0, self._searches, usage.queries or 0))
+        self.usage = add(self._earlier, usage)
         self._builder.service_tier = self._reported.service_tier

@@ -14,6 +14,7 @@ from aqueduct.api import answer_form
 from aqueduct.api.tool_choice import check_tool_choice
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
+from aqueduct.media.length import seconds_of
 from aqueduct.pipeline.fan_out import Characters, FanOut
 from aqueduct.pipeline.meter import text_chars
 from aqueduct.pipeline.spec import FormSpec, OperationSpec, StateSpec, StreamSpec, Units, answers
@@ -223,6 +224,16 @@ def _units(request: ChatRequest) -> Units:
     )
 
 
+def _taken(request: ChatRequest, max_seconds: int) -> Usage:
+    """Return the seconds of the recordings that the request holds itself."""
+    seconds = 0
+    for message in request.messages:
+        if message.content is not None and not isinstance(message.content, str):
+            held = [part.input_audio.data for part in message.content if isinstance(part, AudioPart)]
+            seconds += sum(min(seconds_of(data) or 0, max_seconds) for data in held)
+    return Usage(seconds=seconds)
+
+
 def _answer_chars(message: AssistantMessage) -> int:
     """Return what an earlier answer holds beside its content; of several forms of its reasoning, one goes back."""
     chars = text_chars(message.refusal or "")
@@ -297,6 +308,7 @@ CHAT: Final = OperationSpec[ChatRequest, ChatCompletion, ChatCompletionChunk](
     template_tokens=_template_tokens,
     output_chars=_output_chars,
     units=_units,
+    taken=_taken,
     validate=_validate,
     bounded=_bounded,
     stream=StreamSpec(

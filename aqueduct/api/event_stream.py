@@ -4,7 +4,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Generic
 
@@ -24,6 +24,7 @@ from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import CHARS_PER_TOKEN, settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, answers, wants_usage
+from aqueduct.pipeline.unreported import with_units
 from aqueduct.usage.pricing import to_text
 from schemas.chat_response import CompletionUsage
 from schemas.usage import Usage
@@ -108,8 +109,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self.last_sent = self._loop.time()
         self.sending_since = 0.0
 
-    async def run(self, send: Send, watch: DisconnectWatch) -> None:
-        """Send the stream to its end and settle it.
+    async def run(self, send: Send, watch: DisconnectWatch, begin: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Send the stream to its end and settle it; `begin` is awaited first, for what is being sent already.
 
         On cancellation it is settled, and a client that `watch` has not seen leave is told why its stream ends.
         """
@@ -117,6 +118,8 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context = self._context
         context.status = 200
         try:
+            if begin is not None:
+                await begin()
             if context.begun_early:
                 context.begun_early = False  # from here on the stream tells its failures itself
             elif not begin_stream(send, head := stream_head(context)):
@@ -313,12 +316,15 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         context.upstream_id = stream.upstream_id
         context.upstream_model = stream.upstream_model or context.upstream_model
         context.native_finish_reason = stream.native_finish_reason
+        reported = stream.usage
         answered = settled_usage(
-            stream.usage,
+            reported,
             finished=stream.finished,
             prompt_chars=self._prompt_chars,
             output_chars=self._output_chars,
         )
+        if answered is not reported:
+            answered = with_units(self._spec, self._request, answered, context)
         context.answered = answered
         context.usage = context.with_spent(answered)
         context.service_tier = getattr(self._last_chunk, "service_tier", None) or answered.service_tier

@@ -1,13 +1,16 @@
 """Reranking, as a value for the one pipeline; the form is Cohere's, because OpenAI has none."""
 
+import math
+from collections.abc import Callable
 from typing import Final
 
 from adapters.base import Call, Result, SupportsRerank
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
-from aqueduct.pipeline.meter import text_chars
+from aqueduct.pipeline.meter import CHARS_PER_TOKEN, text_chars
 from aqueduct.pipeline.spec import OperationSpec, Units
 from schemas.rerank import RerankRequest, RerankResponse
+from schemas.usage import Usage
 
 MAX_DOCUMENTS: Final = 10_000
 UNIT_DOCUMENTS: Final = 100
@@ -40,11 +43,21 @@ def _prompt_chars(request: RerankRequest) -> int:
 
 def _units(request: RerankRequest) -> Units:
     """Return the search units at most: no text has more tokens than bytes."""
-    room = max(CHUNK_TOKENS // 2, CHUNK_TOKENS - len(request.query.encode("utf-8", "replace")))
+    return Units(queries=_search_units(request, lambda text: len(text.encode("utf-8", "replace"))))
+
+
+def _taken(request: RerankRequest, max_seconds: int) -> Usage:
+    """Return the search units by the estimate of tokens that all text has."""
+    del max_seconds
+    return Usage(queries=_search_units(request, lambda text: math.ceil(text_chars(text) / CHARS_PER_TOKEN)))
+
+
+def _search_units(request: RerankRequest, tokens: Callable[[str], int]) -> int:
+    room = max(CHUNK_TOKENS // 2, CHUNK_TOKENS - tokens(request.query))
     most = request.max_tokens_per_doc or DOCUMENT_TOKENS
     texts = (one if isinstance(one, str) else one.text for one in request.documents)
-    chunks = sum(max(1, -(-min(len(text.encode("utf-8", "replace")), most) // room)) for text in texts)
-    return Units(queries=-(-chunks // UNIT_DOCUMENTS))
+    chunks = sum(max(1, -(-min(tokens(text), most) // room)) for text in texts)
+    return -(-chunks // UNIT_DOCUMENTS)
 
 
 def _output_chars(body: RerankResponse) -> int:
@@ -75,5 +88,6 @@ RERANK: Final = OperationSpec[RerankRequest, RerankResponse, RerankResponse](
     prompt_chars=_prompt_chars,
     output_chars=_output_chars,
     units=_units,
+    taken=_taken,
     validate=_validate,
 )

@@ -122,12 +122,13 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             early = EarlyHead(send, context, gateway.settings.keepalive_ping_s)
             try:
                 opened = await execute_stream(gateway.pipeline, spec, request, extra_params, context)
-            finally:
+            except BaseException:  # raised again
                 await early.stop()
+                raise
             stream = EventStream(gateway, spec, request, context, opened)
             del body, request, extra_params
             lease.release()
-            await stream.run(send, watch)
+            await stream.run(send, watch, early.stop)
             return
         result = await execute(gateway.pipeline, spec, request, extra_params, context)
         data = _encode(result.body)

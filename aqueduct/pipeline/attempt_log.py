@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from adapters.errors import ProviderError
 from aqueduct.errors import PROVIDER_ERROR_TYPES
 from aqueduct.pipeline.context import Attempt, RequestContext
-from aqueduct.usage.pricing import cost, tier_of
+from aqueduct.usage.pricing import Meter, cost, tier_of
 from schemas.usage import Usage
 
 
@@ -17,9 +17,9 @@ def started_at(context: RequestContext) -> datetime:
     return context.started_at
 
 
-def note_failure(context: RequestContext, error: ProviderError, before: Usage | None) -> None:
-    """Note an attempt that has failed; `before` is what `context.usage` was when it began."""
-    usage = error.usage or (None if context.usage is before else context.usage)
+def note_failure(context: RequestContext, error: ProviderError) -> None:
+    """Note an attempt that has failed."""
+    usage = error.usage
     context.failures = (
         *context.failures,
         Attempt(
@@ -82,6 +82,13 @@ def note_cost(context: RequestContext) -> None:
         last = _cost(context, context.answered, context.service_tier)
         known += [] if last is None else [last]
     context.cost = sum(known) if known else None
+
+
+def has_price(context: RequestContext, meter: Meter, usage: Usage) -> bool:
+    """Return whether the present attempt's deployment charges for a meter."""
+    prices = context.price_lists.get(context.deployment_id or "") if context.price_lists else None
+    rates = None if prices is None else prices.rates(started_at(context), "standard", usage.prompt_tokens or 0)
+    return rates is not None and meter in rates
 
 
 def rates_of(context: RequestContext) -> str | None:

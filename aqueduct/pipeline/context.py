@@ -48,6 +48,7 @@ class RequestContext:
 
     `started` is `time.perf_counter()`; `started_at` is kept by `attempt_log.started_at`, None before it is first asked.
     `waited_s` is the time spent waiting, for providers and for the client's body, in seconds.
+    `in_flight` while an attempt has begun and not ended; `max_seconds` is its deployment's bound on a recording.
     `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
     `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
     `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
@@ -76,10 +77,12 @@ class RequestContext:
         "failures",
         "finish_reason",
         "first_content",
+        "in_flight",
         "include_cost",
         "include_provider_headers",
         "journaled",
         "limit_headers",
+        "max_seconds",
         "model",
         "native_finish_reason",
         "operation",
@@ -145,6 +148,8 @@ class RequestContext:
         self.native_finish_reason: str | None = None
         self.usage: Usage | None = None
         self.answered: Usage | None = None
+        self.in_flight = False
+        self.max_seconds = 0
         self.spent: Usage | None = None
         self.schema_valid: bool | None = None
         self.schema_outcome: SchemaOutcome | None = None

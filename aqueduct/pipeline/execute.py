@@ -14,12 +14,13 @@ from adapters.base import Call, ChunkStream, Deployment, Result
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.catalog.snapshot import ResolvedModel, RoutedDeployment, Snapshot
 from aqueduct.errors import GatewayError, invalid_request, shown, terms_required
+from aqueduct.pipeline import unreported
 from aqueduct.pipeline.admit import Admission, Demand, Reservation
 from aqueduct.pipeline.attempt_log import note_cost, note_failure
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.form import Checker, StreamedForm, form_check
-from aqueduct.pipeline.meter import settled_usage
+from aqueduct.pipeline.output_bound import AttemptT, within
 from aqueduct.pipeline.recall import KeptStream, Recall, StateVault, recall_for
 from aqueduct.pipeline.resolve import no_deployment, resolve, unsupported
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationBody, OperationSpec, RequestT, answers, max_output
@@ -29,9 +30,7 @@ from schemas.usage import Usage
 
 MAX_HELD_CHUNKS: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
-OUTPUT_BOUNDS: Final = frozenset({"max_tokens", "max_completion_tokens"})
 _encode = msgspec.json.Encoder().encode
-AttemptT = TypeVar("AttemptT")
 HeldT = TypeVar("HeldT", bound=OperationBody)
 
 
@@ -102,9 +101,8 @@ async def execute(
     except (ProviderError, GatewayError):
         usage = context.usage = context.spent
         raise
-    except asyncio.CancelledError:
-        context.answered = context.answered or _abandoned(spec, asking.pending, None)
-        usage = context.usage = context.with_spent(context.answered)
+    except BaseException:  # raised again: the client has left, or there is a defect
+        usage = context.usage = _left(context, spec, asking.pending)
         raise
     finally:
         if admitted.reservation is not None:
@@ -165,9 +163,9 @@ class _Asking(Generic[RequestT, BodyT, ChunkT]):
         if reservation is None:
             made = spec.call(adapter, asked, call)
         else:
-            made = _within(spec, reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
+            made = within(spec, reservation, asked, lambda bounded: spec.call(adapter, bounded, call))
         result = await _observed(pipeline, context, made)
-        context.answered = _usage(spec, asked, result)
+        context.answered = unreported.of_answer(spec, asked, result, context)
         context.service_tier = getattr(result.body, "service_tier", None) or None
         return result
 
@@ -196,24 +194,21 @@ async def execute_stream(
         asked = request
         if recall is not None and recall.is_asked(request, adapter, call):
             asked = await _recalled(recall, request, call, reservation, spec)
-        made = _within(spec, reservation, asked, lambda bounded: _open(spec, adapter, bounded, call, context))
+        made = within(spec, reservation, asked, lambda bounded: _open(spec, adapter, bounded, call, context))
         return await _observed(pipeline, context, made)
 
     try:
         held, stream = await run_attempts(admitted.plan, admitted.policy, attempt)
         opened = True
-    except asyncio.CancelledError:
-        context.answered = context.answered or _abandoned(spec, request, context.usage)
-        context.usage = context.with_spent(context.answered)
-        raise
     except (ProviderError, GatewayError):
-        if context.spent is not None:
-            context.usage = context.spent if context.usage is None else context.with_spent(context.usage)
+        context.usage = context.spent
+        raise
+    except BaseException:  # raised again: the client has left, or there is a defect
+        context.usage = _left(context, spec, request)
         raise
     finally:
         if not opened and admitted.reservation is not None:
             admitted.reservation.settle(context.usage)
-    context.usage = None
     context.dropped_params = stream.dropped_params
     context.first_content = time.perf_counter()
     kept = None if recall is None else recall.kept_stream(request)
@@ -233,44 +228,6 @@ async def _recalled(
     if asked is not request and reservation is not None:
         await reservation.attempt(call.deployment, partial(spec.reserved_chars, asked))
     return asked
-
-
-def _within(
-    spec: OperationSpec[RequestT, BodyT, ChunkT],
-    reservation: Reservation | None,
-    request: RequestT,
-    make: Callable[[RequestT], Awaitable[AttemptT]],
-) -> Awaitable[AttemptT]:
-    """Make a call; where the client set no bound on the output and limits do, the provider is told theirs."""
-    if reservation is None or reservation.max_output is None or spec.bounded is None:
-        return make(request)
-    return _bounded(spec.bounded, reservation, request, make)
-
-
-async def _bounded(
-    bounded: Callable[[RequestT, int], RequestT],
-    reservation: Reservation,
-    request: RequestT,
-    make: Callable[[RequestT], Awaitable[AttemptT]],
-) -> AttemptT:
-    """Make a call with the reservation's bound, and once more with its least where the model cannot have as much."""
-    try:
-        return await make(bounded(request, reservation.max_output or 1))
-    except ProviderError as error:
-        is_ours = error.kind is ErrorKind.CONTEXT_LENGTH or error.param in OUTPUT_BOUNDS
-        if not (is_ours and error.kind.is_callers_fault and reservation.narrow()):
-            raise
-    return await make(bounded(request, reservation.max_output or 1))
-
-
-def _usage(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, result: Result[BodyT]) -> Usage:
-    """Return what is booked for a whole answer: as the provider reported it, estimated where it reported nothing."""
-    usage = result.usage
-    if usage.prompt_tokens is not None or usage.completion_tokens is not None:
-        return usage
-    return settled_usage(
-        usage, finished=True, prompt_chars=spec.prompt_chars(request), output_chars=spec.output_chars(result.body)
-    )
 
 
 async def _admit(
@@ -313,16 +270,20 @@ async def _admit(
 async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaitable[AttemptT]) -> AttemptT:
     """Await an attempt; note its time and count its outcome."""
     begun = context.attempt_begun = time.perf_counter()
-    before = context.usage
+    context.answered = None
+    context.in_flight = True
     outcome = "cancelled"
     try:
         result = await attempt
         outcome = "ok"
+        context.in_flight = False
     except ProviderError as error:
         outcome = error.kind.value
+        context.in_flight = False
+        context.answered = None
         if error.usage is not None:
             context.spent = context.with_spent(error.usage)
-        note_failure(context, error, before)
+        note_failure(context, error)
         raise
     finally:
         context.waited_s += time.perf_counter() - begun
@@ -330,9 +291,11 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
     return result
 
 
-def _abandoned(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, reported: Usage | None) -> Usage:
-    """Return what is booked where nobody waited for the answer: the provider has taken the prompt all the same."""
-    return settled_usage(reported, finished=False, prompt_chars=spec.prompt_chars(request), output_chars=0)
+def _left(context: RequestContext, spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT) -> Usage | None:
+    """Return what is booked where a request ends without an answer and without an error of its provider."""
+    if context.in_flight:
+        context.answered = context.answered or unreported.of_nobody_s(spec, request, None, context)
+    return context.spent if context.answered is None else context.with_spent(context.answered)
 
 
 def _capable(
@@ -359,6 +322,7 @@ def _call(
     context.deployment_id = deployment.id
     context.provider = deployment.provider
     context.upstream_model = deployment.upstream_model
+    context.max_seconds = deployment.max_seconds
     return Call(
         deployment=deployment,
         request_id=context.request_id,
@@ -400,8 +364,14 @@ async def _open(
         if not reached and not stream.finished:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider ended the stream without an answer.")
         reached = True
+    except ProviderError as error:
+        if error.usage is None and stream.usage is not None:
+            error.usage = unreported.of_nobody_s(spec, request, stream.usage, context)
+        raise
+    except BaseException:  # raised again
+        context.answered = unreported.of_nobody_s(spec, request, stream.usage, context)
+        raise
     finally:
         if not reached:
-            context.usage = None if stream.usage is None else _abandoned(spec, request, stream.usage)
             await stream.aclose()
     return tuple(held), stream

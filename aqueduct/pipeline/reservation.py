@@ -11,6 +11,7 @@ from aqueduct.limits.estimate import OutputLengths, input_tokens
 from aqueduct.limits.ledger import Held, Take
 from aqueduct.limits.price import micros
 from aqueduct.limits.reserved import RefusedBy, with_refusal
+from aqueduct.limits.rules import MAX_AMOUNT
 from aqueduct.limits.telling import LimitReachedError
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
@@ -118,11 +119,12 @@ class LimitReservation:
             return
         self._is_settled = True
         prompt, output = _tokens(usage)
-        actual = {"input_tokens": prompt, "output_tokens": output, "total_tokens": prompt + output, "cost": 0}
+        total = min(prompt + output, MAX_AMOUNT)
+        actual = {"input_tokens": prompt, "output_tokens": output, "total_tokens": total, "cost": 0}
         if self._counters.budgets:
             if self._context.cost is None:
                 note_cost(self._context)
-            actual["cost"] = self._counters.charged(self._context.cost or 0)
+            actual["cost"] = _within(self._counters.charged(self._context.cost or 0))
         self._actual = actual
         self._holder.settle(self._held, actual, self._further)
         if self._size.is_open and output:
@@ -196,4 +198,9 @@ class LimitReservation:
 
 
 def _tokens(usage: Usage | None) -> tuple[int, int]:
-    return (0, 0) if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    return (0, 0) if usage is None else (_within(usage.prompt_tokens or 0), _within(usage.completion_tokens or 0))
+
+
+def _within(amount: int) -> int:
+    """Return an amount that a counter can take: providers may report anything, and what breaks one breaks all."""
+    return amount if 0 <= amount <= MAX_AMOUNT else max(0, min(amount, MAX_AMOUNT))

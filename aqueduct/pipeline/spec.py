@@ -192,6 +192,11 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     """Characters of text in an answer, for estimates."""
     units: Callable[[RequestT], Units] = lambda _: Units()
     """What a request may be charged for beside tokens."""
+    taken: Callable[[RequestT, int], Usage] | None = None
+    """What a request is charged for beside tokens once it is taken up, as far as it tells itself, for estimates.
+
+    The number is the most seconds of a recording. Never more than `units`.
+    """
     validate: Callable[[RequestT], None]
     """Checks what the types cannot say; raises `GatewayError`."""
     bounded: Callable[[RequestT, int], RequestT] | None = None

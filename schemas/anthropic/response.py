@@ -75,6 +75,14 @@ class ContentBlock(WireStruct, kw_only=True):
     input: Raw | UnsetType = UNSET
 
 
+class ToolBlock(WireStruct, kw_only=True):
+    """A block of a tool that the provider runs itself: its use, or its result in `content`."""
+
+    type: str = ""
+    name: str | None = None
+    content: Raw | UnsetType = UNSET
+
+
 class StopDetails(WireStruct, kw_only=True):
     """Why the model refused."""
 

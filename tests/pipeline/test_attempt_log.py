@@ -15,7 +15,7 @@ def test_failed_attempt_has_the_error_kind_that_its_request_would_have(kind: Err
     context = RequestContext(RequestIds()(), "/v1/chat/completions", "chat")
     error = ProviderError(kind, "No.", status=500)
     context.attempts = 1
-    note_failure(context, error, None)
+    note_failure(context, error)
     context.attempts = 2
     context.error_kind = from_provider(error).kind
 

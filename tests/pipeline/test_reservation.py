@@ -17,7 +17,7 @@ from aqueduct.limits.counters import Counters
 from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
 from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
 from aqueduct.limits.price import micros
-from aqueduct.limits.rules import Applied, Limit
+from aqueduct.limits.rules import MAX_AMOUNT, Applied, Limit
 from aqueduct.limits.telling import unavailable
 from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.context import RequestContext
@@ -238,3 +238,26 @@ def test_affordable_output_never_costs_more_than_it_may(prompt: int, cost: int) 
         assert rating.cost(output + 1) > cost
     else:
         assert rating.cost(0) > cost
+
+
+@pytest.mark.parametrize(
+    ("usage", "spent"),
+    [
+        (Usage(prompt_tokens=-(2**53), completion_tokens=-5), (0, 0, 0)),
+        (Usage(prompt_tokens=-7, completion_tokens=5), (0, 5, 5)),
+        (Usage(prompt_tokens=2**52, completion_tokens=2**52), (MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT)),
+    ],
+)
+async def test_usage_that_no_answer_can_have_neither_gives_credit_nor_breaks_the_ledger(
+    usage: Usage, spent: tuple[int, int, int]
+) -> None:
+    world = World(1_000)
+    reservation = world.reservation(Size(1, 100, 50, 50))
+    world.context.answered = world.context.usage = usage
+    world.context.attempts, world.context.deployment_id = 1, "dear"
+    reservation.settle(usage)
+    found = tuple(world.accounts[name].spent for name in ("input_tokens", "output_tokens", "total_tokens"))
+    assert found == spent
+    assert 0 <= world.accounts["cost"].spent <= MAX_AMOUNT
+    assert world.lengths.usual("m") >= 0
+    assert reserved.decode(reservation.as_json()).limits[1].used == spent[0]
