@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
+from gateway_fixtures import Mocks
 from raw_http import Answer, Connection, ask, request_bytes
 from running_gateway import TOKEN, RunningGateway
 from serving_process import wait_until
+from upstreams import Fault
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
@@ -349,6 +351,16 @@ def test_time_that_the_provider_is_silent_is_no_overhead(gateway: RunningGateway
 
     assert answer.body.startswith(b": ping"), "the head came before the first content"
     assert float(answer.headers["x-aqueduct-overhead-ms"]) < 900
+
+
+def test_pause_between_attempts_is_no_overhead(gateway: RunningGateway, mocks: Mocks) -> None:
+    mocks.openai.script(None, fault=Fault(error=429, retry_after="1"))
+
+    answer = ask(gateway.port, chat(model="gpt"))
+
+    assert answer.headers["x-aqueduct-attempts"] == "2"
+    assert int(answer.headers["openai-processing-ms"]) >= 900
+    assert float(answer.headers["x-aqueduct-overhead-ms"]) < 700
 
 
 def test_request_id_is_the_servers_and_the_clients_own_is_kept_beside_it(gateway: RunningGateway) -> None:

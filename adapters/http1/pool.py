@@ -1,6 +1,8 @@
 """The pool: finds or opens a connection for each request, bounds their number, and keeps time for all of them."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections import deque
 from functools import lru_cache
@@ -132,8 +134,9 @@ class Http1Transport(Transport):
         except ssl.SSLCertVerificationError as error:
             why = f"The provider's certificate is not valid: {error.verify_message}."
             raise ProviderError(ErrorKind.CONNECTION, why) from None
-        except (OSError, UnicodeError):
-            raise ProviderError(ErrorKind.CONNECTION, "The provider could not be reached.") from None
+        except (OSError, UnicodeError) as error:
+            message = f"The provider could not be reached: {_why(error)}."
+            raise ProviderError(ErrorKind.CONNECTION, message) from None
         finally:
             self._connecting -= 1
         if not connection.is_open:
@@ -170,3 +173,14 @@ def _system_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    """Return what keeps a connection from being made, without the address."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or 'unknown reason'})"
+    if isinstance(error, UnicodeError):
+        return "its host name cannot be used"
+    if isinstance(error, socket.gaierror):  # its numbers are the resolver's own
+        return error.strerror or "its host name cannot be resolved"
+    return os.strerror(error.errno) if error.errno else "no address of its host answers"

@@ -64,6 +64,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             watch = DisconnectWatch(receive)
             await self._answer(body, context, send, watch, lease)
         except GatewayError as error:
+            context.failure_reason = error.code
             if isinstance(error, LimitReachedError):
                 context.note_refusal(error.refused)
             await self._fail(from_gateway(error), context, send)

@@ -1,18 +1,22 @@
 """`aqueduct apply`: a configuration file into the database."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json
 from aqueduct.cli.session import explained, open_session
 from aqueduct.config.apply import Request
 from aqueduct.config.apply import apply as apply_file
+from aqueduct.config.document import ENV_PREFIX
 from aqueduct.config.plan import Action, Change, FieldChange, Plan
 from aqueduct.config.read import read
+from aqueduct.config.rules import items
 
 _SIGNS: Final[dict[Action, tuple[str, str]]] = {
     "create": ("+", "green"),
@@ -73,10 +77,27 @@ def apply(*, file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
             dry_run=dry_run,
         )
     plan = with_database(session, lambda engine: apply_file(engine, request))
+    plan = replace(plan, notes=(*plan.notes, *unset_variables(request)))
     if as_json:
         print_json(report(plan, applied=not dry_run and not plan.is_empty))
     else:
         show(plan, dry_run=dry_run)
+
+
+def unset_variables(request: Request) -> Iterator[str]:
+    """Say which providers and MCP servers name variables that are not set here, where the gateway may not run."""
+    document, environment = request.document, request.environment
+    secrets = [(f"provider {one.name}", one.secret or "") for one in items(document.providers) if one.enabled]
+    secrets += [
+        (f"MCP server {one.name}", value)
+        for one in items(document.mcp_servers)
+        if one.enabled
+        for value in one.headers.values()
+    ]
+    for owner, secret in secrets:
+        name = secret.removeprefix(ENV_PREFIX)
+        if secret.startswith(ENV_PREFIX) and not environment.get(name):
+            yield f"{owner}: {name} is not set here; the gateway's process needs it, from its environment or from .env"
 
 
 def report(plan: Plan, *, applied: bool) -> ApplyReport:

@@ -1,8 +1,8 @@
 """The single checks of `aqueduct doctor`: each looks at one thing and says what to do about it; must not print."""
 
 import asyncio
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,10 +59,12 @@ def data_folder(session: Session) -> Iterator[Finding]:
     """Look at the folder for local state: writable, with space."""
     folder = Path(session.settings.data_dir).resolve()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    try:
+        with tempfile.TemporaryDirectory(prefix=".aqueduct-doctor-", dir=existing):
+            free = shutil.disk_usage(existing).free
+    except OSError:
         yield Finding("data folder", "fail", f"{folder} cannot be written; set AQUEDUCT_DATA_DIR to a folder that can")
         return
-    free = shutil.disk_usage(existing).free
     if free < MIN_FREE_BYTES:
         yield Finding("data folder", "warn", f"{folder} has only {free // 1024 // 1024} MiB free")
     else:
@@ -120,7 +122,7 @@ def provider(account: Account) -> Iterator[Finding]:
     for reason in wrong:
         yield Finding(name, "fail", reason)
     if not wrong:
-        yield Finding(name, "ok", "adapter, URL and key are usable")
+        yield Finding(name, "ok", "adapter, URL and key are well formed; --online asks the provider")
 
 
 def mcp_servers(database: Database, session: Session) -> Iterator[Finding]:

@@ -2,18 +2,26 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from adapters.base import Call, Deployment, SupportsModelDiscovery
-from adapters.errors import ProviderError
+from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport
 from adapters.registry import AdapterUnavailableError, build
 from aqueduct.catalog.secrets import SecretBox, SecretError
 from aqueduct.cli.session import Session
 from aqueduct.config.records import Record, pairs
 from aqueduct.config.stored import Database
+
+_CURES: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.CONNECTION: " Is its base_url right, and may this machine connect to it?",
+    ErrorKind.CREDENTIALS: " Give it a key that works: its secret in aqueduct.yaml, or the variable that this names.",
+    ErrorKind.MODEL_NOT_FOUND: " Is its base_url right?",
+}
+"""What an operator can do about it, after what went wrong."""
 
 
 class ProbeError(Exception):
@@ -83,7 +91,8 @@ async def discover(account: Account, *, timeout_s: float) -> tuple[str, ...]:
     except TimeoutError as error:
         raise ProbeError(f"Provider '{name}' did not answer within {timeout_s:g} s.") from error
     except ProviderError as error:
-        status = f", status {error.status}" if error.status else ""
-        raise ProbeError(f"Provider '{name}' refused ({error.kind}{status}): {error.message}") from error
+        status = f" (status {error.status})" if error.status else ""
+        cure = _CURES.get(error.kind, "")
+        raise ProbeError(f"Provider '{name}': {error.message.rstrip('.')}{status}.{cure}") from error
     finally:
         await transport.aclose()

@@ -58,6 +58,8 @@ def explained() -> Generator[None]:
         raise click.ClickException(f"The database failed: {first_line(error)}") from error
     except (ConnectionError, TimeoutError, OSError) as error:
         reason = error.strerror or str(error) or type(error).__name__
+        if error.filename is not None:
+            raise click.ClickException(f"{error.filename} cannot be used ({reason}).") from error
         raise click.ClickException(
             f"The database cannot be reached ({reason}). Is AQUEDUCT_DATABASE_URL right, and the server running?"
         ) from error

@@ -73,6 +73,7 @@ class RequestContext:
         "dropped_params",
         "endpoint",
         "error_kind",
+        "failed_at",
         "failure_reason",
         "failures",
         "finish_reason",
@@ -135,6 +136,7 @@ class RequestContext:
         self.waited_s = 0.0
         self.attempts = 0
         self.attempt_begun = 0.0
+        self.failed_at = 0.0
         self.failures: tuple[Attempt, ...] = ()
         self.price_lists: Mapping[str, PriceList] | None = None
         self.service_tier: str | None = None

@@ -270,6 +270,8 @@ async def _admit(
 async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaitable[AttemptT]) -> AttemptT:
     """Await an attempt; note its time and count its outcome."""
     begun = context.attempt_begun = time.perf_counter()
+    if context.failed_at:
+        context.waited_s += begun - context.failed_at  # the pause before a repetition
     context.answered = None
     context.in_flight = True
     outcome = "cancelled"
@@ -284,6 +286,7 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
         if error.usage is not None:
             context.spent = context.with_spent(error.usage)
         note_failure(context, error)
+        context.failed_at = time.perf_counter()
         raise
     finally:
         context.waited_s += time.perf_counter() - begun

@@ -311,6 +311,44 @@ def test_doctor_names_each_problem_and_what_to_do(filled: Run) -> None:
     assert usual["provider keyed"]["verdict"] == usual["online keyed"]["verdict"] == "fail"
 
 
+def test_apply_names_the_variables_that_the_gateway_will_miss(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aqueduct.yaml").write_text(CONTENT.replace("enabled: false", "enabled: true"), "utf-8")
+
+    done = run("apply", "aqueduct.yaml")
+
+    advice = "is not set here; the gateway's process needs it, from its environment or from .env"
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"! provider keyed: MISSING_KEY {advice}",
+        f"! MCP server wiki: MISSING_AUTH {advice}",
+    ]
+
+
+def test_doctor_says_why_a_provider_cannot_be_asked_and_what_to_do(filled: Run, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        away = f"providers: [{{name: away, adapter: openai_compatible, base_url: '{url}'}}]"
+        (tmp_path / "away.yaml").write_text(away, "utf-8")
+        filled("apply", "away.yaml")
+
+        found = {one["check"]: one["text"] for one in json.loads(filled("doctor", "--online", "--json").stdout)}
+
+    assert found["provider away"] == "adapter, URL and key are well formed; --online asks the provider"
+    assert found["online away"] == (
+        "Provider 'away': The provider could not be reached: Connection refused."
+        " Is its base_url right, and may this machine connect to it?"
+    )
+
+
+def test_doctor_names_the_setting_of_a_data_folder_that_cannot_be_made(run: Run) -> None:
+    done = run("doctor", "--json", data_dir="/proc/nowhere")
+
+    found = {one["check"]: one for one in json.loads(done.stdout)}
+    assert found["data folder"]["verdict"] == "fail"
+    assert "AQUEDUCT_DATA_DIR" in found["data folder"]["text"]
+
+
 def test_doctor_without_problems_ends_with_zero(filled: Run, tmp_path: Path) -> None:
     assert filled("doctor").returncode == 1
     (tmp_path / "less.yaml").write_text("providers: [{name: p, adapter: echo}]", "utf-8")
