@@ -238,7 +238,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
             await gateway.recorder.aclose(LAST_ROWS_S)
             if gateway.vault is not None:
                 await gateway.vault.aclose(LAST_STATES_S)
-            await gateway.admission.leases.aclose()
+            await gateway.admission.leases.aclose(is_recorded=not gateway.recorder.waiting)
             await gateway.checker.aclose()
             await gateway.readers.aclose()
             await gateway.transport.aclose()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -59,7 +59,16 @@ class _Generous:
         ]
         return Answer(time.time_ns() // 1_000_000, tuple(lines))
 
+    def listen(self, called: Callable[[UUID, UUID], None]) -> None:
+        """Nobody calls."""
+
+    async def call(self, counters: Sequence[tuple[UUID, UUID]]) -> None:
+        """Nobody hears."""
+
     async def leave(self) -> None:
+        """Nothing."""
+
+    async def settle(self) -> None:
         """Nothing."""
 
     def drop(self) -> None:
@@ -175,7 +184,7 @@ async def _measured() -> Parts:
             await common.run(spent_ns)
         rounds.append(spent_ns)
         await asyncio.sleep(0)
-    await leases.aclose()
+    await leases.aclose(is_recorded=True)
     return Parts(*(min(part) / REQUESTS / 1_000 for part in zip(*rounds, strict=True)))
 
 

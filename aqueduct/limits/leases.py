@@ -44,6 +44,10 @@ class Store(Protocol):
         """Report no more; everything is settled."""
         ...
 
+    async def settle(self) -> None:
+        """Report no more; what was consumed of windows that do not slide is what the usage rows say."""
+        ...
+
     def drop(self) -> None:
         """Give up the connection."""
         ...
@@ -75,22 +79,26 @@ class Leases:
         await self._exchange()
         self._task = asyncio.create_task(self._run(), name="limit-leases")
 
-    async def aclose(self) -> None:
-        """Report what was spent and give back what is held."""
+    async def aclose(self, *, is_recorded: bool) -> None:
+        """Report what was spent and give back what is held; `is_recorded`: all usage rows are in the database.
+
+        Where a lease has lapsed meanwhile, the rows say what it was used for. Rows that are left in the journal settle
+        the replica when they are replayed.
+        """
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
             self.ledger.close()
             for _ in range(2):  # an unanswered batch goes first
                 await self._exchange()
-            if self.is_reachable:
+            if self.is_reachable and (is_recorded or not self.ledger.has_lapsed):
                 await self._leave()
         self._store.drop()
 
     async def _leave(self) -> None:
         try:
             async with asyncio.timeout(SYNC_TIMEOUT_S):
-                await self._store.leave()
+                await (self._store.settle() if self.ledger.has_lapsed else self._store.leave())
         except Exception as error:  # noqa: BLE001 - the boundary of a background task: it is settled as if it were killed
             logger.warning("limits_not_left error=%s", type(error).__name__)
 
@@ -189,6 +197,8 @@ class Leases:
                     await self._store.call(calls)
                 answer = await self._store.sync(batch)
             self.ledger.take_up(batch, answer)
+            if not self.is_reachable:
+                logger.warning("limits_store_reachable")
             self.is_reachable = True
         except Exception as error:  # noqa: BLE001 - the boundary of a background task: held leases go on meanwhile
             self.failures += 1

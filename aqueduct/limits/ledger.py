@@ -118,6 +118,8 @@ class Ledger:
         self._is_closed = False
         self.generation = 0
         """Grows whenever an account that was given out is not the one of its limit any more, or has a changed limit."""
+        self.has_lapsed = False
+        """Whether a lease of a window that does not slide was lost: more is booked of it than was consumed."""
         self.overrun = 0
         """What settled above its reservation since the start, in credits of all metrics."""
 
@@ -357,6 +359,7 @@ class Ledger:
                 account.lose()
             elif line.lost:
                 account.lose()
+                self.has_lapsed = self.has_lapsed or not (account.limit.slots.slot_ms or account.is_concurrency)
             elif item.drop and not (
                 account.pending or account.in_use or account in self._asked or account in self._peeked
             ):

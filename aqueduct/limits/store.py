@@ -15,6 +15,7 @@ from aqueduct.limits.ledger import Answer, Batch, Item, Line
 
 _ENTER = "SELECT ledger.enter($1, $2, $3)"
 _LEAVE = "SELECT ledger.leave($1)"
+_SETTLE = "SELECT ledger.settle_at(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, $1)"
 _SYNC = "SELECT * FROM ledger.sync($1, $2, $3, $4::text::jsonb)"
 _CALL = "SELECT pg_notify($1, counter) FROM unnest($2::text[]) AS counter"
 CHANNEL: Final = "aqueduct_credits"
@@ -59,6 +60,11 @@ class PostgresStore:
         """Say that this replica reports no more; nothing of it remains to be settled."""
         connection = await self._connected()
         await connection.execute(_LEAVE, self._replica)
+
+    async def settle(self) -> None:
+        """Have this replica's consumption booked by its usage rows, all of which must be there."""
+        connection = await self._connected()
+        await connection.execute(_SETTLE, self._replica)
 
     def drop(self) -> None:
         """Give up the connection."""

@@ -13,11 +13,18 @@ import pytest
 from aqueduct.limits.account import Account
 from aqueduct.limits.leases import Leases, Unreachable
 from aqueduct.limits.ledger import Answer, Batch, Ledger, Take
+from aqueduct.limits.reserved import Reserved, ReservedOf, encode
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.store import PostgresStore
 from aqueduct.limits.windows import slots_of
 
 TTL_MS = 60_000
+ROW = """
+INSERT INTO usage.requests
+    (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts, violations, dropped_params,
+     reservations)
+VALUES ($1, to_timestamp($2::bigint / 1000.0), 1, '/', 'chat', false, 200, 1, '{}', '{}', $3::text::jsonb)
+"""
 MakeLimit = Callable[..., Awaitable[Applied]]
 
 
@@ -50,6 +57,9 @@ class Flaky:
     async def leave(self) -> None:
         await self.store.leave()
 
+    async def settle(self) -> None:
+        await self.store.settle()
+
     def drop(self) -> None:
         self.store.drop()
 
@@ -63,7 +73,7 @@ async def replica(url: str, *, report_s: float = 0.2, ttl_ms: int = TTL_MS) -> A
     try:
         yield leases, store
     finally:
-        await leases.aclose()
+        await leases.aclose(is_recorded=True)
 
 
 @pytest.fixture
@@ -230,6 +240,32 @@ async def test_window_that_is_edited_in_place_counts_anew(database_url, make_lim
         await leases.refresh([account])
         assert (account.spent, account.remaining) == (0, 10)
         assert isinstance(await _try(leases, edited, 10), tuple)
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_replica_whose_lease_lapsed_while_it_lived_gives_back_what_its_rows_do_not_explain(
+    database_url, make_limit, connection, is_recorded
+):
+    """It could not reach the database and others could: what it held is booked, and in `total` would stay for ever."""
+    applied = await make_limit("total_tokens", 1_000, "total")
+    async with replica(database_url) as (other, _):
+        name = uuid4()
+        ledger = Ledger(_now_ms, ttl_ms=TTL_MS, report_ms=60_000)
+        leases = Leases(ledger, PostgresStore(database_url, name, ttl_ms=TTL_MS, journal=lambda: None), report_s=60)
+        await leases.start()
+        held = await _try(leases, applied, 40)
+        ledger.settle(held, {"total_tokens": 7})
+        await connection.execute("UPDATE ledger.replicas SET expires_at = 1 WHERE id = $1", name)
+        theirs = other.ledger.account(applied)
+        await other.refresh([theirs])
+        assert theirs.used > 40, "all that it held"
+        await leases.refresh([ledger.account(applied)])  # it learns of its loss
+        kept = encode(Reserved(name, (ReservedOf(applied.limit.id, applied.member, 0, 1_000, 40, 7),))).decode()
+        await connection.execute(ROW, uuid4(), time.time() * 1000 // 1, kept)
+        await leases.aclose(is_recorded=is_recorded)
+        await other.refresh([theirs])
+        assert theirs.used == 7 if is_recorded else theirs.used > 40, "rows that are left settle it once replayed"
+        assert await connection.fetchval("SELECT settled FROM ledger.replicas WHERE id = $1", name) is is_recorded
 
 
 async def test_store_out_of_reach_serves_held_credits_and_then_says_so(database_url, make_limit):
