@@ -36,6 +36,12 @@ _BUILT_IN: Final = {
 }
 _SEARCH_WHEN_ASKED: Final = frozenset(_BUILT_IN) - {"mistral", "openai_compatible", "openrouter"}
 """Adapters whose providers search, for a charge by the query, only where a request asks for it."""
+_IN_PRICE_LISTS: Final[dict[str, tuple[str, ...]]] = {
+    "azure_openai": ("azure",),
+    "google": ("gemini",),
+    "vertex": ("vertex_ai",),
+}
+"""What published price lists put before the names of models at an adapter's providers, where it is not its own name."""
 _OPERATIONS: Final[dict[str, type]] = {
     "chat": SupportsChat,
     "completions": SupportsCompletions,
@@ -60,6 +66,11 @@ _LOAD_ERRORS: Final = (
 def may_search_unasked(name: str) -> bool:
     """Return whether models at an adapter's providers may search the web though the request does not say so."""
     return name not in _SEARCH_WHEN_ASKED
+
+
+def price_list_names(name: str) -> tuple[str, ...]:
+    """Return what published price lists call an adapter's providers beside its own name."""
+    return _IN_PRICE_LISTS.get(name, ())
 
 
 class AdapterUnavailableError(LookupError):

@@ -13,7 +13,10 @@ from aqueduct.usage.pricing import Meter, Price, PriceList, Tier, unit_pico
 def build_prices(
     prices: Iterable[PriceRow], deployments: Iterable[DeploymentRow]
 ) -> tuple[Mapping[str, PriceList], list[Problem]]:
-    """Return the price lists by the deployments' ids. A deployment with prices of its own has none of its model's."""
+    """Return the price lists by the deployments' ids.
+
+    A deployment with prices of its own has none of its model's, from the first of them on.
+    """
     problems: list[Problem] = []
     by_subject: dict[UUID, list[Price]] = {}
     for row in prices:
@@ -28,7 +31,8 @@ def build_prices(
     lists = {subject: PriceList(rows) for subject, rows in by_subject.items()}
     found: dict[str, PriceList] = {}
     for deployment in deployments:
-        prices_of = lists.get(deployment.id) or lists.get(deployment.model_id)
+        own, of_model = by_subject.get(deployment.id), lists.get(deployment.model_id)
+        prices_of = of_model if own is None else PriceList(own, of_model)
         if prices_of is not None:
             found[str(deployment.id)] = prices_of
     return found, problems

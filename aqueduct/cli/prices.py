@@ -1,6 +1,6 @@
 """`aqueduct prices`: what models cost, from a price list, and history priced again."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ from aqueduct.cli.output import json_option, print_json, print_table
 from aqueduct.cli.session import open_session
 from aqueduct.cli.usage import Day
 from aqueduct.db.connections import DedicatedConnection
-from aqueduct.usage.price_files import PriceFileError, read_prices
-from aqueduct.usage.price_store import Imported, import_prices
+from aqueduct.usage.price_files import START, PriceFileError, read_prices
+from aqueduct.usage.price_store import Imported, PriceChange, import_prices
 from aqueduct.usage.reports import decimal_text
 from aqueduct.usage.rerate import Rerated, rerate
 
@@ -70,22 +70,33 @@ def list_prices(*, as_json: bool) -> None:
         print_json(found)
         return
     names = ("subject", "meter", "tier", "above_tokens", "valid_from", "amount", "per")
-    print_table(names, [tuple(str(getattr(row, name)) for name in names) for row in found])
+    print_table(names, [_cells(row) for row in found])
+
+
+def _cells(row: ShownPrice) -> tuple[str, ...]:
+    since = "always" if row.valid_from <= START else _since(row.valid_from)
+    return (row.subject, row.meter, row.tier, str(row.above_tokens), since, row.amount, str(row.per))
 
 
 @prices.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--valid-from", type=Day(), help="From when prices without a date of their own hold, in UTC. Default: always."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @json_option
-def import_file(*, file: Path, dry_run: bool, as_json: bool) -> None:
+def import_file(*, file: Path, valid_from: date | None, dry_run: bool, as_json: bool) -> None:
     """Import the prices of models that exist here from FILE, all or none.
 
     FILE is JSON: a list of {"model", "meter", "amount", "per", "tier", "above_tokens", "valid_from"}, or the
     `model_prices` format that LiteLLM publishes. A name in it is that of a model here, or of an upstream model with
-    or without its provider before a `/`. Prices that are there already for the same time are replaced.
+    or without its provider before a `/`; the one with the provider comes first. Prints what is added (+) and replaced
+    (~): prices that are there already for the same time. Say --valid-from for new prices, so that past requests keep
+    theirs.
     """
+    since = START if valid_from is None else datetime.combine(valid_from, time(), UTC)
     try:
-        listed = read_prices(file.read_text("utf-8"))
+        listed = read_prices(file.read_text("utf-8"), since)
     except (PriceFileError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file}: {error}") from error
 
@@ -96,12 +107,36 @@ def import_file(*, file: Path, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
+    for change in done.changes:
+        click.echo(_line(change))
     verb = "Would be" if dry_run else "Done:"
     click.echo(f"{verb} {done.written} prices written, {done.unchanged} unchanged.")
-    if done.unknown_models:
-        names = ", ".join(done.unknown_models[:MAX_UNKNOWN_SHOWN])
-        more = len(done.unknown_models) - MAX_UNKNOWN_SHOWN
-        click.echo(f"No model here: {names}" + (f" and {more} more." if more > 0 else "."), err=True)
+    for note in done.notes:
+        click.echo(f"! {note}", err=True)
+    if len(done.unknown_models) > MAX_UNKNOWN_SHOWN:
+        click.echo(f"{len(done.unknown_models)} names of the list stand for no model here.", err=True)
+    elif done.unknown_models:
+        click.echo(f"No model here: {', '.join(done.unknown_models)}.", err=True)
+
+
+def _line(change: PriceChange) -> str:
+    place = [change.subject, change.meter]
+    if change.tier != "standard":
+        place.append(change.tier)
+    if change.above_tokens:
+        place.append(f"above {change.above_tokens} tokens")
+    if change.valid_from > START:
+        place.append(f"from {_since(change.valid_from)}")
+    amount = f"{change.amount} per {change.per}"
+    if change.before is not None:
+        return f"~ price {' '.join(place)} ({change.before} -> {amount}; listed as {change.listed})"
+    return f"+ price {' '.join(place)} ({amount}; listed as {change.listed})"
+
+
+def _since(when: datetime) -> str:
+    """Return the time from which a price holds: a day, or a day and time, in UTC."""
+    utc = when.astimezone(UTC)
+    return utc.strftime("%Y-%m-%d" if utc.time() == time() else "%Y-%m-%d %H:%M:%S")
 
 
 @prices.command("rerate")

@@ -4,8 +4,10 @@ import csv
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import chain
 from typing import Final
+from uuid import UUID
 
 import click
 from typing_extensions import override
@@ -16,7 +18,7 @@ from aqueduct.cli.session import open_session
 from aqueduct.db.connections import DedicatedConnection
 from aqueduct.db.names import ROLLUP_SUMS
 from aqueduct.usage.ranking import read_report
-from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow
+from aqueduct.usage.reports import DIMENSIONS, MAX_DAYS, Dimension, ReportQuery, ReportRow, decimal_text
 
 MAX_TOP: Final = 10_000
 _SHOWN: Final = ("requests", "errors", "prompt_tokens", "cached_tokens", "completion_tokens", "cost")
@@ -80,9 +82,9 @@ def usage() -> None:
     metavar="DIMENSION[,...]",
     help=f"What to add up by, of {', '.join(_NAMED)}; may be given several times. Default: org,model.",
 )
-@click.option("--org", help="Only the organisation with this slug.")
-@click.option("--team", help="Only this team, as ORG/TEAM.")
-@click.option("--user", help="Only the user with this e-mail address.")
+@click.option("--org", help="Only the organisation with this slug, or id.")
+@click.option("--team", help="Only this team, as ORG/TEAM, or by its id.")
+@click.option("--user", help="Only the user with this e-mail address, or id.")
 @click.option(
     "--top",
     type=click.IntRange(0, MAX_TOP),
@@ -109,7 +111,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
     top: int | None,
     form: str,
 ) -> None:
-    """Print sums of requests, tokens and cost. What was deleted meanwhile is shown by its id."""
+    """Print sums of requests, tokens and cost. What was deleted meanwhile is shown by its id, and asked for by it."""
     last = last or datetime.now(UTC).date()
     first = first or last.replace(day=1)
     if first > last:
@@ -123,7 +125,7 @@ def report_usage(  # noqa: PLR0913 - the options of one command
 
     async def work(connection: DedicatedConnection) -> list[ReportRow]:
         ids = {
-            f"{kind}_id": await connection.fetchval(_OWNERS[kind], name)
+            f"{kind}_id": await connection.fetchval(_OWNERS[kind], name) or _id(name)
             for kind, name in owners.items()
             if name is not None
         }
@@ -133,8 +135,28 @@ def report_usage(  # noqa: PLR0913 - the options of one command
         query = ReportQuery(first=first, last=last, by=dimensions, top=limit, max_rows=MAX_ROWS + 1, **ids)
         return await read_report(connection, query)
 
-    rows = with_connection(open_session(), work)
+    session = open_session()
+    rows = with_connection(session, work)
     _print(_shortened(rows, dimensions) if shortened else _cut(rows), dimensions, form)
+    if form == "table":
+        _sum_up(rows, first, last, session.settings.currency, whole=limit is None or len(rows) < limit)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _sum_up(rows: list[ReportRow], first: date, last: date, currency: str, *, whole: bool) -> None:
+    """Tell for people what the days and the costs of a table are, and what has none."""
+    total = decimal_text(sum((Decimal(row.cost) for row in rows), Decimal()))
+    what = "in all" if whole else "in these rows"
+    click.echo(f"{first} to {last} (UTC): {total} {currency} {what}.")
+    unpriced = sum(row.unpriced for row in rows)
+    if unpriced:
+        click.echo(f"Requests for which there was no price, and which count as 0: {unpriced}.")
 
 
 def _each_once(lists: tuple[tuple[Dimension, ...], ...]) -> tuple[Dimension, ...]:

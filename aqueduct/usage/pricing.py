@@ -106,17 +106,19 @@ class _Period(Struct, frozen=True):
 class PriceList:
     """The prices of one deployment over time. A period is worked out when a request is first priced by it."""
 
-    def __init__(self, prices: Iterable[Price]) -> None:
+    def __init__(self, prices: Iterable[Price], before: "PriceList | None" = None) -> None:
+        """`before` has the prices of the time before the first of these."""
         rows = sorted(prices, key=lambda price: price.valid_from)
         self._since = sorted({price.valid_from for price in rows})
         self._rows = rows
+        self._before = before
         self._periods: dict[int, _Period] = {}
 
     def rates(self, at: datetime, tier: Tier, prompt_tokens: int) -> Rates | None:
         """Return the rates of a request; None where nothing was priced then."""
         place = bisect_right(self._since, at) - 1
         if place < 0:
-            return None
+            return None if self._before is None else self._before.rates(at, tier, prompt_tokens)
         bounds, rates = self._period(place).bands[tier]
         return rates[max(0, bisect_left(bounds, prompt_tokens) - 1)]
 
@@ -124,7 +126,7 @@ class PriceList:
         """Return what a request can be charged by, whatever tier serves it; nothing where nothing was priced then."""
         place = bisect_right(self._since, at) - 1
         if place < 0:
-            return ()
+            return () if self._before is None else self._before.dearest(at, prompt_tokens)
         bounds, found = self._period(place).dearest
         return found[max(0, bisect_left(bounds, prompt_tokens) - 1)]
 
@@ -132,7 +134,7 @@ class PriceList:
         """Return the rates of a request in JSON: the same text each time."""
         place = bisect_right(self._since, at) - 1
         if place < 0:
-            return None
+            return None if self._before is None else self._before.rates_json(at, tier, prompt_tokens)
         period = self._period(place)
         return period.texts[tier][max(0, bisect_left(period.bands[tier][0], prompt_tokens) - 1)]
 
