@@ -52,8 +52,7 @@ _NO_EQUIVALENT: Final = (
 class Translation(Struct, frozen=True, kw_only=True):
     """A request ready to be sent, and what its answer is read with.
 
-    `extra` are further top-level fields, `betas` the features to name in `anthropic-beta`. `answers_by_tool` says that
-    a call of the JSON tool is the answer's content.
+    `extra` are further top-level fields, `betas` the features to name in `anthropic-beta`.
     """
 
     body: wire.MessagesRequest
@@ -61,7 +60,6 @@ class Translation(Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...] = ()
     extra: Mapping[str, Raw] = {}
     betas: tuple[str, ...] = ()
-    answers_by_tool: bool = False
 
     @property
     def may_pause(self) -> bool:
@@ -111,7 +109,6 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
         dropped=losses.dropped,
         extra=extra,
         betas=(_FILES_BETA,) if _has_files(request) else (),
-        answers_by_tool=forms.answers_by_tool,
     )
 
 
@@ -137,7 +134,6 @@ class _Forms:
         self.format = structured.to_format(request, facts, complexity)
         self.tools: list[wire.Tool | wire.WebSearchTool]
         self.tools, self.choice = to_tool_choice(request, tools, self.names, facts)
-        self.answers_by_tool = False
         if self.format.tool is not None:
             self._add_answer_tool(self.format.tool, facts)
 
@@ -145,7 +141,7 @@ class _Forms:
         """Let the model answer by a call, unless the client demands a call of its own tools."""
         if self.choice is not None and self.choice.type in {"any", "tool"}:
             return
-        self.answers_by_tool = True
+        self.names.has_answer_tool = True
         alone = not self.tools or (self.choice is not None and self.choice.type == "none")
         self.tools = [tool] if alone else [*self.tools, tool]
         if not facts.forced_tools:

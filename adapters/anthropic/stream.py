@@ -98,7 +98,7 @@ class MessagesToChunks(OwnState):
         self._details = 0
         self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
-        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
+        self._by_tool = AnswerByTool() if translation.names.has_answer_tool else None
         self._handlers: dict[str, Callable[[StreamEvent], Chunks]] = {
             "content_block_delta": self._on_delta,
             "content_block_start": self._on_block_start,

@@ -25,14 +25,13 @@ NAMES: Final = NameForm("_-", 64)
 class Forms:
     """What the request says of tools and of the answer's form, as Claude's API would have it; `to_...` give Converse's.
 
-    `answers_by_tool` says that a call of the JSON tool is the answer's content, `one_call` that there may be one call
-    at most, which the model is told beside Converse's own fields; `instructions` are texts for the system prompt.
+    `one_call` says that there may be one call at most, which the model is told beside Converse's own fields;
+    `instructions` are texts for the system prompt.
     """
 
     def __init__(self, request: hub.ChatRequest, traits: Traits, losses: Losses) -> None:
         complexity = Complexity()
         self.names = ToolNames(NAMES, (JSON_TOOL, GROUNDING))
-        self.answers_by_tool = False
         self.instructions: list[str] = []
         self._traits = traits
         self._losses = losses
@@ -87,7 +86,7 @@ class Forms:
             self._losses.drop("response_format")
             self.instructions.append(FOLLOW_SCHEMA + bytes(tool.input_schema).decode())
             return
-        self.answers_by_tool = True
+        self.names.has_answer_tool = True
         alone = not self._tools or (self._choice is not None and self._choice.type == "none")
         self._tools = [tool] if alone else [*self._tools, tool]
         by_name = alone and self._traits.forcing == "tool"

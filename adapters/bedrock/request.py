@@ -60,8 +60,6 @@ class Translation(Struct, frozen=True, kw_only=True):
     """A request ready to be sent, and what its answer is read with.
 
     `extra` are further top-level fields, `additional` further ones for the model; neither replaces what `body` says.
-    `answers_by_tool` says that a call of
-    the JSON tool is the answer's content.
     """
 
     body: wire.ConverseRequest
@@ -70,7 +68,6 @@ class Translation(Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...] = ()
     extra: Mapping[str, Raw] = {}
     additional: Mapping[str, Raw] = {}
-    answers_by_tool: bool = False
 
     def encode(self) -> bytes:
         """Return the body as JSON."""
@@ -131,7 +128,6 @@ def to_converse(request: hub.ChatRequest, call: Call) -> Translation:
         dropped=losses.dropped,
         extra=extra,
         additional=additional,
-        answers_by_tool=forms.answers_by_tool,
     )
 
 

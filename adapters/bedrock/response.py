@@ -6,8 +6,6 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from adapters import free_text
-from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.anthropic.blocks import to_arguments
 from adapters.base import Result
 from adapters.bedrock.answer import (
@@ -25,18 +23,9 @@ from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
 from adapters.errors import UNREADABLE, bad_response
 from adapters.exchange import Failure
-from adapters.tool_ids import UniqueIds
-from schemas.bedrock.response import AnsweredBlock, AnsweredReasoning, CalledTool, Citation, ConverseAnswer
-from schemas.chat_request import ReasoningDetail
-from schemas.chat_response import (
-    Annotation,
-    AssistantResponse,
-    CalledCustomTool,
-    CalledFunction,
-    ChatCompletion,
-    Choice,
-    MessageToolCall,
-)
+from adapters.message import MessageBuilder
+from schemas.bedrock.response import AnsweredBlock, AnsweredReasoning, ConverseAnswer
+from schemas.chat_response import ChatCompletion, Choice
 
 _DECODER: Final = msgspec.json.Decoder(ConverseAnswer)
 
@@ -60,12 +49,12 @@ def to_result(data: bytes, headers: Mapping[str, str], translation: Translation,
             raise to_error(Failure(200, headers, data))
         raise bad_response()
     request_id = headers.get("x-amzn-requestid")
-    collected = _Collected(translation, request_id or "")
+    builder = MessageBuilder(translation.names)
     for block in answer.output.message.content:
-        collected.add(block)
+        _add(builder, block, translation.reasoning_format, request_id or "")
     usage = to_usage(answer.usage)
-    reason = to_finish_reason(answer.stop_reason, calls=bool(collected.calls))
-    choice = Choice(index=0, message=collected.message(), finish_reason=reason)
+    reason = to_finish_reason(answer.stop_reason, calls=bool(builder.calls))
+    choice = Choice(index=0, message=builder.message(), finish_reason=reason)
     add_end(choice, answer.additional_model_response_fields, answer.trace)
     return Result(
         body=ChatCompletion(
@@ -84,81 +73,29 @@ def to_result(data: bytes, headers: Mapping[str, str], translation: Translation,
     )
 
 
-class _Collected:
-    """The parts of one message."""
+def _add(builder: MessageBuilder, block: AnsweredBlock, owner: str, seed: str) -> None:
+    """Take the next block; of an unknown kind is one with no field set."""
+    call = block.tool_use
+    if block.text is not None:
+        builder.text(block.text)
+    elif block.reasoning_content is not None:
+        _add_reasoning(builder, block.reasoning_content, owner)
+    elif block.citations_content is not None:
+        cited = block.citations_content
+        place = builder.text("".join(piece.text or "" for piece in cited.content or ()))
+        if place is not None:
+            builder.annotations += to_annotations(cited.citations or [], *place)
+    elif call is not None and is_clients(call):
+        builder.call(call.name or "", to_arguments(call.input), call.tool_use_id, seed)
 
-    def __init__(self, translation: Translation, seed: str) -> None:
-        self.calls: list[MessageToolCall] = []
-        self._translation = translation
-        self._seed = seed
-        self._text: list[str] = []
-        self._length = 0
-        self._reasoning: list[str] = []
-        self._details: list[ReasoningDetail] = []
-        self._annotations: list[Annotation] = []
-        self._ids = UniqueIds()
-        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
 
-    def add(self, block: AnsweredBlock) -> None:
-        """Take the next block; of an unknown kind is one with no field set."""
-        if block.text is not None:
-            self._add_text(block.text, [])
-        elif block.reasoning_content is not None:
-            self._add_reasoning(block.reasoning_content)
-        elif block.citations_content is not None:
-            cited = block.citations_content
-            self._add_text("".join(piece.text or "" for piece in cited.content or ()), cited.citations or [])
-        elif block.tool_use is not None and is_clients(block.tool_use):
-            self._add_call(block.tool_use)
-
-    def message(self) -> AssistantResponse:
-        """Return all of it."""
-        text = "".join(self._text)
-        message = AssistantResponse(content=text if text or not self.calls else None)
-        if self._reasoning:
-            message.reasoning_content = message.reasoning = "".join(self._reasoning)
-        if self._details:
-            message.reasoning_details = self._details
-        if self._annotations:
-            message.annotations = self._annotations
-        if self.calls:
-            message.tool_calls = self.calls
-        return message
-
-    def _add_text(self, text: str, citations: list[Citation]) -> None:
-        if self._by_tool is not None and self._by_tool.answered:
-            return
-        start, self._length = self._length, self._length + len(text)
-        self._text.append(text)
-        self._annotations += to_annotations(citations, start, self._length)
-
-    def _add_reasoning(self, content: AnsweredReasoning) -> None:
-        owner = self._translation.reasoning_format
-        if content.redacted_content is not None:
-            self._details.append(to_encrypted_detail(content.redacted_content, owner, len(self._details)))
-        given = content.reasoning_text
-        if given is None or not (given.text or given.signature):
-            return
-        if given.text:
-            self._reasoning.append(given.text)
-        text, signature = given.text or None, given.signature or None
-        self._details.append(to_detail(len(self._details), owner, text=text, signature=signature))
-
-    def _add_call(self, call: CalledTool) -> None:
-        arguments = to_arguments(call.input)
-        if self._by_tool is not None and call.name == JSON_TOOL:
-            if self._by_tool.answer():
-                self._annotations.clear()
-                self._text, self._length = [arguments], len(arguments)
-            return
-        if self._by_tool is not None:
-            self._by_tool.call()
-        names = self._translation.names
-        name = names.original(call.name or "")
-        call_id = self._ids.take(call.tool_use_id, self._seed)
-        if names.is_custom(name):
-            custom = CalledCustomTool(name=name, input=free_text.text_of(arguments))
-            self.calls.append(MessageToolCall(id=call_id, type="custom", custom=custom))
-        else:
-            function = CalledFunction(name=name, arguments=arguments)
-            self.calls.append(MessageToolCall(id=call_id, function=function))
+def _add_reasoning(builder: MessageBuilder, content: AnsweredReasoning, owner: str) -> None:
+    details = builder.details
+    if content.redacted_content is not None:
+        details.append(to_encrypted_detail(content.redacted_content, owner, len(details)))
+    given = content.reasoning_text
+    if given is None or not (given.text or given.signature):
+        return
+    if given.text:
+        builder.reasoning(given.text)
+    details.append(to_detail(len(details), owner, text=given.text or None, signature=given.signature or None))

@@ -76,7 +76,7 @@ class ConverseToChunks(OwnState):
         self._details = 0
         self._ids = UniqueIds()
         self._annotations: list[Annotation] = []
-        self._by_tool = AnswerByTool() if translation.answers_by_tool else None
+        self._by_tool = AnswerByTool() if translation.names.has_answer_tool else None
         self._handlers: dict[bytes, Callable[[StreamEvent], Chunks]] = {
             b"contentBlockDelta": self._on_delta,
             b"contentBlockStart": self._on_block_start,

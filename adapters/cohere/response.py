@@ -5,18 +5,16 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.base import Result
-from adapters.cohere.calls import to_tool_call
 from adapters.cohere.citations import to_annotations
 from adapters.cohere.errors import error_message, to_error_inside
 from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
 from adapters.cohere.usage import to_usage
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
-from adapters.tool_ids import UniqueIds
+from adapters.message import MessageBuilder
 from adapters.tool_names import ToolNames
-from schemas.chat_response import Annotation, AssistantResponse, ChatCompletion, Choice, MessageToolCall
+from schemas.chat_response import Annotation, ChatCompletion, Choice
 from schemas.cohere import ChatResponse, ReceivedMessage
 from schemas.usage import Usage
 
@@ -50,14 +48,11 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
         raise bad_response() from None
     native = response.finish_reason
     refuse_failures(native)
-    text = "".join(block.text or "" for block in response.message.content or ())
-    calls, answer = _tool_calls(response.message, expected)
-    if answer is not None:
-        text, annotations = answer, []
+    builder = _read(response.message, annotations, expected)
     choice = Choice(
         index=0,
-        message=_message(response.message, text, calls, annotations),
-        finish_reason=to_finish_reason(native, called_tools=bool(calls)),
+        message=builder.message(),
+        finish_reason=to_finish_reason(native, called_tools=bool(builder.calls)),
         logprobs=to_logprobs(response.logprobs or ()),
     )
     completion = ChatCompletion(
@@ -76,39 +71,19 @@ def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...]
     )
 
 
-def _message(
-    received: ReceivedMessage, text: str, calls: list[MessageToolCall], annotations: list[Annotation]
-) -> AssistantResponse:
-    reasoning = (received.tool_plan or "") + "".join(block.thinking or "" for block in received.content or ())
-    message = AssistantResponse(content=None if calls and not text else text)
-    if reasoning:
-        message.reasoning = message.reasoning_content = reasoning
-    message.tool_calls = calls or UNSET
-    message.annotations = annotations
-    return message
-
-
-def _tool_calls(received: ReceivedMessage, expected: Expected) -> tuple[list[MessageToolCall], str | None]:
-    """Return the calls, and the answer where a call is it."""
-    answer: str | None = None
-    by_tool = AnswerByTool() if expected.names.has_answer_tool else None
-    ids = UniqueIds()
-    calls: list[MessageToolCall] = []
+def _read(received: ReceivedMessage, annotations: list[Annotation], expected: Expected) -> MessageBuilder:
+    builder = MessageBuilder(expected.names)
+    builder.reasoning(received.tool_plan or "")
+    for block in received.content or ():
+        builder.reasoning(block.thinking or "")
+        builder.text(block.text or "")
+    builder.annotations += annotations
     for call in received.tool_calls or ():
         function = call.function
         if function is None or not function.name:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's tool call has no name.")
-        if by_tool is not None and function.name == JSON_TOOL:
-            answer = (function.arguments or "{}") if by_tool.answer() else answer
-            continue
-        if by_tool is not None:
-            by_tool.call()
-        calls.append(
-            to_tool_call(
-                ids.take(call.id, expected.request_id), function.name, function.arguments or "", expected.names
-            )
-        )
-    return calls, answer
+        builder.call(function.name, function.arguments or "", call.id, expected.request_id)
+    return builder
 
 
 def _annotations(received: ReceivedMessage) -> list[Annotation]:

@@ -398,7 +398,7 @@ def test_schema_becomes_a_tool_that_must_be_called() -> None:
     for model in (OLD, NOVA):
         made = translation({"response_format": FORMAT}, call(model))
         body = json.loads(made.encode())
-        assert made.answers_by_tool
+        assert made.names.has_answer_tool
         assert names_of(body) == ["json_tool_call"]
         assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "json_tool_call"}}
     both = sent({"response_format": FORMAT, "tools": [WEATHER]}, call(MISTRAL))
@@ -409,7 +409,7 @@ def test_schema_becomes_a_tool_that_must_be_called() -> None:
 def test_schema_becomes_an_instruction_where_no_call_can_be_forced() -> None:
     made = translation({"response_format": FORMAT}, call(LLAMA))
     body = json.loads(made.encode())
-    assert not made.answers_by_tool
+    assert not made.names.has_answer_tool
     assert made.dropped == ("response_format",)
     assert "toolConfig" not in body
     assert json.dumps(CITY, separators=(",", ":")) in body["system"][0]["text"].replace(", ", ",").replace(": ", ":")
