@@ -2,11 +2,10 @@
 
 What the API demands: turns alternate and begin with the user, every tool call is answered at the start of the next
 user turn, thinking comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing
-whitespace. A user's turn of blank text alone still stands between answers, in words: without it, a last answer would
-be one to go on with. Source: https://platform.claude.com/docs/en/api/messages/create, checked 2026-11-24.
+whitespace. Source: https://platform.claude.com/docs/en/api/messages/create, checked 2026-11-24.
 """
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -14,16 +13,14 @@ from msgspec.structs import replace
 from adapters import free_text
 from adapters.anthropic.parts import to_blocks, to_cache_control
 from adapters.anthropic.reasoning import to_thinking_blocks
-from adapters.base import BLANK_MESSAGE, Losses
-from adapters.errors import ErrorKind, ProviderError
-from adapters.media import FROM_ANSWER
-from adapters.tool_history import UniqueCalls, arguments_object
+from adapters.base import Losses
+from adapters.tool_history import arguments_object
 from adapters.tool_names import ToolNames
+from adapters.turns import Turns
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 
 BlockT = TypeVar("BlockT", bound=wire.RequestBlock)
-_OPENING: Final = "(start of the conversation)"
 
 
 class Conversation:
@@ -35,9 +32,7 @@ class Conversation:
         self._names = names
         self._losses = losses
         self._keep_thinking = keep_thinking
-        self._ids = UniqueCalls()
-        self._turns: list[tuple[str, list[wire.RequestBlock]]] = []
-        self._shown: list[wire.ImageBlock | wire.DocumentBlock] = []
+        self._turns: Turns[wire.RequestBlock] = Turns(lambda text: wire.TextBlock(text=text))
 
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
@@ -55,23 +50,13 @@ class Conversation:
 
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
-        self._ids.expect_none()
-        self._end_answer()
-        self._end_turn()
-        turns: list[tuple[str, list[wire.RequestBlock]]] = [turn for turn in self._turns if turn[1]]
-        if not turns and self.system:
-            turns = [("user", [self.system.pop()])]  # instructions alone are what is asked
-        if not turns:
-            raise ProviderError(ErrorKind.INVALID_REQUEST, "The messages have no content.", param="messages")
-        if turns[0][0] == "assistant":
-            turns.insert(0, ("user", [wire.TextBlock(text=_OPENING)]))
+        turns = self._turns.finish(self._instructions_alone)
         if turns[-1][0] == "assistant":
             _strip_end(turns[-1][1])
-        return [
-            wire.Message(role="user" if role == "user" else "assistant", content=blocks)
-            for role, blocks in turns
-            if blocks
-        ]
+        return [wire.Message(role=role, content=blocks) for role, blocks in turns]
+
+    def _instructions_alone(self) -> list[wire.RequestBlock]:
+        return [self.system.pop()] if self.system else []
 
     def _add_system(self, message: hub.SystemMessage | hub.DeveloperMessage, path: str) -> None:
         content: hub.Content = message.content if isinstance(message.content, str) else [*message.content]
@@ -83,17 +68,14 @@ class Conversation:
         self.system += _cached(blocks, message.cache_control)
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
-        self._ids.expect_none()
-        self._end_answer()
+        self._turns.begin("user")
         if message.name is not None:
             self._losses.drop(f"{path}.name")
         blocks: list[wire.RequestBlock] = [*to_blocks(message.content, f"{path}.content", self._losses)]
-        self._turn("user").extend(_cached(blocks, message.cache_control))
+        self._turns.of("user").extend(_cached(blocks, message.cache_control))
 
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
-        if self._turns and self._turns[-1][0] != "assistant":
-            self._ids.expect_none()
-            self._end_answer()
+        self._turns.begin("assistant")
         if message.audio is not None:
             self._losses.drop(f"{path}.audio")
         blocks: list[wire.RequestBlock] = []
@@ -102,7 +84,7 @@ class Conversation:
         blocks += self._assistant_text(message, path)
         for index, call in enumerate(message.tool_calls or ()):
             blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
-        self._turn("assistant").extend(_cached(blocks, message.cache_control))
+        self._turns.of("assistant").extend(_cached(blocks, message.cache_control))
 
     def _assistant_text(self, message: hub.AssistantMessage, path: str) -> list[wire.TextBlock]:
         blocks: list[wire.TextBlock] = []
@@ -114,7 +96,7 @@ class Conversation:
             if isinstance(block, wire.TextBlock):
                 blocks.append(block)
             else:
-                self._shown.append(block)
+                self._turns.show(block)
         if not blocks and message.refusal and message.refusal.strip():
             blocks.append(wire.TextBlock(text=message.refusal))
         return blocks
@@ -125,7 +107,7 @@ class Conversation:
         else:
             name = call.function.name
             arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
-        return self._tool_use(self._ids.call(call.id, path), name, arguments)
+        return self._tool_use(self._turns.calls.call(call.id, path), name, arguments)
 
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.ToolUseBlock:
         upstream = self._names.native(name)
@@ -133,7 +115,7 @@ class Conversation:
         return wire.ToolUseBlock(id=call_id, name=upstream, input=arguments)
 
     def _add_result(self, message: hub.ToolMessage, path: str) -> None:
-        call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
+        call_id = self._turns.calls.result(message.tool_call_id, f"{path}.tool_call_id")
         blocks = to_blocks(message.content, f"{path}.content", self._losses)
         result = wire.ToolResultBlock(
             tool_use_id=call_id,
@@ -141,30 +123,7 @@ class Conversation:
             is_error=message.is_error or None,
             cache_control=to_cache_control(message.cache_control),
         )
-        self._turn("user").append(result)
-
-    def _end_answer(self) -> None:
-        """Show what the last answer showed, in a user's turn after the results of its calls: answers hold only text."""
-        if self._shown:
-            self._turn("user").extend([wire.TextBlock(text=FROM_ANSWER), *self._shown])
-            self._shown = []
-
-    def _turn(self, role: str) -> list[wire.RequestBlock]:
-        """Return the blocks of the turn that the next message of this role belongs to."""
-        if self._turns and self._turns[-1][0] != role:
-            self._end_turn()
-        if not self._turns or self._turns[-1][0] != role:
-            self._turns.append((role, []))
-        return self._turns[-1][1]
-
-    def _end_turn(self) -> None:
-        """Put a last turn of which nothing is left in words where a user's follows an answer; leave others out."""
-        if not self._turns or self._turns[-1][1]:
-            return
-        if self._turns[-1][0] == "user" and len(self._turns) > 1:
-            self._turns[-1][1].append(wire.TextBlock(text=BLANK_MESSAGE))
-        else:
-            self._turns.pop()
+        self._turns.of("user").append(result)
 
 
 def lacks_thinking(messages: list[hub.Message]) -> bool:

@@ -2,8 +2,6 @@
 
 What the API demands: turns alternate and begin with the user, every tool call is answered in the next user turn,
 reasoning comes first in the assistant's turn, no text is blank, and a last assistant turn has no trailing whitespace.
-A user's turn of blank text alone still stands between answers, in words: without it, a last answer would be one to go
-on with.
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html, checked 2026-11-24.
 """
 
@@ -14,19 +12,17 @@ from msgspec.structs import replace
 
 from adapters import free_text
 from adapters.anthropic.reasoning import to_thinking_blocks
-from adapters.base import BLANK_MESSAGE, Losses
+from adapters.base import Losses
 from adapters.bedrock.documents import Titles
 from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
-from adapters.errors import ErrorKind, ProviderError
-from adapters.media import FROM_ANSWER
-from adapters.tool_history import UniqueCalls, arguments_object
+from adapters.tool_history import arguments_object
 from adapters.tool_names import ToolNames
+from adapters.turns import Turns
 from schemas import chat_request as hub
 from schemas.anthropic.request import ThinkingBlock
 from schemas.bedrock import request as wire
 
-_OPENING: Final = "(start of the conversation)"
 _EMPTY_RESULT: Final = "(no output)"
 
 
@@ -42,9 +38,7 @@ class Conversation:
         self._keep_reasoning = keep_reasoning
         self._caches = traits.caches != "none"
         self._knows_status = traits.family in {"claude", "nova", "nova2"}
-        self._ids = UniqueCalls()
-        self._turns: list[tuple[str, list[wire.Block]]] = []
-        self._shown: list[wire.Block] = []
+        self._turns: Turns[wire.Block] = Turns(lambda text: wire.Block(text=text))
 
     def add(self, message: hub.Message, path: str) -> None:
         """Take the next message, which stands at `path`; raises `ProviderError` for what cannot be carried."""
@@ -56,35 +50,26 @@ class Conversation:
             case hub.AssistantMessage():
                 self._add_assistant(message, path)
             case hub.ToolMessage():
-                call_id = self._ids.result(message.tool_call_id, f"{path}.tool_call_id")
+                call_id = self._turns.calls.result(message.tool_call_id, f"{path}.tool_call_id")
                 blocks = self._blocks(message.content, path)
                 self._add_result(call_id, blocks, path, is_error=bool(message.is_error))
-                self._turn("user").extend(self._cache_points(message.cache_control))
+                self._turns.of("user").extend(self._cache_points(message.cache_control))
             case hub.FunctionMessage():
                 raise AssertionError("functions are tools by now")
 
     def finish(self) -> list[wire.Message]:
         """Return the turns; raises `ProviderError` where there are none or a tool call has no result."""
-        self._ids.expect_none()
-        self._end_answer()
-        self._end_turn()
-        turns = [turn for turn in self._turns if turn[1]]
-        if not turns and self.system:
-            turns = [("user", self.system)]  # instructions alone are what is asked
-            self.system = []
-        if not turns:
-            raise ProviderError(ErrorKind.INVALID_REQUEST, "The messages have no content.", param="messages")
-        if turns[0][0] == "assistant":
-            turns.insert(0, ("user", [wire.Block(text=_OPENING)]))
+        turns = self._turns.finish(self._instructions_alone)
         if turns[-1][0] == "assistant":
             last = turns[-1][1][-1]
             if last.text is not None:
                 turns[-1][1][-1] = replace(last, text=last.text.rstrip())
         titles = Titles()
-        return [
-            wire.Message(role="user" if role == "user" else "assistant", content=titles.named(made))
-            for role, made in turns
-        ]
+        return [wire.Message(role=role, content=titles.named(made)) for role, made in turns]
+
+    def _instructions_alone(self) -> list[wire.Block]:
+        instructions, self.system = self.system, []
+        return instructions
 
     def _blocks(self, content: hub.Content | None, path: str) -> list[wire.Block]:
         return to_blocks(content, f"{path}.content", self._losses, caches=self._caches)
@@ -100,19 +85,16 @@ class Conversation:
             self.system += self._cache_points(message.cache_control)
 
     def _add_user(self, message: hub.UserMessage, path: str) -> None:
-        self._ids.expect_none()
-        self._end_answer()
+        self._turns.begin("user")
         if message.name is not None:
             self._losses.drop(f"{path}.name")
         blocks = self._blocks(message.content, path)
         if blocks:
             blocks += self._cache_points(message.cache_control)
-        self._turn("user").extend(blocks)
+        self._turns.of("user").extend(blocks)
 
     def _add_assistant(self, message: hub.AssistantMessage, path: str) -> None:
-        if self._turns and self._turns[-1][0] != "assistant":
-            self._ids.expect_none()
-            self._end_answer()
+        self._turns.begin("assistant")
         if message.audio is not None:
             self._losses.drop(f"{path}.audio")
         blocks = self._reasoning(message) if self._keep_reasoning else []
@@ -120,7 +102,7 @@ class Conversation:
         for index, call in enumerate(message.tool_calls or ()):
             blocks.append(self._call(call, f"{path}.tool_calls[{index}]"))
         if blocks:
-            self._turn("assistant").extend([*blocks, *self._cache_points(message.cache_control)])
+            self._turns.of("assistant").extend([*blocks, *self._cache_points(message.cache_control)])
 
     def _reasoning(self, message: hub.AssistantMessage) -> list[wire.Block]:
         """Return the model family's own signed reasoning, and nothing else: models refuse what is not theirs."""
@@ -141,8 +123,10 @@ class Conversation:
         shown = to_blocks(images, f"{path}.images", self._losses, caches=self._caches)
         blocks: list[wire.Block] = []
         for block in (*self._blocks(message.content, path), *shown):
-            is_media = block.text is None and block.cache_point is None
-            (self._shown if is_media else blocks).append(block)
+            if block.text is None and block.cache_point is None:
+                self._turns.show(block)
+            else:
+                blocks.append(block)
         if not blocks and message.refusal and message.refusal.strip():
             blocks.append(wire.Block(text=message.refusal))
         return blocks
@@ -153,7 +137,7 @@ class Conversation:
         else:
             name = call.function.name
             arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
-        return self._tool_use(self._ids.call(call.id, path), name, arguments)
+        return self._tool_use(self._turns.calls.call(call.id, path), name, arguments)
 
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.Block:
         upstream = self._names.native(name)
@@ -179,30 +163,7 @@ class Conversation:
         )
         if is_error and not self._knows_status:
             self._losses.drop(f"{path}.is_error")
-        self._turn("user").extend([wire.Block(tool_result=result), *after])
-
-    def _end_answer(self) -> None:
-        """Show what the last answer showed, in a user's turn after the results of its calls: answers hold only text."""
-        if self._shown:
-            self._turn("user").extend([wire.Block(text=FROM_ANSWER), *self._shown])
-            self._shown = []
-
-    def _turn(self, role: str) -> list[wire.Block]:
-        """Return the blocks of the turn that the next message of this role belongs to."""
-        if self._turns and self._turns[-1][0] != role:
-            self._end_turn()
-        if not self._turns or self._turns[-1][0] != role:
-            self._turns.append((role, []))
-        return self._turns[-1][1]
-
-    def _end_turn(self) -> None:
-        """Put a last turn of which nothing is left in words where a user's follows an answer; leave others out."""
-        if not self._turns or self._turns[-1][1]:
-            return
-        if len(self._turns) > 1:
-            self._turns[-1][1].append(wire.Block(text=BLANK_MESSAGE))
-        else:
-            self._turns.pop()
+        self._turns.of("user").extend([wire.Block(tool_result=result), *after])
 
 
 def _own_reasoning(message: hub.AssistantMessage, reasoning_format: str) -> list[wire.Block]:
