@@ -31,7 +31,7 @@ from adapters.base import (
 )
 from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ProviderError
-from adapters.finish import unmapped
+from adapters.counts import unmapped
 from schemas.embeddings import EmbeddingRequest
 from schemas.rerank import RerankRequest
 

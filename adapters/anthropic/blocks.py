@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from adapters.anthropic.reasoning import FORMAT
+from adapters.counts import note_unmapped
 from adapters.errors import UNREADABLE, bad_response
-from adapters.finish import note_unmapped
 from schemas.anthropic.response import Citation, ContentBlock, StopDetails, ToolBlock, TypeOnly
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, FinishReason, URLCitation

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters.anthropic.models import ModelFacts
 from adapters.base import Losses
-from adapters.readable import plain_reasoning
+from adapters.plain_reasoning import plain_reasoning
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
 from schemas.anthropic.request import Effort

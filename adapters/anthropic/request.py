@@ -16,14 +16,12 @@ from adapters.anthropic.names import NAMES, WEB_SEARCH
 from adapters.anthropic.schema import Complexity
 from adapters.anthropic.tools import to_tool_choice, to_tools, tools_of_history
 from adapters.base import Call, Losses
+from adapters.counts import note_missing_signature
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import drop_given, refuse_several_answers
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, within
 from adapters.prompt_cache import with_breakpoints
-from adapters.ranges import within
-from adapters.signatures import note_missing
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.anthropic import request as wire
@@ -169,7 +167,7 @@ def _thinking(
     forced = forms.choice is not None and forms.choice.type in {"any", "tool"}
     is_broken = plan.has_budget and lacks_thinking(request.messages)
     if is_broken:
-        note_missing("anthropic")
+        note_missing_signature("anthropic")
     if is_broken or (plan.has_budget and forced):
         losses.drop(source)
         return reasoning.without(facts)

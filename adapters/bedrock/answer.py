@@ -12,8 +12,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from adapters.bedrock.models import CLAUDE_FORMAT
 from adapters.bedrock.parts import to_encrypted
+from adapters.counts import note_unmapped
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError
-from adapters.finish import note_unmapped
 from schemas.bedrock.response import AnsweredTier, CalledTool, Citation, ModelFields, Trace
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, Choice, ChunkChoice, FinishReason, URLCitation

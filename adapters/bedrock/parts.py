@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from adapters.audio import inline
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
-from adapters.recordings import inline
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
 

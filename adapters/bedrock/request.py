@@ -16,14 +16,12 @@ from adapters.base import Call, Losses
 from adapters.bedrock.forms import Forms
 from adapters.bedrock.messages import Conversation
 from adapters.bedrock.models import Traits, traits_of
+from adapters.counts import note_missing_signature
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import drop_given, refuse_several_answers
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, within
 from adapters.prompt_cache import with_breakpoints
-from adapters.ranges import within
-from adapters.signatures import note_missing
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas.bedrock import request as wire
@@ -144,7 +142,7 @@ def _plan(request: hub.ChatRequest, traits: Traits, max_tokens: int, forms: Form
     plan, source = reasoning.to_plan(request, traits.facts, max_tokens, losses)
     is_broken = plan.has_budget and lacks_thinking(request.messages)
     if is_broken:
-        note_missing("bedrock")
+        note_missing_signature("bedrock")
     if is_broken or (plan.has_budget and forms.demands_call):
         losses.drop(source)
         return reasoning.without(traits.facts)

@@ -4,8 +4,8 @@ Source: https://docs.cohere.com/v2/reference/chat; `ERROR_TOXIC` and `ERROR_LIMI
 """
 
 from adapters.cohere.errors import to_error_inside
+from adapters.counts import note_unmapped
 from adapters.errors import ErrorKind, ProviderError
-from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 
 

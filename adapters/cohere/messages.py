@@ -14,7 +14,7 @@ from adapters.base import BLANK_MESSAGE, Losses
 from adapters.cohere.parts import to_blocks
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
-from adapters.readable import plain_reasoning
+from adapters.plain_reasoning import plain_reasoning
 from adapters.tool_history import UniqueCalls, checked_arguments
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub

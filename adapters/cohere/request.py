@@ -16,10 +16,7 @@ from adapters.cohere.thinking import thinks, to_thinking
 from adapters.cohere.tools import NAMES, to_tools
 from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import drop_given, refuse_several_answers
-from adapters.ranges import within
-from adapters.stop_sequences import at_most
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, stop_sequences, within
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
 from schemas import cohere as wire
@@ -80,7 +77,7 @@ def to_chat_request(request: hub.ChatRequest, deployment: Deployment, losses: Lo
         response_format=response_format,
         safety_mode=options.get("safety_mode"),
         max_tokens=request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens,
-        stop_sequences=at_most(_MOST_STOPS, request.stop),
+        stop_sequences=stop_sequences(request, _MOST_STOPS),
         temperature=within(request.temperature, 0.0, 1.0, "temperature", losses),
         seed=_seed(request.seed, losses),
         frequency_penalty=_penalty(request.frequency_penalty, "frequency_penalty", losses),

@@ -13,12 +13,12 @@ from msgspec import Raw, Struct
 
 from adapters import free_text
 from adapters.base import BLANK_MESSAGE, Losses
+from adapters.counts import note_missing_signature
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.models import ModelFacts
 from adapters.google.parts import PartWriter
 from adapters.google.signatures import SENTINEL, Signatures
 from adapters.google.tool_results import to_response_parts
-from adapters.signatures import note_missing
 from adapters.tool_ids import split_signature
 from adapters.tool_names import ToolNames
 from schemas.chat_request import (
@@ -131,7 +131,7 @@ class ContentsWriter:
             return None
         if not self._lacks_signature:
             self._lacks_signature = True
-            note_missing("google")
+            note_missing_signature("google")
         return SENTINEL
 
     def _call(self, call: ToolCall, path: str, signature: str | None) -> Part:

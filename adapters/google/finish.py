@@ -5,8 +5,8 @@ Source: https://ai.google.dev/api/generate-content#FinishReason and Vertex AI's 
 
 from typing import Final
 
+from adapters.counts import note_unmapped
 from adapters.errors import ErrorKind, ProviderError
-from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 from schemas.google.response import Enum
 

@@ -19,10 +19,7 @@ from adapters.google.models import ModelFacts, facts_of
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import NAMES, to_tool_config, to_tools
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import drop_given
-from adapters.ranges import within
-from adapters.stop_sequences import at_most
+from adapters.parameters import drop_given, refuse_modalities, stop_sequences, within
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ChatRequest, JsonObjectFormat, JsonSchemaFormat, ServiceTier
 from schemas.google.request import (
@@ -120,7 +117,7 @@ def _generation_config(request: ChatRequest, facts: ModelFacts, losses: Losses) 
     wants_logprobs = request.logprobs or None
     return GenerationConfig(
         candidate_count=request.n if request.n != 1 else None,
-        stop_sequences=at_most(_MOST_STOPS, request.stop),
+        stop_sequences=stop_sequences(request, _MOST_STOPS),
         max_output_tokens=_max_tokens(request),
         temperature=request.temperature,
         top_p=request.top_p,

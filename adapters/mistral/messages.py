@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from adapters.audio import inline
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import is_web
 from adapters.openai.history import readable_reasoning
 from adapters.openai.messages import last_user, to_messages
 from adapters.openai.quirks import Quirks
-from adapters.recordings import inline
 from schemas import mistral as wire
 from schemas.chat_request import (
     AssistantMessage,

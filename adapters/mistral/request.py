@@ -15,8 +15,8 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.legacy_functions import with_tools
 from adapters.mistral.messages import to_mistral_messages
 from adapters.mistral.quirks import MISTRAL
-from adapters.modalities import refuse_modalities
 from adapters.openai.request import to_chat_body
+from adapters.parameters import refuse_modalities
 from schemas.chat_request import ChatRequest, FunctionTool, Prediction, Tool
 
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')

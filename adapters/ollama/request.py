@@ -14,11 +14,10 @@ from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import drop_given, refuse_several_answers
 from adapters.ollama.messages import to_ollama_messages
 from adapters.ollama.thinking import to_think
 from adapters.ollama.tools import to_tools
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers
 from schemas import chat_request as hub
 from schemas import ollama as wire
 

@@ -8,8 +8,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from adapters import free_text
 from adapters.base import Result
+from adapters.counts import note_unmapped
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
-from adapters.finish import note_unmapped
 from adapters.ollama.errors import to_error_inside
 from adapters.ollama.usage import to_usage
 from adapters.tool_ids import UniqueIds

@@ -2,8 +2,8 @@
 
 from typing import Final, get_args
 
+from adapters.counts import note_unmapped
 from adapters.errors import ErrorKind, ProviderError
-from adapters.finish import note_unmapped
 from schemas.chat_response import FinishReason
 
 _OWN: Final[dict[str, FinishReason]] = {reason: reason for reason in get_args(FinishReason)}

@@ -1,7 +1,7 @@
 """Reasoning of earlier answers on its way back to a server; knows no other part of a message."""
 
 from adapters.openai.quirks import Quirks
-from adapters.readable import plain_reasoning
+from adapters.plain_reasoning import plain_reasoning
 from schemas.chat_request import AssistantMessage, ReasoningDetail, ThinkingBlock
 
 CLAUDE_FORMAT = "anthropic-claude-v1"

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from adapters import tool_ids
+from adapters.audio import inline
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.media import FROM_ANSWER
 from adapters.openai.addresses import refuse_local
 from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
-from adapters.recordings import inline
 from adapters.tool_history import ToolHistory, checked_arguments
 from schemas.chat_request import (
     AssistantMessage,

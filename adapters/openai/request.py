@@ -15,13 +15,12 @@ from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.form_in_words import told_in_words
 from adapters.legacy_functions import with_tools
-from adapters.modalities import refuse_modalities
-from adapters.no_equivalent import one_answer_only
 from adapters.openai.addresses import refuse_addresses
 from adapters.openai.messages import to_messages
 from adapters.openai.quirks import Quirks
 from adapters.openai.reasoning import to_reasoning
 from adapters.openai.sampling import bound_sampling
+from adapters.parameters import one_answer_only, refuse_modalities
 from schemas.chat_request import (
     AllowedToolsChoice,
     ChatRequest,

@@ -11,9 +11,8 @@ from typing import Final
 
 from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
-from adapters.no_equivalent import NEUTRAL
 from adapters.openai.quirks import Quirks
-from adapters.ranges import within
+from adapters.parameters import NEUTRAL, within
 from schemas.chat_request import ChatRequest
 
 _FIELDS: Final = (

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, cast
 
-from adapters.finish import unmapped
-from adapters.signatures import missing_signatures
+from adapters.counts import missing_signatures, unmapped
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.give_back import Due, GiveBack
 

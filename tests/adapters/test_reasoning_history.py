@@ -9,7 +9,7 @@ import pytest
 from adapters import registry
 from adapters.base import Call, Deployment, Secret, SupportsChat
 from adapters.conformance.case import Played, PlayedTransport
-from adapters.signatures import missing_signatures
+from adapters.counts import missing_signatures
 from schemas.chat_request import ChatRequest
 from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.test_parameters import CONVERSE, OPENAI

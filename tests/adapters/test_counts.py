@@ -4,15 +4,15 @@ from collections import Counter
 
 import pytest
 
-from adapters import finish
+from adapters import counts
 from adapters.anthropic import blocks
 from adapters.google import finish as google
 from adapters.openai import finish as openai
 
 
 @pytest.fixture(autouse=True)
-def counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finish, "_counts", Counter())
+def no_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "_unmapped", Counter())
 
 
 def test_unmapped_reasons_of_each_adapter_are_counted() -> None:
@@ -20,7 +20,7 @@ def test_unmapped_reasons_of_each_adapter_are_counted() -> None:
         assert openai.to_finish_reason("brand_new", called_tools=False) == "stop"
     assert google.to_finish_reason("BRAND_NEW", called_tools=True) == "tool_calls"
     assert blocks.to_finish_reason("brand_new", calls=False) == "stop"
-    assert finish.unmapped() == {
+    assert counts.unmapped() == {
         ("openai", "brand_new"): 2,
         ("google", "BRAND_NEW"): 1,
         ("anthropic", "brand_new"): 1,
@@ -34,15 +34,15 @@ def test_unmapped_knows_every_word_of_the_providers_and_none() -> None:
         google.to_finish_reason(word, called_tools=False)
     for word in ("end_turn", "tool_use", "refusal", None):
         blocks.to_finish_reason(word, calls=True)
-    assert finish.unmapped() == {}
+    assert counts.unmapped() == {}
 
 
 def test_unmapped_values_are_bounded_in_number_and_form() -> None:
     for word in ("a b", "x" * 41, "<script>", "ä", 'a"b'):
-        finish.note_unmapped("openai", word)
-    assert finish.unmapped() == {("openai", finish.OTHER): 5}
+        counts.note_unmapped("openai", word)
+    assert counts.unmapped() == {("openai", counts.OTHER): 5}
     for number in range(1000):
-        finish.note_unmapped("openai", f"word_{number}")
-    found = finish.unmapped()
-    assert len(found) == finish.MAX_VALUES
+        counts.note_unmapped("openai", f"word_{number}")
+    found = counts.unmapped()
+    assert len(found) == counts.MAX_VALUES
     assert sum(found.values()) == 1005
