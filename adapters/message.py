@@ -68,13 +68,11 @@ class MessageBuilder:
         """Return all of it."""
         text = self.said
         is_silent = not text and (self.calls or refusal is not None)
-        message = AssistantResponse(content=None if is_silent else text, refusal=refusal)
+        message = AssistantResponse(content=None if is_silent else text, refusal=refusal, annotations=self.annotations)
         if reasoning := "".join(self._reasoning):
             message.reasoning_content = message.reasoning = reasoning
         if self.details:
             message.reasoning_details = self.details
-        if self.annotations:
-            message.annotations = self.annotations
         if self.calls:
             message.tool_calls = self.calls
         return message

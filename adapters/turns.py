@@ -53,7 +53,7 @@ class Turns(Generic[BlockT]):
         self.calls.expect_none()
         self._end_answer()
         self._end_turn()
-        turns = [turn for turn in self._turns if turn[1]]
+        turns: list[tuple[Role, list[BlockT]]] = [turn for turn in self._turns if turn[1]]
         if not turns and (blocks := alone()):
             turns = [("user", blocks)]
         if not turns:

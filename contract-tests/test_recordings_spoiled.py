@@ -30,8 +30,8 @@ from adapters.base import (
     SupportsRerank,
 )
 from adapters.conformance.case import Played, PlayedTransport
-from adapters.errors import ProviderError
 from adapters.counts import unmapped
+from adapters.errors import ProviderError
 from schemas.embeddings import EmbeddingRequest
 from schemas.rerank import RerankRequest
 
