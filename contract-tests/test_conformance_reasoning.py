@@ -13,7 +13,7 @@ LOOK = tool("look", {"type": "object", "properties": {"at": {"type": "string"}}}
 
 @behaviour("reasoning.effort", "`reasoning_effort` reaches the provider in its own terms")
 def test_reasoning_effort(talk: Talk) -> None:
-    heard = talk.ask("hello", reasoning_effort="high", max_tokens=4000)
+    heard = talk.ask("hello", to="-reasoning", reasoning_effort="high", max_tokens=4000)
 
     assert heard.finish == "stop"
     body = talk.sent
@@ -32,7 +32,7 @@ def test_reasoning_effort(talk: Talk) -> None:
 
 @behaviour("reasoning.off", "`reasoning_effort: none` switches it off where the provider can")
 def test_reasoning_off(talk: Talk) -> None:
-    heard = talk.ask("hello", reasoning_effort="none")
+    heard = talk.ask("hello", to="-reasoning", reasoning_effort="none")
 
     assert heard.finish == "stop"
     assert not heard.message.get("reasoning_content")

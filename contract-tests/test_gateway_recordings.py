@@ -5,6 +5,7 @@ What it means is said by the readers of `upstreams`, never by the adapter under 
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionStreamOp
 from running_gateway import TOKEN, RunningGateway
 from upstreams import Citation, Reading, Recording, Upstream, Usage, claims, recordings
 from upstreams.readers import read, read_body
-from upstreams.readers.sse import decode
+from upstreams.readers.details import SEARCHES, Details, details_of, told
 
 from adapters import registry
 from adapters.base import Call, Deployment, Secret
@@ -39,6 +40,17 @@ MODELS = {
 EMBEDDING_MODELS = {"google": "gemini-embedding"}
 STATUSES = {401: 502, 402: 502, 403: 502, 500: 502, 501: 502}
 """What the client is told instead of a provider's status: credentials and failures are not the caller's fault."""
+SECRET = r"(?:https?://\S+|\S*[*0-9]\S*)"
+"""What is told as `[redacted]`: addresses and keys."""
+NO_ACCESS = "The gateway's own access to the provider was refused. Your API key is fine; tell your administrator."
+OWN_WORDS: dict[int | tuple[int, int], str] = {
+    404: "The provider does not know this model. Tell your administrator.",
+    429: "The provider is limiting the gateway's requests. Try again later.",
+    502: "The provider failed to answer.",
+    (401, 502): NO_ACCESS,
+    (403, 502): NO_ACCESS,
+}
+"""What the client is told in the gateway's own words, because it is not the client's to mend."""
 UNKNOWN_MODEL = (
     "mistral/embeddings.err400__rig__error_preserves_provider_body",
     "bedrock/converse-stream.err400__otel__test_converse_stream_with_invalid_model",
@@ -110,16 +122,31 @@ RANKINGS = [one for one in claims.claimed_recordings() if is_ranking(one)]
 LISTINGS = [one for one in claims.claimed_recordings() if is_listing(one)]
 
 
-def read_through(client: openai.OpenAI, lane: Lane, inputs: int) -> Reading:
-    """What the official client reads, in the oracle's terms; an error in the stream ends it."""
+class Given(msgspec.Struct):
+    """What the client was given, in the oracle's terms, and every detail of its usage."""
+
+    reading: Reading
+    details: Details | None = None
+
+
+def read_through(client: openai.OpenAI, lane: Lane, inputs: int) -> Given:
+    """What the official client reads; an error in the stream ends it."""
     api = {"chat": "chat.completions"}.get(operation := OPERATIONS.get(lane.recording.api, "chat"), operation)
     try:
         if not is_streamed(lane.recording):
-            return read_body(api, 200, whole(client, lane.model, operation, inputs).encode(), "json")
-        events = [*stream_events(client, lane.model, operation), "[DONE]"]
-        return read_body(api, 200, "".join(f"data: {event}\n\n" for event in events).encode(), "sse")
+            body = whole(client, lane.model, operation, inputs)
+            return Given(read_body(api, 200, body.encode(), "json"), told_last([body]))
+        events = [*stream_events(client, lane.model, operation)]
+        body = "".join(f"data: {event}\n\n" for event in (*events, "[DONE]"))
+        return Given(read_body(api, 200, body.encode(), "sse"), told_last(events))
     except openai.APIStatusError as error:
-        return read_body(api, error.status_code, json.dumps({"error": error.body}).encode(), "json")
+        return Given(read_body(api, error.status_code, json.dumps({"error": error.body}).encode(), "json"))
+
+
+def told_last(documents: list[str]) -> Details | None:
+    """The details of the last usage, None where there is none."""
+    usages = [usage for document in documents if (usage := json.loads(document).get("usage"))]
+    return told(usages[-1]) if usages else None
 
 
 def whole(client: openai.OpenAI, model: str, operation: str, inputs: int) -> str:
@@ -145,8 +172,9 @@ def stream_events(client: openai.OpenAI, model: str, operation: str) -> Iterator
         yield json.dumps({"error": error.body})
 
 
-def differences(expected: Reading, found: Reading, lane: Lane) -> list[str]:
+def differences(expected: Reading, given: Given, lane: Lane) -> list[str]:
     """What the client was told otherwise than the recording says."""
+    found = given.reading
     if expected.error is not None:
         if found.error is None:
             return ["the error is missing"]
@@ -158,8 +186,7 @@ def differences(expected: Reading, found: Reading, lane: Lane) -> list[str]:
         "reasoning": (expected.reasoning, found.reasoning),
         "tool_calls": (expected.tool_calls, found.tool_calls),
         "finish": (expected.finish, found.finish),
-        # A blocked prompt has no answer; the gateway says why in the refusal.
-        "refusal": (expected.refusal, found.refusal if expected.finish != "content_filter" else expected.refusal),
+        "refusal": (expected.refusal, found.refusal),
         "others": (len(expected.others), len(found.others)),
         "vectors": (expected.vectors, found.vectors),
         "citations": (expected.citations, as_titled(expected.citations, found.citations)),
@@ -167,6 +194,8 @@ def differences(expected: Reading, found: Reading, lane: Lane) -> list[str]:
     }
     if expected.usage is not None:
         pairs["usage"] = (expected.usage, None if found.usage is None else as_reported(expected.usage, found.usage))
+    if OPERATIONS.get(lane.recording.api) is None and given.details is not None:
+        pairs["details"] = (as_charged(details_of(lane.recording), given.details), given.details)
     return [f"{name}: {want!r:.300} became {got!r:.300}" for name, (want, got) in pairs.items() if want != got]
 
 
@@ -178,9 +207,22 @@ def error_differences(lane: Lane, message: str, status: int, words: str) -> list
     if recording.name in CALLERS_FAULT:
         wanted = 400
     found = [] if status == wanted else [f"status: {recording.status} became {status}"]
-    if status in {400, 413, 422} and message[:20] not in words:
-        found.append(f"message: {message!r:.200} became {words!r:.200}")
+    if not is_told(OWN_WORDS.get((recording.status, status)) or OWN_WORDS.get(status), message, words):
+        found.append(f"message: {message!r:.400} became {words!r:.400}")
     return found
+
+
+def is_told(own: str | None, message: str, words: str) -> bool:
+    """Whether the client reads every word: the gateway's own, else the provider's without addresses and keys."""
+    if own is not None:
+        return words == own
+    return re.fullmatch(re.escape(words).replace(re.escape("[redacted]"), SECRET), message) is not None
+
+
+def as_charged(expected: Details, found: Details) -> Details:
+    """What a recording says, where Google charges all the searches of an answer as one: before its third generation."""
+    several = expected.get(SEARCHES, 0) > 1
+    return expected | {SEARCHES: 1} if several and found.get(SEARCHES) == 1 else expected
 
 
 def as_reported(expected: Usage, found: Usage) -> Usage:
@@ -205,20 +247,7 @@ def expected_of(recording: Recording) -> Reading:
         packed = [base64.b64decode(entry["embedding"]) for entry in json.loads(recording.body)["data"]]
         integers = tuple(tuple(map(float, struct.unpack(f"{len(data)}b", data))) for data in packed)
         return msgspec.structs.replace(reading, vectors=integers)
-    return inclusive(recording, reading)
-
-
-def inclusive(recording: Recording, reading: Reading) -> Reading:
-    """Count reasoning into the completion where a provider reports it beside it: xAI's total says so."""
-    usage = reading.usage
-    if recording.provider != "xai" or usage is None or usage.completion is None or usage.reasoning is None:
-        return reading
-    documents = decode(recording.body, recording.body_kind).documents
-    totals = [document["usage"]["total_tokens"] for document in documents if document.get("usage")]
-    if totals[-1] == (usage.prompt or 0) + usage.completion:
-        return reading
-    beside = msgspec.structs.replace(usage, completion=usage.completion + usage.reasoning)
-    return msgspec.structs.replace(reading, usage=beside)
+    return reading
 
 
 @pytest.mark.replay

@@ -27,13 +27,19 @@ class ResponseStruct(Struct, kw_only=True, gc=False):
 
 
 class PromptTokensDetails(ResponseStruct, kw_only=True):
-    """Parts of `prompt_tokens`; each is at most the total."""
+    """Parts of `prompt_tokens`; each is at most the total.
+
+    `cache_write_1h_tokens` is the part of those written that is kept for an hour, `tool_tokens` what the provider's own
+    tools put into the prompt.
+    """
 
     audio_tokens: int | UnsetType = UNSET
     cache_write_tokens: int | UnsetType = UNSET
+    cache_write_1h_tokens: int | UnsetType = UNSET
     cached_tokens: int | UnsetType = UNSET
     image_tokens: int | UnsetType = UNSET
     text_tokens: int | UnsetType = UNSET
+    tool_tokens: int | UnsetType = UNSET
 
 
 class CompletionTokensDetails(ResponseStruct, kw_only=True):
@@ -47,6 +53,12 @@ class CompletionTokensDetails(ResponseStruct, kw_only=True):
     text_tokens: int | UnsetType = UNSET
 
 
+class ServerToolUse(ResponseStruct, kw_only=True):
+    """How often the provider's own tools worked."""
+
+    web_search_requests: int
+
+
 class CompletionUsage(ResponseStruct, kw_only=True):
     """Inclusive token totals of one request; both objects of details are always there, with what was reported.
 
@@ -58,6 +70,7 @@ class CompletionUsage(ResponseStruct, kw_only=True):
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails = msgspec.field(default_factory=PromptTokensDetails)
     completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
+    server_tool_use: ServerToolUse | UnsetType = UNSET
     aqueduct_cost: str | UnsetType = UNSET
     aqueduct_schema_valid: bool | UnsetType = UNSET
 

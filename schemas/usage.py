@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from schemas.chat_response import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+from schemas.chat_response import CompletionTokensDetails, CompletionUsage, PromptTokensDetails, ServerToolUse
 
 UsageSource = Literal["provider", "provider_partial", "estimated"]
 
@@ -30,6 +30,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_audio_tokens: int | None = None
     prompt_image_tokens: int | None = None
     prompt_text_tokens: int | None = None
+    prompt_tool_tokens: int | None = None
     reasoning_tokens: int | None = None
     completion_audio_tokens: int | None = None
     completion_image_tokens: int | None = None
@@ -76,17 +77,21 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         prompt = (
             self.cached_tokens,
             self.cache_write_tokens,
+            self.cache_write_1h_tokens,
             self.prompt_audio_tokens,
             self.prompt_image_tokens,
             self.prompt_text_tokens,
+            self.prompt_tool_tokens,
         )
-        if prompt != _NONE_OF_5:
+        if prompt != _NONE_OF_7:
             usage.prompt_tokens_details = PromptTokensDetails(
                 cached_tokens=_or_unset(self.cached_tokens),
                 cache_write_tokens=_or_unset(self.cache_write_tokens),
+                cache_write_1h_tokens=_or_unset(self.cache_write_1h_tokens),
                 audio_tokens=_or_unset(self.prompt_audio_tokens),
                 image_tokens=_or_unset(self.prompt_image_tokens),
                 text_tokens=_or_unset(self.prompt_text_tokens),
+                tool_tokens=_or_unset(self.prompt_tool_tokens),
             )
         completion = (
             self.reasoning_tokens,
@@ -105,6 +110,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 accepted_prediction_tokens=_or_unset(self.accepted_prediction_tokens),
                 rejected_prediction_tokens=_or_unset(self.rejected_prediction_tokens),
             )
+        if self.queries is not None:
+            usage.server_tool_use = ServerToolUse(web_search_requests=self.queries)
         return usage
 
 
@@ -115,6 +122,7 @@ _PROMPT_DETAILS = (
     "prompt_audio_tokens",
     "prompt_image_tokens",
     "prompt_text_tokens",
+    "prompt_tool_tokens",
 )
 _COMPLETION_DETAILS = (
     "reasoning_tokens",
@@ -125,12 +133,12 @@ _COMPLETION_DETAILS = (
     "rejected_prediction_tokens",
 )
 
-_NONE_OF_5 = (None,) * 5
+_NONE_OF_7 = (None,) * 7
 _NONE_OF_6 = (None,) * 6
 UNITS = ("images", "seconds", "queries")
 _COUNTERS = (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS, "prompt_tokens", "completion_tokens")
 _details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS)
-_NO_DETAILS = (None,) * 15
+_NO_DETAILS = (None,) * 16
 
 
 def summed(usages: Sequence[Usage]) -> Usage:

@@ -3,13 +3,14 @@
 from typing import Final
 
 from adapters.openai.quirks import Quirks
+from adapters.openai.refused import OPENAI_MODELS
 
 # API versions before 2024-09 know only `max_tokens`, reasoning models only `max_completion_tokens`.
 AZURE: Final = Quirks(
     functions=True,
     custom_tools=True,
     drops=frozenset({"top_k"}),
-    own_models=True,
+    refused=OPENAI_MODELS,
     obfuscation=True,
     keep_stop=True,
     refusals=True,

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct, UnsetType
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.errors import ErrorKind, ProviderError
-from adapters.google.finish import UNSPECIFIED, finish_name, refuse_failures
+from adapters.google.finish import UNSPECIFIED, finish_name, is_filtered, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
 from adapters.held import Held
 from adapters.tool_ids import UniqueIds
@@ -78,7 +78,13 @@ class Audio(Struct, frozen=True):
     data: str
 
 
-Piece = Text | Thought | ToolCall | Signature | Image | Audio
+class Refusal(Struct, frozen=True):
+    """Why the provider filtered the answer."""
+
+    text: str
+
+
+Piece = Text | Thought | ToolCall | Signature | Image | Audio | Refusal
 
 
 def extra_content(detail: ReasoningDetail) -> ExtraContent:
@@ -123,6 +129,8 @@ class CandidateReader:
                 refuse_failures(name)
                 if self._by_tool is not None:
                     yield from self._said(self._by_tool.end())
+                if candidate.finish_message and is_filtered(name):
+                    yield Refusal(candidate.finish_message)
 
     def annotations(self) -> list[Annotation]:
         """Return the citations of everything read."""

@@ -91,6 +91,11 @@ def to_finish_reason(native: str | None, *, called_tools: bool) -> FinishReason:
     return "tool_calls" if called_tools else "stop"
 
 
+def is_filtered(native: str) -> bool:
+    """Return whether the reason means that a filter has stopped the answer."""
+    return native in _FILTERED
+
+
 def refuse_failures(native: str) -> None:
     """Raise `ProviderError` where the reason means that the provider failed."""
     if native in _FAILED:

@@ -118,6 +118,7 @@ class _Message:
         self._calls: list[MessageToolCall] = []
         self._details: list[ReasoningDetail] = []
         self._images: list[MessageImage] = []
+        self._refusal: str | None = None
         self._text_signature: ReasoningDetail | None = None
 
     def add(self, piece: Piece) -> None:
@@ -135,6 +136,8 @@ class _Message:
                 self._images.append(MessageImage(image_url=MessageImageURL(url=url), index=len(self._images)))
             case answer.Audio(data):
                 self._audio.append(data)
+            case answer.Refusal(text):
+                self._refusal = text
 
     def _add_call(self, piece: answer.ToolCall) -> None:
         call = MessageToolCall(id=piece.call_id)
@@ -151,7 +154,7 @@ class _Message:
     def build(self, reader: CandidateReader, expected: Expected) -> AssistantResponse:
         is_silent = bool(self._calls or self._audio or self._images)
         text = "".join(self._texts)
-        message = AssistantResponse(content=None if is_silent and not text else text)
+        message = AssistantResponse(content=None if is_silent and not text else text, refusal=self._refusal)
         if self._thoughts:
             message.reasoning = message.reasoning_content = "".join(self._thoughts)
         message.tool_calls = self._calls or UNSET

@@ -110,6 +110,8 @@ class ChunkTranslator(OwnState):
                 delta = AudioDelta(id=f"audio_{self._expected.request_id}", data=data)
                 delta.expires_at = self._expected.created
                 return builder.audio(delta, index)
+            case answer.Refusal(text):
+                return builder.refusal(text, index)
 
     def _tool_call(self, piece: answer.ToolCall, index: int) -> list[ChatCompletionChunk]:
         builder = self._builder

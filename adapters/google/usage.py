@@ -5,6 +5,7 @@
 | prompt_tokens                    | promptTokenCount (includes cached) + toolUsePromptTokenCount                     |
 | cached_tokens                    | cachedContentTokenCount                                                          |
 | prompt_{text,audio,image}_tokens | sums over promptTokensDetails and toolUsePromptTokensDetails                     |
+| prompt_tool_tokens               | toolUsePromptTokenCount                                                          |
 | completion_tokens                | candidatesTokenCount + thoughtsTokenCount; without the latter where the total    |
 |                                  | says that candidatesTokenCount includes it                                       |
 | reasoning_tokens                 | thoughtsTokenCount                                                               |
@@ -96,6 +97,7 @@ def _to_usage(counted: UsageMetadata, raw: Raw) -> Usage | None:
         prompt_text_tokens=prompts.get("TEXT"),
         prompt_audio_tokens=prompts.get("AUDIO"),
         prompt_image_tokens=prompts.get("IMAGE"),
+        prompt_tool_tokens=counted.tool_use_prompt_token_count,
         reasoning_tokens=counted.thoughts_token_count,
         completion_text_tokens=answers.get("TEXT"),
         completion_audio_tokens=answers.get("AUDIO"),

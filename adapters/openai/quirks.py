@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from adapters.media import MediaKind
+from adapters.openai.refused import OPENAI_MODELS, Models
 
 
 class Quirks(Struct, frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     renames             request field -> the server's own name for it
     ranges              request field -> least and greatest value: others become the nearest, a seed is left out
     greedy_top_p        False: refuses `top_p` beside a temperature of 0
-    own_models          serves OpenAI's models under their names, some of which refuse sampling parameters
+    refused             fields that models of certain names refuse: left out, and named unless they ask for nothing
     max_tokens_field    the one name it takes for the output bound; None: both, as the client wrote
     developer_role      False: `developer` messages are sent as `system`
     stream_usage        takes `stream_options.include_usage`; False: reports usage in streams unasked
@@ -60,7 +61,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     greedy_top_p: bool = True
-    own_models: bool = False
+    refused: Models | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     developer_role: bool = True
     stream_usage: bool = True
@@ -104,7 +105,7 @@ OPENAI = Quirks(
     base_url="https://api.openai.com/v1",
     drops=frozenset({"top_k"}),
     max_tokens_field="max_completion_tokens",
-    own_models=True,
+    refused=OPENAI_MODELS,
     obfuscation=True,
     keep_stop=True,
     refusals=True,

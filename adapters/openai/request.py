@@ -76,9 +76,6 @@ def to_chat_body(
     if request.modalities and not quirks.draws:
         refuse_modalities(request, "image")
     drop_unknown(request, quirks, changes, losses)
-    bound_sampling(request, call.deployment, quirks, changes, losses)
-    if quirks.renames:
-        rename(request, quirks, changes, extra)
     _bound_output(request, quirks, changes)
     to_reasoning(request, quirks, changes, extra, losses)
     if request.tools:
@@ -86,6 +83,9 @@ def to_chat_body(
     else:
         # Without tools these ask for nothing, but servers refuse them.
         changes["tools"] = changes["tool_choice"] = changes["parallel_tool_calls"] = None
+    bound_sampling(request, call.deployment, quirks, changes, losses)
+    if quirks.renames:
+        rename(request, quirks, changes, extra)
     return encode_body(replace(request, **changes), {**extra, **added} if added else extra), losses.dropped
 
 

@@ -3,7 +3,8 @@
 | `Usage`                      | from the provider's `usage` object                                                 |
 |------------------------------|------------------------------------------------------------------------------------|
 | prompt_tokens                | `prompt_tokens`                                                                    |
-| completion_tokens            | `completion_tokens`; plus reasoning tokens where the total shows they are beside it |
+| completion_tokens            | `completion_tokens`; plus reasoning tokens where the total shows they are beside   |
+|                              | it, and plus what the total has beyond both where no reasoning is reported         |
 | cached_tokens                | `prompt_tokens_details.cached_tokens`, else `prompt_cache_hit_tokens` (DeepSeek),  |
 |                              | `cached_tokens` (Together, Moonshot), `num_cached_tokens` (Mistral),               |
 |                              | `cache_read_input_tokens`                                                          |
@@ -107,7 +108,7 @@ def _of_plain(wire: PlainUsage, raw: Raw, service_tier: str | UnsetType | None) 
     if wire.prompt_tokens_details is None and wire.completion_tokens_details is None:
         return Usage(
             prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
+            completion_tokens=_with_reasoning(wire, None),
             service_tier=service_tier or None,
             raw=raw.copy(),
         )
@@ -116,7 +117,7 @@ def _of_plain(wire: PlainUsage, raw: Raw, service_tier: str | UnsetType | None) 
     reasoning = completion.reasoning_tokens
     return Usage(
         prompt_tokens=prompt_tokens,
-        completion_tokens=_with_reasoning(wire, reasoning) if reasoning else completion_tokens,
+        completion_tokens=completion_tokens if reasoning == 0 else _with_reasoning(wire, reasoning),
         cached_tokens=prompt.cached_tokens,
         cache_write_tokens=prompt.cache_write_tokens,
         prompt_audio_tokens=prompt.audio_tokens,
@@ -194,11 +195,15 @@ def _unit(given: Raw | UnsetType) -> int | None:
 
 
 def _with_reasoning(wire: WireUsage | PlainUsage, reasoning: int | None) -> int | None:
-    """Some (xAI, Google's OpenAI-format endpoint) count reasoning beside the completion; the total gives them away."""
+    """Some count reasoning beside the completion; the total gives them away.
+
+    xAI says how much it is, Google's OpenAI-format endpoint does not: there only the total knows of it.
+    """
     completion = _count(wire.completion_tokens)
-    if not reasoning or completion is None:
+    if reasoning == 0 or completion is None or completion < 0:
         return completion
     prompt, total = _count(wire.prompt_tokens), _count(wire.total_tokens)
     if prompt is None or total is None:
         return completion
-    return completion + reasoning if total == prompt + completion + reasoning else completion
+    beside = total - prompt - completion
+    return completion + beside if beside > 0 and reasoning in {None, beside} else completion

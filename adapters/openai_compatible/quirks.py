@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from adapters.mistral.quirks import MISTRAL
 from adapters.openai.quirks import Quirks
+from adapters.openai.refused import XAI_MODELS
 from adapters.openrouter.quirks import OPENROUTER
 
 # What OpenAI has and others do not, in two steps of strictness.
@@ -119,6 +120,7 @@ DEEPSEEK: Final = Quirks(
 XAI: Final = Quirks(
     base_url="https://api.x.ai/v1",
     drops=(_OPENAI_ONLY - {"service_tier", "web_search_options"}) | {"logit_bias", "top_k"},
+    refused=XAI_MODELS,
     max_tokens_field="max_completion_tokens",
     developer_role=False,
     reasoning_fields=("reasoning_content",),

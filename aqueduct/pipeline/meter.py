@@ -72,6 +72,7 @@ _PROMPT_PARTS: Final = (
     ("prompt_audio_tokens",),
     ("prompt_image_tokens",),
     ("prompt_text_tokens",),
+    ("prompt_tool_tokens",),
 )
 _COMPLETION_PARTS: Final = (
     ("reasoning_tokens",),

@@ -17,13 +17,14 @@ class Subject(Struct, frozen=True, kw_only=True):
     options: tuple[tuple[str, str], ...] = ()
     quirks: str | None = None
     embedding_model: str | None = None
+    reasoning_model: str | None = None
 
 
 VERTEX = (("project", "demo"), ("location", "europe-west4"))
 SUBJECTS = (
     Subject(
         name="openai", title="OpenAI", adapter="openai", mock="openai", dialect="openai", base_path="/v1",
-        upstream_model="gpt-4o-mini", embedding_model="text-embedding-3-small",
+        upstream_model="gpt-4o-mini", embedding_model="text-embedding-3-small", reasoning_model="gpt-5-mini",
     ),
     Subject(
         name="openai_compatible", title="compatible (vLLM)", adapter="openai_compatible", quirks="vllm",
@@ -31,7 +32,7 @@ SUBJECTS = (
     ),
     Subject(
         name="azure_openai", title="Azure OpenAI", adapter="azure_openai", mock="azure", dialect="openai",
-        upstream_model="gpt-4o-mini", embedding_model="text-embedding-3-small",
+        upstream_model="gpt-4o-mini", embedding_model="text-embedding-3-small", reasoning_model="gpt-5-mini",
     ),
     Subject(
         name="anthropic", title="Anthropic", adapter="anthropic", mock="anthropic", dialect="anthropic",
@@ -93,6 +94,8 @@ def configuration(mocks: Mocks) -> str:
         models += f"  - {{name: {subject.name}-cached, {limit}, auto_cache: 5m, deployments: [{{{deployment}}}]}}\n"
         hurry = "timeouts: {first_byte_s: 0.3, idle_s: 0.3}"
         models += f"  - {{name: {subject.name}-hasty, {limit}, deployments: [{{{deployment}, {hurry}}}]}}\n"
+        reasons = f"provider: {subject.name}, upstream_model: '{subject.reasoning_model or subject.upstream_model}'"
+        models += f"  - {{name: {subject.name}-reasoning, {limit}, deployments: [{{{reasons}}}]}}\n"
         embeds = f"provider: {subject.name}, upstream_model: '{subject.embedding_model or subject.upstream_model}'"
         models += f"  - {{name: {subject.name}-embedding, deployments: [{{{embeds}}}]}}\n"
     return f"providers:\n{providers}models:\n{models}"

@@ -125,6 +125,7 @@ class Candidate(GoogleResponseStruct, frozen=True, kw_only=True):
     content: ReceivedContent | None = None
     index: int = 0
     finish_reason: Enum | None = None
+    finish_message: str | None = None
     grounding_metadata: GroundingMetadata | None = None
     citation_metadata: CitationMetadata | None = None
     logprobs_result: LogprobsResult | None = None

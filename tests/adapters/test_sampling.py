@@ -12,11 +12,13 @@ import pytest
 
 from adapters.errors import ErrorKind, ProviderError
 from tests.adapters import test_parameters
-from tests.adapters.test_parameters import PROVIDERS, sent
+from tests.adapters.test_parameters import PROVIDERS, TOOLS, sent
 
 NAMES = {"p": "top_p", "k": "top_k", "topP": "top_p", "topK": "top_k", "random_seed": "seed"}
 NAMES |= {"frequencyPenalty": "frequency_penalty", "presencePenalty": "presence_penalty"}
 TOP = ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "logprobs", "logit_bias")
+TOP += ("stop", "parallel_tool_calls", "verbosity")
+BOUNDS = ("max_tokens", "max_completion_tokens")
 WITHIN = ("options", "generationConfig", "inferenceConfig", "additionalModelRequestFields")
 
 
@@ -35,6 +37,9 @@ HOT = {"temperature": 1.8}
 BOTH = {"temperature": 0.3, "top_p": 0.9}
 PENALTIES = {"frequency_penalty": 0.5, "presence_penalty": 2.0}
 REASONED = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.5, "logprobs": True, "logit_bias": {"5": 1}}
+ONE_CALL = {"parallel_tool_calls": False}
+STOP = {"stop": ["Observation:"]}
+THOUGHT = ("temperature", "top_p", "thinking.budget_tokens")
 NEUTRAL = {"temperature": 1, "top_p": 1, "frequency_penalty": 0, "logprobs": False, "logit_bias": {}}
 LEFT_OUT = tuple(REASONED)
 ROWS = [
@@ -100,6 +105,33 @@ ROWS = [
     Row("openai", "gpt-7", BOTH, {}, ("temperature", "top_p"), {"sampling": "none"}),
     Row("azure_openai", "gpt-5", BOTH, {}, ("temperature", "top_p")),
     Row("compatible default", "gpt-5", BOTH, BOTH, ()),
+    Row("openai", "gpt-4.1", STOP, STOP, ()),
+    Row("openai", "o1", STOP, STOP, ()),
+    Row("openai", "o3-mini", STOP, STOP, ()),
+    Row("openai", "o3-2025-04-16", STOP, {}, ("stop",)),
+    Row("openai", "o4-mini", {"stop": []}, {}, ()),
+    Row("openai", "gpt-5-nano", STOP, {}, ("stop",)),
+    Row("openai", "gpt-5.1", STOP, {}, ("stop",)),
+    Row("openai", "gpt-5.2-2025-12-11", {**STOP, "reasoning_effort": "none"}, {}, ("stop",)),
+    Row("openai", "gpt-5.1-chat-latest", STOP, STOP, ()),
+    Row("openai", "gpt-5", STOP, STOP, (), {"sampling": "free"}),
+    Row("azure_openai", "our-deployment", STOP, STOP, ()),
+    Row("azure_openai", "gpt-4o", {"max_tokens": 5}, {"max_tokens": 5}, ()),
+    Row("azure_openai", "o4-mini", {"max_tokens": 5}, {"max_completion_tokens": 5}, ()),
+    Row("azure_openai", "gpt-5.1", {"max_tokens": 5, "max_completion_tokens": 7}, {"max_completion_tokens": 7}, ()),
+    Row("azure_openai", "ours", {"max_tokens": 5}, {"max_completion_tokens": 5}, (), {"sampling": "none"}),
+    Row("azure_openai", "our-deployment", STOP, {}, ("stop",), {"sampling": "none"}),
+    Row("compatible default", "a-thinker", STOP, STOP, (), {"sampling": "none"}),
+    Row("openai", "gpt-5.4", {**BOTH, "thinking": {"type": "enabled", "budget_tokens": 2000}}, {}, THOUGHT),
+    Row("openai", "o4-mini", {**ONE_CALL, "tools": TOOLS}, {}, ("parallel_tool_calls",)),
+    Row("openai", "o3", {"parallel_tool_calls": True, "tools": TOOLS}, {}, ()),
+    Row("openai", "gpt-5", {**ONE_CALL, "tools": TOOLS}, ONE_CALL, ()),
+    Row("openai", "gpt-4o-mini", {"verbosity": "low"}, {}, ("verbosity",)),
+    Row("openai", "gpt-4.1", {"verbosity": "medium"}, {}, ()),
+    Row("openai", "gpt-5", {"verbosity": "low"}, {"verbosity": "low"}, ()),
+    Row("compatible xai", "grok-4.3", {**STOP, **PENALTIES}, {}, ("stop", *PENALTIES)),
+    Row("compatible xai", "grok-3-mini", {"presence_penalty": 0, "stop": ["x"]}, {}, ("stop",)),
+    Row("compatible xai", "grok-3", {**STOP, **PENALTIES}, {**STOP, "frequency_penalty": 0.5}, ("presence_penalty",)),
     Row("compatible default", "a-thinker", BOTH, {}, ("temperature", "top_p"), {"sampling": "none"}),
 ]  # fmt: skip
 
@@ -125,13 +157,51 @@ async def test_sampling_arrives_within_what_the_model_takes_and_what_is_changed_
 ) -> None:
     with_model(monkeypatch, row)
     (body, _), dropped = await sent(row.provider, row.given)  # type: ignore[misc] - the body and some headers
-    assert arrived(body) == row.arrives
+    assert isinstance(body, dict)
+    bounds = {name: body[name] for name in BOUNDS if name in body and "max_tokens" in row.given}
+    assert {**arrived(body), **bounds} == row.arrives
     assert set(dropped) - {"reasoning_effort"} == set(row.named)
     if row.named and "reasoning_effort" not in row.given:
         with pytest.raises(ProviderError) as raised:
             await sent(row.provider, row.given, policy="reject")
         assert raised.value.kind is ErrorKind.UNSUPPORTED_PARAMETER
         assert raised.value.param in row.named
+
+
+EFFORTS = [
+    ("openai", "gpt-4o-mini", "high", None, True),
+    ("openai", "gpt-4o", "none", None, False),
+    ("azure_openai", "gpt-4.1", "low", None, True),
+    ("openai", "gpt-5-chat-latest", "low", None, True),
+    ("openai", "gpt-3.5-turbo-0125", "low", None, True),
+    ("openai", "gpt-5-mini", "minimal", "minimal", False),
+    ("openai", "o3", "high", "high", False),
+    ("openai", "gpt-5.4", "xhigh", "xhigh", False),
+    ("openai", "gpt-oss-120b", "low", "low", False),
+    ("compatible xai", "grok-4-1-fast-reasoning", "low", None, True),
+    ("compatible xai", "grok-4", "high", None, True),
+    ("compatible xai", "grok-4-0709", "high", None, True),
+    ("compatible xai", "grok-4.20-0309-reasoning", "low", None, True),
+    ("compatible xai", "grok-4.20-multi-agent-0309", "low", "low", False),
+    ("compatible xai", "grok-code-fast-1", "high", None, True),
+    ("compatible xai", "grok-3-mini", "high", "high", False),
+    ("compatible xai", "grok-3", "high", None, True),
+    ("compatible xai", "grok-4.3", "none", "none", False),
+    ("compatible xai", "grok-4.5", "medium", "medium", False),
+    ("compatible default", "gpt-4o", "low", "low", False),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "effort", "arrives", "is_named"), EFFORTS)
+async def test_effort_reaches_models_that_reason(
+    monkeypatch: pytest.MonkeyPatch, provider: str, model: str, effort: str, arrives: str | None, is_named: bool
+) -> None:
+    with_model(monkeypatch, Row(provider, model, {}, {}, ()))
+    for given in ({"reasoning_effort": effort}, {"reasoning": {"effort": effort}}):
+        written = next(iter(given))
+        (body, _), dropped = await sent(provider, given)  # type: ignore[misc] - the body and some headers
+        assert body.get("reasoning_effort") == arrives
+        assert (written in dropped) is is_named
 
 
 async def test_option_that_does_not_exist_is_the_deployments_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,7 @@ PROMPT_DETAILS = (
     "prompt_audio_tokens",
     "prompt_image_tokens",
     "prompt_text_tokens",
+    "prompt_tool_tokens",
 )
 COMPLETION_DETAILS = (
     "reasoning_tokens",
@@ -217,6 +218,7 @@ def sound_usages(draw) -> Usage:
         cached_tokens=draw(st.sampled_from([None, cached])),
         cache_write_tokens=written,
         cache_write_1h_tokens=draw(st.none() | st.integers(0, written)),
+        queries=draw(COUNT),
         **fields,
     )
 
@@ -256,6 +258,8 @@ def test_usage_for_clients_sums_up_and_leaves_out_what_was_not_reported(usage: U
         assert prompt.get(name.removeprefix("prompt_")) == getattr(usage, name)
     for name in COMPLETION_DETAILS:
         assert completion.get(name.removeprefix("completion_")) == getattr(usage, name)
+    assert prompt.get("cache_write_1h_tokens") == usage.cache_write_1h_tokens
+    assert shown.get("server_tool_use", {}).get("web_search_requests") == usage.queries
     assert None not in (*prompt.values(), *completion.values())
 
 

@@ -48,6 +48,7 @@ def joined(status: int, events: list[JsonObject]) -> tuple[JsonObject, ReadError
                 message["content"][event["index"]]["pieces"] += event["delta"][field] if field else ""
             case "message_delta":
                 message["stop_reason"] = event["delta"].get("stop_reason") or message["stop_reason"]
+                message["stop_details"] = event["delta"].get("stop_details")
                 counts = event.get("usage") or {}
                 message["usage"].update({key: value for key, value in counts.items() if value is not None})
             case "error":
@@ -60,14 +61,14 @@ def read_message(message: JsonObject, error: ReadError | None = None) -> Reading
     blocks = message["content"]
     text = "".join(block.get("text", "") + pieces(block) for block in blocks if block["type"] == "text")
     thinking = "".join(block.get("thinking", "") + pieces(block) for block in blocks if block["type"] == "thinking")
-    reason = message.get("stop_reason")
+    reason, details = message.get("stop_reason"), message.get("stop_details") or {}
     return Reading(
         text=text,
         reasoning=thinking,
         tool_calls=tuple(call_of(block) for block in blocks if block["type"] == "tool_use"),
         finish=FINISH.get(reason, "stop") if reason else None,
         usage=usage_of(message.get("usage") or {}),
-        refusal=text if reason == "refusal" else None,
+        refusal=(details.get("explanation") or text) if reason == "refusal" else None,
         error=error,
         citations=tuple(page for block in blocks for page in pages_of(block)),
     )

@@ -50,16 +50,22 @@ def read(status: int, decoded: Decoded) -> Reading:
     reasons: dict[int, str] = {}
     usage: Usage | None = None
     pages: tuple[Citation, ...] = ()
+    refusal: str | None = None
     for document in decoded.documents:
         if status >= 400 or document.get("error"):
             error = ReadError(status, error_message(document))
         usage = usage_of(document.get("usageMetadata") or {}) or usage
-        if (document.get("promptFeedback") or {}).get("blockReason"):
+        blocked = document.get("promptFeedback") or {}
+        if blocked.get("blockReason"):
             reasons[0] = "SAFETY"
+            refusal = (
+                blocked.get("blockReasonMessage") or f"The provider blocked the prompt ({blocked['blockReason']})."
+            )
         for candidate in document.get("candidates") or []:
             index = candidate.get("index") or 0
             parts.setdefault(index, []).extend((candidate.get("content") or {}).get("parts") or [])
             pages = pages_of(candidate) if index == 0 and "groundingMetadata" in candidate else pages
+            refusal = candidate.get("finishMessage") or refusal
             if candidate.get("finishReason"):
                 reasons[index] = str(NUMBERED.get(candidate["finishReason"], candidate["finishReason"]))
     readings = [read_candidate(parts.get(index, []), reasons.get(index)) for index in sorted({0, *parts})]
@@ -72,6 +78,7 @@ def read(status: int, decoded: Decoded) -> Reading:
         tool_calls=first.tool_calls,
         finish=None if error else first.finish,
         usage=usage,
+        refusal=refusal if first.finish == "content_filter" else None,
         error=error,
         citations=pages,
         others=tuple(readings[1:]),

@@ -125,9 +125,14 @@ def usage_of(document: JsonObject) -> Usage | None:
     prompt_details = usage.get("prompt_tokens_details") or {}
     completion_details = usage.get("completion_tokens_details") or {}
     cached = prompt_details.get("cached_tokens")
+    prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens", 0)
+    # xAI and Google's OpenAI-format endpoint have reasoning beside the completion, as their totals say.
+    beside = (usage.get("total_tokens") or 0) - prompt - completion
+    if completion and beside > 0 and completion_details.get("reasoning_tokens") in {None, beside}:
+        completion += beside
     return Usage(
-        prompt=usage["prompt_tokens"],
-        completion=usage.get("completion_tokens", 0),
+        prompt=prompt,
+        completion=completion,
         cached=usage.get("prompt_cache_hit_tokens") if cached is None else cached,
         cache_write=prompt_details.get("cache_write_tokens"),
         reasoning=completion_details.get("reasoning_tokens"),

@@ -165,6 +165,23 @@ def test_answer_blocked_prompt_is_a_refusal() -> None:
     assert result.usage.prompt_tokens is None
 
 
+FILTERED = {"finishReason": "IMAGE_SAFETY", "finishMessage": "Unable to show the generated image."}
+
+
+def test_answer_filtered_candidate_says_why_whole_and_streamed() -> None:
+    """Only what a filter stopped: other reasons come with words about the generation."""
+    choice = answered(exchanges.encode({"candidates": [FILTERED]})).body.choices[0]
+    assert (choice.finish_reason, choice.message.refusal) == ("content_filter", FILTERED["finishMessage"])
+    stream = ChunkTranslator(EXPECTED)
+    chunks = [*stream.feed(Event(b"", exchanges.encode({"candidates": [FILTERED]}))), *stream.finish()]
+    assert [chunk.choices[0].delta.refusal for chunk in chunks if chunk.choices[0].delta.refusal] == [
+        FILTERED["finishMessage"]
+    ]
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+    whole = {"content": {"parts": [text("x")]}, "finishReason": "STOP", "finishMessage": "Generated."}
+    assert answered(exchanges.encode({"candidates": [whole]})).body.choices[0].message.refusal is None
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"candidates": []}', b'{"promptFeedback": {}}', b"[]", b"", b"[" * 100_000])
 def test_answer_without_candidate_is_no_answer(body: bytes) -> None:
     with pytest.raises(ProviderError) as caught:

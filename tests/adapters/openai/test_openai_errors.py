@@ -205,6 +205,22 @@ def test_usage_reasoning_beside_the_completion_is_included() -> None:
     assert (apart.completion_tokens, within.completion_tokens) == (13, 8)
 
 
+def test_usage_output_that_only_the_total_knows_of_is_included() -> None:
+    """Trap 4: Google's OpenAI-format endpoint counts thoughts in the total and names them nowhere."""
+    beyond = usage_of({"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109})
+    short = usage_of({"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 40})
+    none = usage_of(
+        {
+            "prompt_tokens": 35,
+            "completion_tokens": 12,
+            "total_tokens": 50,
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
+    )
+    assert (beyond.completion_tokens, short.completion_tokens, none.completion_tokens) == (74, 12, 12)
+    assert beyond.reasoning_tokens is None
+
+
 @pytest.mark.parametrize("document", [None, {}, [], "x", {"prompt_tokens": "many"}, {"prompt_tokens": [1]}])
 def test_usage_that_is_none_is_not_reported(document: object) -> None:
     assert to_usage(Raw(msgspec.json.encode(document))) is None
