@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import astuple
 
 from schemas.chat_response import CompletionTokensDetails, CompletionUsage, PromptTokensDetails, ServerToolUse
 
@@ -139,6 +140,14 @@ UNITS = ("images", "seconds", "queries")
 _COUNTERS = (*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS, "prompt_tokens", "completion_tokens")
 _details = attrgetter(*_PROMPT_DETAILS, *_COMPLETION_DETAILS, *UNITS)
 _NO_DETAILS = (None,) * 16
+
+
+_DETAIL_FIELDS = slice(Usage.__struct_fields__.index("cached_tokens"), Usage.__struct_fields__.index("service_tier"))
+
+
+def has_details(usage: Usage) -> bool:
+    """Whether there is more to a usage than the two totals; a detail of zero is none."""
+    return any(astuple(usage)[_DETAIL_FIELDS])
 
 
 def summed(usages: Sequence[Usage]) -> Usage:

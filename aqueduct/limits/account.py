@@ -98,8 +98,11 @@ class Account:
         """What is left of the limit as far as this replica knows."""
         if self.is_concurrency:
             return max(0, self.limit.amount - self.in_use - self.others)
-        spent = self.used + self.sent + sum(self.pending.values())
-        return max(0, self.limit.amount - spent) if spent > 0 else self.limit.amount
+        spent = self.used + self.sent
+        for amount in self.pending.values():
+            spent += amount
+        left = self.limit.amount - spent if spent > 0 else self.limit.amount
+        return max(0, left)
 
     @property
     def surplus(self) -> int:

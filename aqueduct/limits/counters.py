@@ -52,8 +52,8 @@ class Counters:
         Its places are filled in by `while_open` or `once_settled`.
         """
         cells: list[int] = []
-        for _, amount, slot, _ in held:
-            cells += (slot, amount)
+        for one in held:
+            cells += (one.slot, one.amount)
         return self._kept % tuple(cells)
 
 
@@ -77,8 +77,8 @@ def once_settled(kept: str, held: Sequence[Held], actual: Mapping[str, int], fur
 
 def _of_further(further: Sequence[Held], used: Sequence[int | str]) -> str:
     return "".join(
-        f',["{account.limit.id}","{account.member}",{slot},{account.limit.amount},{amount},{spent}]'
-        for (account, amount, slot, _), spent in zip(further, used, strict=True)
+        f',["{one.account.limit.id}","{one.account.member}",{one.slot},{one.account.limit.amount},{one.amount},{spent}]'
+        for one, spent in zip(further, used, strict=True)
     )
 
 

@@ -5,7 +5,7 @@ A batch that was prepared and not answered is prepared again unchanged, because 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ MAX_ITEMS: Final = 2_000
 """Counters in one batch: the rest follows in the next."""
 
 
-class Take(NamedTuple):
+class Take(Struct, frozen=True):
     """What a request wants of one counter, and what it would do with; `least` None: nothing less."""
 
     account: Account
@@ -42,7 +42,7 @@ class Take(NamedTuple):
         return self.amount if self.least is None else self.least
 
 
-class Held(NamedTuple):
+class Held(Struct, frozen=True):
     """What a reservation holds of one counter."""
 
     account: Account
@@ -160,8 +160,9 @@ class Ledger:
         """Take all or nothing from what is held; None where a counter has too little."""
         local = self._monotonic_ms()
         valid = local < self._valid_until and not self._is_closed
-        for account, amount, _ in takes:
-            if amount > (account.slack if valid else 0) and account.is_enforced:
+        for take in takes:
+            account = take.account
+            if take.amount > (account.slack if valid else 0) and account.is_enforced:
                 return None
         return self._taken(takes, local + self._offset_ms)
 
@@ -189,7 +190,8 @@ class Ledger:
     def _taken(self, takes: Sequence[Take], now: int) -> tuple[Held, ...]:
         held: list[Held] = []
         active = self._active
-        for account, amount, _ in takes:
+        for take in takes:
+            account, amount = take.account, take.amount
             slots = account.limit.slots
             slot = now // slots.slot_ms if slots.slot_ms else slots.slot(now)
             account.take(amount, slot)
@@ -206,12 +208,14 @@ class Ledger:
         """
         wanted = False
         every = (*held, *further) if further else held
-        for (account, amount, slot, epoch), used in zip(every, used_of(held, actual, further), strict=True):
-            if used == amount:
+        for one, used in zip(every, used_of(held, actual, further), strict=True):
+            unused = one.amount - used
+            if not unused:
                 continue
-            if used > amount:
-                self.overrun += used - amount
-            account.give_back(amount - used, slot, epoch)
+            if unused < 0:
+                self.overrun -= unused
+            account = one.account
+            account.give_back(unused, one.slot, one.epoch)
             self._active[account] = None
             wanted = wanted or account.tight
         return wanted
@@ -397,15 +401,16 @@ class Ledger:
 def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
     """Return what was used of each reservation: of a counter's later ones what its first does not cover."""
     if not further:
-        return [0 if account.is_concurrency else actual.get(account.metric, amount) for account, amount, _, _ in held]
+        return [0 if one.account.is_concurrency else actual.get(one.account.metric, one.amount) for one in held]
     first = {one.account: one.amount for one in held}
     used = {
         account: 0 if account.is_concurrency else actual.get(account.metric, amount)
         for account, amount in first.items()
     }
     later: list[int] = []
-    for account, amount, _, _ in further:
-        part = min(max(0, used[account] - first[account]), amount)
+    for one in further:
+        account = one.account
+        part = min(max(0, used[account] - first[account]), one.amount)
         used[account] -= part
         later.append(part)
     return [*used.values(), *later]

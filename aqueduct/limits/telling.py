@@ -176,21 +176,23 @@ def duration(seconds: float) -> str:
 def _duration(ms: int) -> str:
     if ms < 1000:
         return f"{ms}ms"
-    whole, rest = divmod(ms, 1000)
-    minutes, secs = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{secs}.{rest:03d}".rstrip("0") + "s" if rest else f"{secs}s"
-    if hours:
-        return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text
+    whole, rest = ms // 1000, ms % 1000
+    text = f"{whole % 60}.{rest:03d}".rstrip("0") + "s" if rest else f"{whole % 60}s"
+    if whole < 60:
+        return text
+    minutes = whole // 60
+    return f"{minutes // 60}h{minutes % 60}m{text}" if minutes >= 60 else f"{minutes}m{text}"
 
 
 def _resets_ms(account: Account, now_ms: int) -> int | None:
     if account.is_concurrency:
         return None
     slots = account.limit.slots
-    if not slots.slot_ms or (account.pending and max(account.pending.values()) > 0):
+    if not slots.slot_ms:
         return slots.ends_ms(now_ms)
+    for amount in account.pending.values():
+        if amount > 0:
+            return slots.ends_ms(now_ms)
     return max(account.resets_at, now_ms)
 
 

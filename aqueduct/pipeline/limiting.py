@@ -123,7 +123,7 @@ class LimitedAdmission:
             needed = sum(take.needed for take in takes if take.account is outcome)
             raise refusal(outcome, ledger.now_ms, self._currency, needed)
         takes = ledger.reduced(takes)
-        for account, _, _ in ledger.lacking(takes):
+        for account in [take.account for take in ledger.lacking(takes)]:
             is_open = self._fail_open == "all" or (self._fail_open == "rates" and not account.limit.is_budget)
             self._count(account.limit.scope, "open" if is_open else outcome.value)
             if not is_open:

@@ -19,7 +19,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from schemas.usage import Usage
+from schemas.usage import Usage, has_details
 
 Meter = Literal[
     "input",
@@ -213,6 +213,9 @@ def cost(usage: Usage, prices: PriceList, at: datetime, tier: Tier = "standard")
     rates = prices.rates(at, tier, usage.prompt_tokens or 0)
     if rates is None:
         return None
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if prompt >= 0 <= completion and not has_details(usage):
+        return prompt * rates.get("input", 0) + completion * rates.get("output", 0) + rates.get("request", 0)
     return sum(amount * rates.get(meter, 0) for meter, amount in quantities(usage).items())
 
 
