@@ -159,8 +159,21 @@ def test_the_token_is_taken_from_every_sdks_header(gateway: RunningGateway, head
     assert answer.status == 200
 
 
-def test_nul_in_a_header_is_a_400_in_the_one_form(gateway: RunningGateway) -> None:
-    answer = ask(gateway.port, request_bytes(CHAT, b"{}", headers=(("authorization", "Bearer a\0b"),)))
+@pytest.mark.parametrize("header", ["authorization", "X-API-Key", "api-key", "x-goog-api-key"])
+@pytest.mark.parametrize("token", ["a\0b", f"{TOKEN}\0", "\0"])
+def test_nul_in_a_token_gets_the_one_constant_401(gateway: RunningGateway, header: str, token: str) -> None:
+    value = f"Bearer {token}" if header == "authorization" else token
+    wrong = ask(gateway.port, request_bytes(CHAT, b"{}", headers=((header, "nobody"),)))
+
+    answer = ask(gateway.port, request_bytes(CHAT, b"{}", headers=((header, value),)))
+
+    assert (answer.status, answer.body) == (401, wrong.body)
+    assert answer.headers["www-authenticate"] == wrong.headers["www-authenticate"]
+
+
+def test_nul_in_another_header_is_a_400_in_the_one_form(gateway: RunningGateway) -> None:
+    headers = (("authorization", f"Bearer {TOKEN}"), ("x-note", "authorization: a\0b"))
+    answer = ask(gateway.port, request_bytes(CHAT, b"{}", headers=headers))
 
     assert answer.status == 400
     assert answer.error()["code"] == "invalid_http"

@@ -14,7 +14,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from aqueduct.api.authentication import UNAUTHENTICATED
 from aqueduct.api.gateway import Gateway
+from aqueduct.auth.credentials import CREDENTIAL_HEADERS
 from aqueduct.ids import RequestIds
 from aqueduct.settings import Settings
 
@@ -29,15 +31,13 @@ _request_ids: Final = RequestIds()
 class _Refusal:
     """An answer without a request, in the API's form."""
 
-    def __init__(self, status: bytes, code: bytes, message: bytes) -> None:
+    def __init__(self, status: bytes, code: bytes, message: bytes, header: bytes = b"") -> None:
         self._body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":"%b"}}' % (
             message,
             code,
         )
-        self._head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
-            status,
-            len(self._body),
-        )
+        head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%b"
+        self._head = head % (status, len(self._body), header)
 
     def encode(self) -> bytes:
         """Return the answer's bytes with an id of its own."""
@@ -45,6 +45,13 @@ class _Refusal:
 
 
 _BAD_REQUEST: Final = _Refusal(b"400 Bad Request", b"invalid_http", b"The request is not valid HTTP/1.1.")
+_INVALID_KEY: Final = _Refusal(
+    b"401 Unauthorized", b"invalid_api_key", UNAUTHENTICATED.encode(), b"www-authenticate: Bearer\r\n"
+)
+_NUL_IN_KEY: Final = re.compile(
+    rb"\r\n(?:%b):[^\r\n]*\0" % b"|".join(map(re.escape, sorted(CREDENTIAL_HEADERS))), re.IGNORECASE
+)
+"""A credential that no parser lets through: its sender is told that it is none, as of any other."""
 _HEAD_TIMEOUT: Final = _Refusal(b"408 Request Timeout", b"request_timeout", b"The request head took too long.")
 _HEAD_TOO_LARGE: Final = _Refusal(
     b"431 Request Header Fields Too Large", b"headers_too_large", b"The request head is too large."
@@ -86,6 +93,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_head = False
     _in_body = False
     _refused = False
+    _fault: _Refusal | None = None
+    """Why the parser gave up on what was just received."""
 
     def __init__(
         self,
@@ -123,6 +132,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._in_body and _mentions_h2c(data):
             data = _without_h2c(data)
         super().data_received(data)
+        if self._fault is not None:
+            self._refuse(_INVALID_KEY if self._in_head and _NUL_IN_KEY.search(data) else self._fault)
+            return
         if not self._in_head:
             if not self._idle_until and self._is_idle() and self._head_timer is None:
                 self._start_timer()  # empty lines between requests begin none, but end the wait for one
@@ -198,7 +210,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        self._refuse(_HEAD_TOO_LARGE if self._is_too_large() else _BAD_REQUEST)
+        self._fault = _HEAD_TOO_LARGE if self._is_too_large() else _BAD_REQUEST
 
     def _is_too_large(self) -> bool:
         if not self._in_head:

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aqueduct.cli import checks
+from aqueduct.cli import checks, gaps
 from aqueduct.cli.checks import Finding, Verdict
 from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, print_json
@@ -46,6 +46,7 @@ def examine(session: Session, *, online: bool) -> list[Finding]:
     except click.ClickException as error:
         return [*findings, Finding("database", "fail", error.message)]
     findings += [*server, Finding("schema", "ok", "is this release's"), *checks.models(database)]
+    findings += [*gaps.prices(database), *gaps.teams(database)]
     found = accounts(database, session)
     for name in sorted(found):
         findings.extend(checks.provider(found[name]))

@@ -349,6 +349,32 @@ def test_doctor_names_the_setting_of_a_data_folder_that_cannot_be_made(run: Run)
     assert "AQUEDUCT_DATA_DIR" in found["data folder"]["text"]
 
 
+def test_doctor_warns_of_budgets_that_count_nothing_and_of_users_in_no_team(filled: Run, tmp_path: Path) -> None:
+    def found() -> dict[str, tuple[str, str]]:
+        rows = json.loads(filled("doctor", "--json").stdout)
+        return {row["check"]: (row["verdict"], row["text"]) for row in rows}
+
+    assert found().keys().isdisjoint({"prices", "org a"})
+    content = """
+orgs: [{slug: a, users: [{email: ada@a.org}, {email: new@a.org}]}]
+limits: [{subject: 'org:a', metric: cost, window: month, amount: 5}]
+models: [{name: o, deployments: [{provider: p}]}]
+prices:
+- {model: m, provider: p, meter: input, amount: '1'}
+"""
+    (tmp_path / "budget.yaml").write_text(content, "utf-8")
+    assert filled("apply", "budget.yaml").returncode == 0
+    assert found()["prices"][0] == "warn"
+    assert "no budget counts what is used of 'm', 'o'; " in found()["prices"][1], "one deployment of m has no price"
+    assert found()["org a"][0] == "warn"
+    assert found()["org a"][1].startswith("the limits and grants of no team hold for 'new@a.org': set its")
+    content += "- {model: m, meter: input, amount: '1'}\n- {model: o, meter: request, amount: '0', per: 1}\n"
+    (tmp_path / "budget.yaml").write_text(content.replace("slug: a", "slug: a, default_team: t"), "utf-8")
+    assert filled("apply", "budget.yaml").returncode == 0
+    assert found()["prices"] == ("ok", "every model has some, as budgets need")
+    assert "org a" not in found()
+
+
 def test_doctor_without_problems_ends_with_zero(filled: Run, tmp_path: Path) -> None:
     assert filled("doctor").returncode == 1
     (tmp_path / "less.yaml").write_text("providers: [{name: p, adapter: echo}]", "utf-8")
