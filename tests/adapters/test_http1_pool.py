@@ -3,22 +3,19 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 import uvloop
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport, pool
 from adapters.http1.connection import Connection
 from adapters.transport import Request, Timeouts
 from tests.adapters.raw_server import RawServer, always, answer, read_request
+from tests.certificates import self_signed
 
 
 @pytest.fixture
@@ -425,36 +422,12 @@ async def test_pool_unreachable_host_is_a_connection_error(transport: Http1Trans
 # --- TLS
 
 
-def write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a self-signed certificate for 127.0.0.1 with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
+LOOPBACK = x509.IPAddress(IPv4Address("127.0.0.1"))
 
 
 async def test_pool_tls_with_a_trusted_authority_works_and_without_it_fails(tmp_path: Path) -> None:
-    certificate_file, key_file = write_certificate(tmp_path, "test authority")
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_tls.load_cert_chain(certificate_file, key_file)
-    trusting = Http1Transport(tls=ssl.create_default_context(cafile=certificate_file))
+    server_tls, client_tls = self_signed(tmp_path, LOOPBACK)
+    trusting = Http1Transport(tls=client_tls)
     distrusting = Http1Transport()
     large = b"x" * 700_000
 
@@ -477,15 +450,13 @@ async def test_pool_tls_with_a_trusted_authority_works_and_without_it_fails(tmp_
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_pool_tls_server_that_closes_after_the_handshake_is_a_connection_error(tmp_path: Path, run) -> None:
-    certificate_file, key_file = write_certificate(tmp_path, "test authority")
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_tls.load_cert_chain(certificate_file, key_file)
+    server_tls, client_tls = self_signed(tmp_path, LOOPBACK)
 
     async def hang_up(reader, writer, number) -> None:
         return
 
     async def scenario() -> None:
-        transport = Http1Transport(tls=ssl.create_default_context(cafile=certificate_file))
+        transport = Http1Transport(tls=client_tls)
         async with RawServer(hang_up, tls=server_tls) as server, asyncio.timeout(10):
             for _ in range(10):
                 assert await kind_of(transport, server.url, body=b"x" * 200_000) is ErrorKind.CONNECTION

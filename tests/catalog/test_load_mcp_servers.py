@@ -1,48 +1,17 @@
 """MCP servers in the catalog: which can be reached, and who may use which."""
 
 import json
-from uuid import UUID
 
 import pytest
-from msgspec import Struct
 
-from aqueduct.auth.tokens import hash_token
-
-HASH = hash_token(b"the token")
+from .conftest import HASH
 
 
-class Acme(Struct):
-    org: UUID
-    team: UUID
-    other_team: UUID
-    user: UUID
-    account: UUID
-
-
-@pytest.fixture
-async def acme(insert):
-    org = await insert("orgs", slug="acme", name="Acme")
-    team = await insert("teams", org_id=org, name="research")
-    user = await insert("users", org_id=org, email="ada@example.org")
-    await insert("memberships", team_id=team, user_id=user)
+@pytest.fixture(autouse=True)
+async def servers(insert):
     for name in ("search-web", "search-wiki", "mail"):
         await insert("mcp_servers", name=name, url=f"https://{name}.example.org/mcp")
     await insert("models", name="mail")
-    return Acme(
-        org=org,
-        team=team,
-        other_team=await insert("teams", org_id=org, name="teaching"),
-        user=user,
-        account=await insert("service_accounts", team_id=team, name="bot"),
-    )
-
-
-@pytest.fixture
-def token(insert):
-    async def token(**values: object) -> UUID:
-        return await insert("tokens", name="t", prefix="aq_", sha256=HASH, **values)
-
-    return token
 
 
 async def _visible(load) -> list[str]:

@@ -1,50 +1,19 @@
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
-from msgspec import Struct
 
 from aqueduct.auth.credentials import Refusal
-from aqueduct.auth.tokens import hash_token
 
-from .conftest import NOW
+from .conftest import HASH, NOW
 
 AT_NOW = datetime.fromtimestamp(NOW, UTC)
 LATER, EARLIER = AT_NOW + timedelta(hours=1), AT_NOW - timedelta(hours=1)
-HASH = hash_token(b"the token")
 
 
-class Acme(Struct):
-    org: UUID
-    team: UUID
-    other_team: UUID
-    user: UUID
-    account: UUID
-
-
-@pytest.fixture
-async def acme(insert):
-    org = await insert("orgs", slug="acme", name="Acme")
-    team = await insert("teams", org_id=org, name="research")
-    user = await insert("users", org_id=org, email="ada@example.org")
-    await insert("memberships", team_id=team, user_id=user)
+@pytest.fixture(autouse=True)
+async def models(insert):
     for name in ("a/1", "a/2", "b"):
         await insert("models", name=name, aliases=["bee"] if name == "b" else [])
-    return Acme(
-        org=org,
-        team=team,
-        other_team=await insert("teams", org_id=org, name="teaching"),
-        user=user,
-        account=await insert("service_accounts", team_id=team, name="bot"),
-    )
-
-
-@pytest.fixture
-def token(insert):
-    async def token(sha256: str = HASH, **values: object) -> UUID:
-        return await insert("tokens", name="t", prefix="aq_", sha256=sha256, **values)
-
-    return token
 
 
 async def _visible(load) -> list[str]:

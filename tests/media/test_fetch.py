@@ -9,14 +9,10 @@ import gzip
 import ssl
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.http1.connection import Connection
 from adapters.http1.pinned import connect_pinned
@@ -24,6 +20,7 @@ from adapters.http1.request import Origin
 from aqueduct.media.fetch import Bounds, Budget, Content, Fetcher, FetchError
 from aqueduct.media.guard import parse_guard
 from tests.adapters.raw_server import RawServer, Script, always, answer, read_request
+from tests.certificates import self_signed
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 10
 PUBLIC = "93.184.216.34"
@@ -324,36 +321,8 @@ async def test_fetch_that_never_gets_room_is_told_so() -> None:
         assert server.connections == 0
 
 
-def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """Write a self-signed certificate for a host with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
-
-
 async def test_certificate_is_checked_against_the_hosts_name_not_the_address(tmp_path: Path) -> None:
-    certificate_file, key_file = write_certificate(tmp_path, "files.example")
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_tls.load_cert_chain(certificate_file, key_file)
-    trusting = ssl.create_default_context(cafile=certificate_file)
+    server_tls, trusting = self_signed(tmp_path, x509.DNSName("files.example"))
     async with RawServer(always(answer(PNG)), tls=server_tls) as server:
         world = World(server)
         assert isinstance(await fetch(world, "https://files.example/a", tls=trusting), Content)
@@ -362,10 +331,7 @@ async def test_certificate_is_checked_against_the_hosts_name_not_the_address(tmp
 
 
 async def test_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
-    certificate_file, key_file = write_certificate(tmp_path, "files.example")
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_tls.load_cert_chain(certificate_file, key_file)
-    trusting = ssl.create_default_context(cafile=certificate_file)
+    server_tls, trusting = self_signed(tmp_path, x509.DNSName("files.example"))
     async with RawServer(in_turn(redirect("http://files.example/b")), tls=server_tls) as server:
         found = await fetch(World(server), "https://files.example/a", tls=trusting)
     assert found == "It is redirected to an address that is not valid."

@@ -1,7 +1,7 @@
 """Answers in Converse's own JSON, whole and streamed, written after its documentation; knows no adapter.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html, checked 2026-11-24.
-The streams of `server_sent` stand for frames: `frames.Framing` turns each event into one.
+The streams of `server_sent` stand for frames: `frames.framing` turns each event into one.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """The adapter keeps the contract in every form that an answer takes (TRAPS 1, 4, 19, 20, 21).
 
-The suite rewrites server-sent events; `frames.Framing` makes a frame of each, so the same faults reach the adapter.
+The suite rewrites server-sent events; `frames.framing` makes a frame of each, so the same faults reach the adapter.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from adapters.conformance import ConformanceCase, check
 from adapters.transport import Transport
 from tests.adapters.bedrock import exchanges
 from tests.adapters.bedrock.exchanges import call, cited, redacted, server_call, server_result, text, thinking
-from tests.adapters.bedrock.frames import Framing
+from tests.adapters.bedrock.frames import framing
 from tests.adapters.bedrock.translate import deployment, request
 
 WEATHER = {
@@ -83,7 +83,7 @@ CASES = {
 
 
 def framed(transport: Transport) -> BedrockAdapter:
-    return BedrockAdapter(Framing(transport))
+    return BedrockAdapter(framing(transport))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,8 +2,9 @@
 
 import json
 
-from adapters.sse import SseParser
-from adapters.transport import MAX_RESPONSE_BYTES, Request, Transport, UpstreamResponse
+from adapters.sse import Event
+from adapters.transport import Transport
+from tests.adapters.framing import Framing
 
 HEAD = {"model": "qwen3:4b", "created_at": "2026-08-06T06:29:40.054952Z"}
 COUNTERS = {"total_duration": 900, "load_duration": 100, "prompt_eval_count": 20, "eval_count": 9, "eval_duration": 700}
@@ -44,7 +45,7 @@ def stream(*found: dict) -> bytes:
 
 
 def server_sent(*found: dict) -> bytes:
-    """Lines as the conformance suite rewrites streams; `Framing` makes lines of them again."""
+    """Lines as the conformance suite rewrites streams; `framing` makes lines of them again."""
     return b"".join(b"data: " + encode(line) + b"\n\n" for line in found)
 
 
@@ -57,43 +58,10 @@ def encode(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-class Framing(Transport):
-    """Turns the server-sent events of a conformance case into lines, one by one; whole answers pass as they are."""
-
-    def __init__(self, inner: Transport) -> None:
-        self._inner = inner
-
-    async def send(self, request: Request) -> UpstreamResponse:
-        response = await self._inner.send(request)
-        streamed = b'"stream":true' in request.body and response.status == 200
-        return FramedResponse(response) if streamed else response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+def framing(inner: Transport) -> Framing:
+    """Lines for the events of a conformance case."""
+    return Framing(inner, lambda request: b'"stream":true' in request.body, _line)
 
 
-class FramedResponse(UpstreamResponse):
-    def __init__(self, inner: UpstreamResponse) -> None:
-        self.status = inner.status
-        self.headers = inner.headers
-        self._inner = inner
-        self._parser = SseParser()
-        self._ended = False
-
-    async def read(self, limit: int = MAX_RESPONSE_BYTES) -> bytes:
-        return await self._inner.read(limit)
-
-    async def read_chunk(self) -> bytes:
-        while not self._ended:
-            data = await self._inner.read_chunk()
-            self._ended = not data
-            found = self._parser.feed(data) if data else self._parser.flush()
-            if found:
-                return b"".join(one.data.replace(b"\n", b" ") + b"\n" for one in found)
-        return b""
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def drain(self) -> None:
-        self._inner.drain()
+def _line(event: Event) -> bytes:
+    return event.data.replace(b"\n", b" ") + b"\n"

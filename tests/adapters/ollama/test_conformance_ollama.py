@@ -6,7 +6,7 @@ from adapters.conformance import ConformanceCase, check
 from adapters.ollama import OllamaAdapter
 from adapters.transport import Transport
 from tests.adapters.ollama import exchanges
-from tests.adapters.ollama.exchanges import Framing, call
+from tests.adapters.ollama.exchanges import call, framing
 from tests.adapters.ollama.translate import call_of, request
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
@@ -41,7 +41,7 @@ CASES = {
 
 
 def framed(transport: Transport) -> OllamaAdapter:
-    return OllamaAdapter(Framing(transport))
+    return OllamaAdapter(framing(transport))
 
 
 @pytest.mark.parametrize("name", CASES)
