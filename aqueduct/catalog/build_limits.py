@@ -1,6 +1,7 @@
 """From rows of limits to what each caller stands under; knows no counter."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import Final, NamedTuple, cast, get_args
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from aqueduct.catalog.rows import LimitRow, Rows
 from aqueduct.limits.rules import METRICS, NO_LIMITS, Applied, Limit, LimitSet, Metric, Mode, Scope
 from aqueduct.limits.windows import Window, slots_of
 
+_VERSIONS: Final = count(1)
 _WINDOWS: Final = (None, *get_args(Window))
 
 
@@ -27,6 +29,7 @@ class Limits:
     def __init__(self, rows: Rows, zone_name: str) -> None:
         models = {row.id: row.name for row in rows.models}
         names = _names(rows) if rows.limits else {}
+        self._version = next(_VERSIONS)
         self._by_subject: dict[UUID, list[Limit]] = {}
         self._sets: dict[tuple[tuple[UUID, ...], UUID | None], LimitSet] = {}
         for row in rows.limits:
@@ -44,7 +47,7 @@ class Limits:
         key = (subjects, member if each else None)
         found = self._sets.get(key)
         if found is None:
-            found = self._sets[key] = LimitSet(self._applied(subjects, member))
+            found = self._sets[key] = LimitSet(self._applied(subjects, member), self._version)
         return found
 
     def _applied(self, subjects: Iterable[UUID], member: UUID) -> Iterable[Applied]:

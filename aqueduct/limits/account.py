@@ -23,10 +23,11 @@ class Account:
     the whole lease as consumed. `sent` is what was reported and not answered yet.
     `used` and `others` (held by other replicas) are as the last answer told. `is_called`: another replica lacks
     credits, and what is idle here shall go back. `call_until` and `call_again` bound how long others' credits are
-    waited for, and how often they are called for.
+    waited for, and how often they are called for. `version` is of the catalog that `limit` is from.
     """
 
     __slots__ = (
+        "__weakref__",
         "call_again",
         "call_until",
         "demand",
@@ -52,9 +53,11 @@ class Account:
         "synced_at",
         "tight",
         "used",
+        "version",
     )
 
-    def __init__(self, applied: Applied) -> None:
+    def __init__(self, applied: Applied, version: int = 0) -> None:
+        self.version = version
         self.limit: Limit = applied.limit
         self.member: UUID = applied.member
         self.metric: Metric = applied.limit.metric

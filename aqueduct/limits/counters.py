@@ -1,5 +1,6 @@
 """The counters of one caller and model in this replica, with what each request would work out of them again."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
@@ -12,7 +13,9 @@ from aqueduct.limits.rules import TOKEN_METRICS, Covering
 from aqueduct.limits.windows import WINDOW_MS
 
 MAX_KNOWN: Final = 20_000
-"""So many callers' counters are remembered; beyond it all are found again."""
+"""So many callers' counters are remembered; beyond it the first ones are found again."""
+FORGOTTEN_AT_ONCE: Final = 2
+"""With each that is new, so that nobody waits until thousands are."""
 
 
 class Counters:
@@ -83,24 +86,23 @@ def _of_further(further: Sequence[Held], used: Sequence[int | str]) -> str:
 
 
 class KnownCounters:
-    """Finds the counters of callers, and remembers them while they are the ledger's."""
+    """Finds the counters of callers, and remembers them; those of former catalogs are forgotten one by one."""
 
     def __init__(self, ledger: Ledger, replica: UUID) -> None:
         self._ledger = ledger
         self._replica = replica
-        self._generation = ledger.generation
-        self._found: dict[Covering, Counters] = {}
+        self._found: OrderedDict[Covering, Counters] = OrderedDict()
 
     def of(self, covering: Covering) -> Counters:
         """Return the counters of a caller and model."""
-        if self._generation != self._ledger.generation:
-            self._found.clear()
-            self._generation = self._ledger.generation
-        found = self._found.get(covering)
-        if found is None:
-            found = Counters([self._ledger.account(one) for one in covering.applied], self._replica)
-            if len(self._found) >= MAX_KNOWN:
-                self._found.clear()
-            if self._generation == self._ledger.generation:
-                self._found[covering] = found
-        return found
+        return self._found.get(covering) or self._made(covering)
+
+    def _made(self, covering: Covering) -> Counters:
+        version, found = covering.version, self._found
+        made = Counters([self._ledger.account(one, version) for one in covering.applied], self._replica)
+        found[covering] = made
+        for _ in range(FORGOTTEN_AT_ONCE):
+            if len(found) <= MAX_KNOWN and next(iter(found)).version >= version:
+                break
+            found.popitem(last=False)
+        return made

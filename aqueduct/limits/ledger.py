@@ -7,11 +7,12 @@ A batch that was prepared and not answered is prepared again unchanged, because 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
 from aqueduct.limits.account import Account, positive
-from aqueduct.limits.rules import Applied
+from aqueduct.limits.rules import Applied, Metric
 
 FENCE_SHARE: Final = 0.8
 """A lease is used for this share of its time: the rest is for a request's way to the provider."""
@@ -56,6 +57,7 @@ class Item(Struct, frozen=True):
 
     limit: UUID
     member: UUID
+    metric: Metric
     known: bool
     slot_ms: int
     starts: tuple[int, ...]
@@ -109,6 +111,8 @@ class Ledger:
         self._offset_ms = 0
         self._valid_until = -1
         self._accounts: dict[tuple[UUID, UUID], Account] = {}
+        self._dropped: WeakValueDictionary[tuple[UUID, UUID], Account] = WeakValueDictionary()
+        """Idle ones that the database was told to forget, as long as anybody holds them: they may be used again."""
         self._active: dict[Account, None] = {}
         self._unanswered: Batch | None = None
         self._number = 0
@@ -116,8 +120,6 @@ class Ledger:
         self._peeked: set[Account] = set()
         self._calls: dict[Account, None] = {}
         self._is_closed = False
-        self.generation = 0
-        """Grows whenever an account that was given out is not the one of its limit any more, or has a changed limit."""
         self.has_lapsed = False
         """Whether a lease of a window that does not slide was lost: more is booked of it than was consumed."""
         self.overrun = 0
@@ -143,17 +145,23 @@ class Ledger:
         """Counters that are known here."""
         return len(self._accounts)
 
-    def account(self, applied: Applied) -> Account:
-        """Return a limit's counter; a changed limit keeps it."""
-        key = (applied.limit.id, applied.member)
+    def account(self, applied: Applied, version: int = 0) -> Account:
+        """Return a limit's counter. A limit of a later version replaces the one before, and keeps its counter.
+
+        Not where it counts something else now.
+        """
+        limit = applied.limit
+        key = (limit.id, applied.member)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = Account(applied)
-        elif account.limit is not applied.limit:
-            account.limit = applied.limit
-            account.metric = applied.limit.metric
-            account.is_enforced = applied.limit.mode == "enforce"
-            self.generation += 1
+            account = self._dropped[key] if key in self._dropped else Account(applied, version)
+            self._accounts[key] = account
+        if account.limit is limit or version < account.version:
+            return account
+        if account.metric != limit.metric:
+            account = self._accounts[key] = Account(applied, version)
+        account.limit, account.version = limit, version
+        account.is_enforced = limit.mode == "enforce"
         return account
 
     def reserve(self, takes: Sequence[Take]) -> tuple[Held, ...] | None:
@@ -301,9 +309,20 @@ class Ledger:
             return self._unanswered
         first = {**self._asked, **dict.fromkeys(self._peeked)}
         accounts = [*first, *(one for one in self._active if one not in first)][:MAX_ITEMS]
-        items = tuple(item for account in accounts if (item := self._item(account, now)) is not None)
+        items = tuple(
+            item for account in accounts if self._is_own(account) and (item := self._item(account, now)) is not None
+        )
         self._unanswered = Batch(self._number, self._monotonic_ms(), items)
         return self._unanswered
+
+    def _is_own(self, account: Account) -> bool:
+        """Whether an account is its limit's, not one from before the limit changed; a dropped one is again."""
+        if self._accounts.setdefault(account.key, account) is account:
+            return True
+        self._active.pop(account, None)
+        self._asked.pop(account, None)
+        self._peeked.discard(account)
+        return False
 
     def _item(self, account: Account, now: int) -> Item | None:
         elapsed = max(1, now - account.synced_at)
@@ -331,6 +350,7 @@ class Ledger:
             limit=account.limit.id,
             member=account.member,
             known=account.known,
+            metric=account.metric,
             slot_ms=account.limit.slots.slot_ms,
             starts=account.limit.slots.starts(now),
             deltas=deltas,
@@ -355,7 +375,7 @@ class Ledger:
         for item in batch.items:
             key = (item.limit, item.member)
             account = self._accounts.get(key)
-            if account is None:
+            if account is None or account.metric != item.metric:
                 continue
             line = lines.get(key)
             if line is None:
@@ -367,8 +387,10 @@ class Ledger:
             elif item.drop and not (
                 account.pending or account.in_use or account in self._asked or account in self._peeked
             ):
+                account.known = False
+                account.answered(0)
+                self._dropped[key] = account
                 del self._accounts[key]
-                self.generation += 1
                 self._active.pop(account, None)
             else:
                 account.known = not item.drop

@@ -64,26 +64,31 @@ class Applied(NamedTuple):
 class Covering:
     """The limits that requests of a caller for one model count against. Compared by identity, so that it is a key."""
 
-    __slots__ = ("applied",)
+    __slots__ = ("applied", "version")
 
-    def __init__(self, applied: tuple[Applied, ...]) -> None:
+    def __init__(self, applied: tuple[Applied, ...], version: int = 0) -> None:
         self.applied = applied
+        self.version = version
 
 
 class LimitSet:
-    """The limits of a caller, by model; the same value is shared by all tokens that stand under the same ones."""
+    """The limits of a caller, by model; the same value is shared by all tokens that stand under the same ones.
 
-    __slots__ = ("_by_model", "applied")
+    `version` grows with each catalog that is built: of two descriptions of a limit, the one of the later catalog holds.
+    """
 
-    def __init__(self, applied: Iterable[Applied] = ()) -> None:
+    __slots__ = ("_by_model", "applied", "version")
+
+    def __init__(self, applied: Iterable[Applied] = (), version: int = 0) -> None:
         self.applied = tuple(applied)
+        self.version = version
         self._by_model: dict[str, Covering] = {}
 
     def of(self, model: str) -> Covering:
         """Return the limits that a request for a model counts against."""
         found = self._by_model.get(model)
         if found is None:
-            found = Covering(tuple(one for one in self.applied if one.limit.covers(model)))
+            found = Covering(tuple(one for one in self.applied if one.limit.covers(model)), self.version)
             if len(self._by_model) < MODELS_REMEMBERED:
                 self._by_model[model] = found
         return found

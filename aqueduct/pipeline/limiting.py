@@ -60,7 +60,7 @@ class LimitedAdmission:
     async def standings(self, limits: LimitSet) -> tuple[Standing, ...]:
         """Return where a caller stands, asked anew; as last known where the store is out of reach."""
         ledger = self.leases.ledger
-        accounts = [ledger.account(one) for one in limits.applied]
+        accounts = [ledger.account(one, limits.version) for one in limits.applied]
         if accounts:
             await self.leases.refresh(accounts)
         return tuple(standing(account, ledger.now_ms) for account in accounts)

@@ -348,3 +348,29 @@ async def until_held(leases: Leases, takes: list[Take]) -> int:
             return outcome[0].amount
         await asyncio.sleep(0.05)
     pytest.fail("nothing comes back")
+
+
+async def test_limit_whose_metric_is_edited_begins_at_nothing_for_every_replica(
+    database_url: str, make_limit: MakeLimit
+) -> None:
+    """Slots counted in micro-units of money are no requests: neither what was reported nor what still will be."""
+    applied = await make_limit("cost", 1_000_000, "total")
+    edited = Applied(msgspec.structs.replace(applied.limit, metric="requests", amount=10), applied.member)
+    connection = await asyncpg.connect(database_url)
+    async with replica(database_url) as (first, _), replica(database_url) as (second, _):
+        for leases in (first, second):
+            assert isinstance(await _try(leases, applied, 900), tuple)
+            await leases.refresh([leases.ledger.account(applied)])
+        held, later = await _try(second, applied, 700), await _try(second, applied, 600)
+        await connection.execute("UPDATE limits SET metric = 'requests', amount = 10 WHERE id = $1", applied.limit.id)
+        for one, cost in ((held, 650), (later, 10_000)):  # by the former limit: its catalog has not come yet
+            assert isinstance(one, tuple)
+            second.ledger.settle(one, {"cost": cost})
+            await second.refresh([second.ledger.account(applied)])
+        taken = [
+            isinstance(await leases.acquire([Take(leases.ledger.account(edited, 1), 1)]), tuple)
+            for leases in (first, second) * 6
+        ]
+        assert sum(taken) == 10
+    assert await connection.fetchval("SELECT sum(used) FROM ledger.slots WHERE limit_id = $1", applied.limit.id) == 10
+    await connection.close(timeout=5)

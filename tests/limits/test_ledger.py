@@ -2,10 +2,11 @@
 
 from uuid import uuid4
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
-from aqueduct.limits.ledger import Answer, Batch, Ledger, Line, Take
+from aqueduct.limits.account import Account
+from aqueduct.limits.ledger import IDLE_MS, Answer, Batch, Ledger, Line, Take
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.windows import slots_of
 
@@ -26,10 +27,10 @@ def applied() -> Applied:
     return Applied(limit, uuid4())
 
 
-def _answer(batch: Batch, applied: Applied, *, held: int, used: int, others: int = 0) -> Answer:
+def _answer(batch: Batch, applied: Applied, *, held: int, used: int, others: int = 0, at: int = 0) -> Answer:
     line = Line(applied.limit.id, applied.member, False, held, used, others, 0, 0, False, False)
     assert [item.limit for item in batch.items] == [applied.limit.id]
-    return Answer(0, (line,))
+    return Answer(at, (line,))
 
 
 def test_credits_that_a_lowered_limit_has_no_room_for_go_back_although_they_are_in_demand(ledger, applied):
@@ -43,7 +44,7 @@ def test_credits_that_a_lowered_limit_has_no_room_for_go_back_although_they_are_
     ledger.take_up(batch, _answer(batch, applied, held=100, used=200))
     assert ledger.reserve([Take(account, 1)])
     assert ledger.prepare().items[0].give == 0, "they are in demand"
-    lowered = Applied(msgspec.structs.replace(applied.limit, amount=250), applied.member)
+    lowered = Applied(replace(applied.limit, amount=250), applied.member)
     batch = ledger.prepare()
     ledger.take_up(batch, _answer(batch, applied, held=99, used=201))
     assert ledger.account(lowered) is account
@@ -52,3 +53,80 @@ def test_credits_that_a_lowered_limit_has_no_room_for_go_back_although_they_are_
     assert batch.items[0].give == 50, "98 are idle, and there is room for 48"
     ledger.take_up(batch, _answer(batch, applied, held=48, used=202))
     assert ledger.reserve([Take(account, 49)]) is None
+
+
+def _hold(ledger: Ledger, applied: Applied, held: int, version: int = 0) -> Account:
+    account = ledger.account(applied, version)
+    ledger.ask([Take(account, 1)])
+    batch = ledger.prepare()
+    ledger.take_up(batch, _answer(batch, applied, held=held, used=0))
+    assert account.slack == held
+    return account
+
+
+@pytest.mark.parametrize("metrics", [("requests", "concurrency"), ("concurrency", "requests"), ("requests", "cost")])
+def test_limit_whose_metric_is_edited_begins_with_a_counter_of_its_own(ledger, applied, metrics):
+    first, second = (Applied(replace(applied.limit, metric=metric), applied.member) for metric in metrics)
+    former = _hold(ledger, first, 10, version=1)
+    held = ledger.reserve([Take(former, 4)])
+    unanswered = ledger.prepare()
+    account = ledger.account(second, 2)
+    assert account is not former
+    assert (account.is_concurrency, account.slack) == (metrics[1] == "concurrency", 0)
+    ledger.take_up(unanswered, _answer(unanswered, applied, held=6, used=4))
+    assert account.slack == 0, "the answer is about the former counter"
+    ledger.settle(held, {metrics[0]: 1})
+    batch = ledger.prepare()
+    assert batch.items == (), "nobody is told what was counted in another unit"
+    ledger.take_up(batch, Answer(0, ()))
+    assert _hold(ledger, second, 7, version=2) is account
+
+
+def test_limit_of_an_earlier_catalog_does_not_come_back(ledger, applied):
+    account = ledger.account(applied, 2)
+    shadowed = Applied(replace(applied.limit, mode="shadow", amount=7), applied.member)
+    assert ledger.account(shadowed, 1) is account
+    assert (account.limit, account.is_enforced) == (applied.limit, True)
+    assert ledger.account(shadowed, 3) is account
+    assert (account.limit.amount, account.is_enforced) == (7, False)
+    counted = Applied(replace(applied.limit, metric="cost"), applied.member)
+    assert ledger.account(counted, 2) is account
+    assert account.metric == "requests"
+
+
+def _idle(ledger: Ledger, applied: Applied, clock: list[int], used: int) -> None:
+    """Let time pass until the counter is dropped."""
+    for _ in range(5):
+        clock[0] += IDLE_MS
+        batch = ledger.prepare()
+        answer = _answer(batch, applied, held=0, used=used, at=clock[0]) if batch.items else Answer(clock[0], ())
+        ledger.take_up(batch, answer)
+    assert ledger.size == 0
+
+
+def test_counter_that_was_dropped_is_the_same_one_when_it_is_used_again(applied):
+    clock = [1_000]
+    ledger = Ledger(lambda: clock[0], ttl_ms=10**9, report_ms=1_000)
+    ledger.take_up(ledger.prepare(), Answer(clock[0], ()))
+    account = _hold(ledger, applied, 4)
+    _idle(ledger, applied, clock, 0)
+    assert ledger.reserve([Take(account, 1)]) is None
+    ledger.ask([Take(account, 1)])
+    batch = ledger.prepare()
+    assert [item.known for item in batch.items] == [False]
+    ledger.take_up(batch, _answer(batch, applied, held=1, used=0))
+    assert ledger.reserve([Take(account, 1)]) is not None
+    assert ledger.account(applied) is account
+
+
+def test_settlement_of_a_dropped_counter_is_reported(applied):
+    clock = [1_000]
+    ledger = Ledger(lambda: clock[0], ttl_ms=10**9, report_ms=1_000)
+    ledger.take_up(ledger.prepare(), Answer(clock[0], ()))
+    account = _hold(ledger, applied, 4)
+    held = ledger.reserve([Take(account, 4)])
+    assert held is not None
+    _idle(ledger, applied, clock, 4)
+    ledger.settle(held, {"requests": 1})
+    batch = ledger.prepare()
+    assert [delta for item in batch.items for _, delta in item.deltas] == [-3]

@@ -135,3 +135,25 @@ async def test_settling_one_that_holds_nothing_reads_no_rows(connection: asyncpg
         assert await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone) == []
         assert await connection.fetchval(SCANS) == before
     assert await connection.fetchval("SELECT settled FROM ledger.replicas WHERE id = $1", gone)
+
+
+@pytest.mark.parametrize("edit", ["metric = 'requests'", "period = 'total', calendar = false"])
+async def test_settling_leaves_out_what_was_counted_before_the_limit_was_edited(
+    connection: asyncpg.Connection, edit: str
+) -> None:
+    gone, member = await replica_of(connection), uuid4()
+    limit = await limit_of(connection, "cost", "day", calendar=True)
+    await hold(connection, gone, limit, member, DAY_MS, used=900_000, held=5)
+    await connection.execute(ROW, *row(gone, ReservedOf(limit, member, DAY_MS, 9, 900_000, None)))
+    await connection.execute(f"UPDATE limits SET {edit} WHERE id = $1", limit)  # noqa: S608 - the edits above
+    assert await connection.fetch("SELECT FROM ledger.slots WHERE limit_id = $1", limit) == []
+    await connection.execute("UPDATE ledger.edits SET at_ms = $1", BEGIN_MS + 2_000)
+    await hold(connection, gone, limit, member, 0, used=1, held=3)
+    at, entry = BEGIN_MS + 9_000, ReservedOf(limit, member, 0, 9, 2, None)
+    await connection.execute(ROW, uuid4(), at, encode(Reserved(gone, (entry,))).decode())
+    lines = [tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)]
+    assert lines == [(limit, member, 0, 4, 2)]
+    await connection.execute("UPDATE limits SET amount = 5, mode = 'shadow' WHERE id = $1", limit)
+    assert [one["used"] for one in await connection.fetch(SLOTS, limit, NOBODY)] == [2], (
+        "another amount forgets nothing"
+    )

@@ -106,8 +106,12 @@ async def test_limit_whose_metric_is_changed_counts_by_the_new_one() -> None:
     world = World(10_000, ("input_tokens",))
     account = world.accounts["input_tokens"]
     changed = world.ledger.account(Applied(replace(account.limit, metric="output_tokens"), account.member))
-    assert changed is account
+    assert changed is not account
+    assert changed.slack == 0, "credits of another metric are none"
     world.accounts = {changed.metric: changed}
+    world.ledger.ask([Take(changed, 10_000)])
+    line = Line(changed.limit.id, changed.member, False, 10_000, 0, 0, 0, 0, False, False)
+    world.ledger.take_up(world.ledger.prepare(), Answer(0, (line,)))
 
     reservation = world.reservation(Size(1, 100, 200, 200))
     reservation.settle(Usage(prompt_tokens=90, completion_tokens=30))
