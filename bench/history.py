@@ -1,7 +1,8 @@
 """A large installation made on the server: its catalog, and months of usage with their rollups; for measurements only.
 
 Who calls is skewed (the busiest tenth of the tokens sends half of it), and calls come in sessions: on one day a token
-asks one model some ten times within two hours. Raw rows get no indexes: nothing that is measured reads them.
+asks one model some ten times within two hours. Raw rows get no indexes: nothing that is measured reads them. Daily
+rows lie day by day, as the recorder writes them.
 """
 
 from datetime import date, timedelta
@@ -10,11 +11,11 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from aqueduct.usage.fold import add_days
-from aqueduct.usage.store import hours_of, roll_up
+from aqueduct.usage.fold import add_days, move_centers
+from aqueduct.usage.store import LOCK_ROLLUPS, hours_of, roll_up
 
 MONTHS: Final = 13
-ROLLUPS: Final = ["usage_hourly", "usage_daily", "usage_totals", "usage_monthly"]
+ROLLUPS: Final = ["usage_hourly", "usage_daily", "usage_totals", "usage_ranked"]
 EVENTS_PER_SESSION: Final = 10
 
 
@@ -97,6 +98,7 @@ def month_statements(size: Size, month: date) -> list[str]:
 async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: Size, last: date) -> None:
     """Fill an empty database; the last month is the one of `last`, as a whole."""
     await connection.execute(catalog_script(size))
+    await move_centers(connection, LOCK_ROLLUPS)
     yesterday = last - timedelta(days=1)
     months = [
         date((number := last.year * 12 + last.month - 1 - back) // 12, number % 12 + 1, 1) for back in range(MONTHS)
@@ -117,7 +119,8 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: Size, las
             end = min(yesterday, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1))
             await connection.execute(add_days("SELECT * FROM usage_daily WHERE day BETWEEN $1 AND $2"), month, end)
         print(f"{month:%Y-%m} made", flush=True)  # noqa: T201
-    await connection.execute("INSERT INTO usage_folded (until) VALUES ($1)", yesterday)
+    await connection.execute("INSERT INTO usage_ranked_until (until) VALUES ($1)", yesterday)
     for index in indexes:
         await connection.execute(index["indexdef"])
+    await connection.execute("CLUSTER usage_daily USING ix_usage_daily_day")
     await connection.execute("VACUUM ANALYZE")

@@ -47,11 +47,20 @@ class Asked(Struct, frozen=True):
 
 
 EVERYBODY: Final[tuple[tuple[Dimension, ...], ...]] = (
-    ("org",), ("team",), ("user",), ("token",), ("model",), ("day",), ("cost_center",), ("org", "model"),
-    ("team", "model"), ("user", "model"), ("day", "model"), ("day", "org"), ("cost_center", "model"),
+    ("org",), ("team",), ("user",), ("service_account",), ("token",), ("model",), ("provider",), ("day",),
+    ("cost_center",), ("org", "model"), ("team", "model"), ("user", "model"), ("cost_center", "model"),
+    ("day", "org"), ("day", "model"), ("day", "provider"), ("day", "cost_center"), ("org", "provider"),
+    ("model", "provider"), ("team", "cost_center"), ("team", "cost_center", "model"),
 )  # fmt: skip
+"""What the most expensive rows are found of, or what has few rows."""
+READ_WHOLE: Final[tuple[tuple[Dimension, ...], ...]] = (
+    ("org", "team"), ("org", "user"), ("org", "cost_center"), ("day", "team"), ("day", "user"), ("token", "model"),
+    ("org", "user", "model"),
+)  # fmt: skip
+"""What is added up as a whole for everybody: the time is that of its rows."""
 OF_AN_ORG: Final[tuple[tuple[Dimension, ...], ...]] = (
-    ("team",), ("user",), ("model",), ("day",), ("cost_center",), ("team", "model"), ("user", "model"),
+    ("team",), ("user",), ("model",), ("day",), ("cost_center",), ("token",), ("team", "model"), ("user", "model"),
+    ("cost_center", "model"), ("day", "user"), ("team", "user", "model"),
 )  # fmt: skip
 TABLE_ROWS: Final = SHOWN_ROWS + 1
 
@@ -63,10 +72,13 @@ def asked(today: date, ids: dict[str, UUID]) -> Iterator[Asked]:
         "last month": (month, today.replace(day=1) - timedelta(days=1)),
         "this month": (today.replace(day=1), today),
         "30 days": (today - timedelta(days=30), today - timedelta(days=1)),
+        "half of two months": (month - timedelta(days=15), month + timedelta(days=14)),
+        "a week": (month + timedelta(days=9), month + timedelta(days=15)),
+        "12 days": (month + timedelta(days=9), month + timedelta(days=20)),
         "13 months": (today - timedelta(days=395), today),
     }
     for name, (first, last) in ranges.items():
-        for by in EVERYBODY:
+        for by in (*EVERYBODY, *READ_WHOLE):
             top = None if by == ("day",) else TABLE_ROWS
             yield Asked(f"everybody, {name}, by {', '.join(by)}", ReportQuery(first=first, last=last, by=by, top=top))
         for by in (("team",), ("user",), ("org", "model")):

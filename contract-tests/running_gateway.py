@@ -73,8 +73,8 @@ class RunningGateway:
         connection = await asyncpg.connect(self.settings.database_url)
         try:
             await connection.execute(
-                "TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily, usage_totals, usage_monthly,"
-                " usage_folded"
+                "TRUNCATE usage.requests, usage.attempts, usage_hourly, usage_daily, usage_totals, usage_ranked,"
+                " usage_ranked_until"
             )
         finally:
             await connection.close()

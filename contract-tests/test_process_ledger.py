@@ -351,7 +351,10 @@ def check_rollups(url: str) -> None:
             sums.format(name) for name in ("requests", "unsettled", "prompt_tokens", "completion_tokens")
         )
         assert fetch(url, f"SELECT {counted}, sum(cost) AS cost FROM {table}") == raw  # noqa: S608 - our own name
-    folded, daily = "usage_monthly WHERE kind = 'user'", "usage_daily WHERE day <= (SELECT until FROM usage_folded)"
+    folded, daily = (
+        "usage_ranked WHERE kind = 'user_month'",
+        "usage_daily WHERE day <= (SELECT until FROM usage_ranked_until)",
+    )
     sums_of = "SELECT coalesce(sum(requests), 0)::int AS requests, coalesce(sum(cost), 0) AS cost FROM"
     assert fetch(url, f"{sums_of} {folded}") == fetch(url, f"{sums_of} {daily}")
 

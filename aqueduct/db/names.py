@@ -120,15 +120,32 @@ TOTALS = {
 }
 """The kinds of rows in `usage_totals`, and what each adds up by."""
 TOTAL_KEYS = ("org_id", "team_id", "user_id", "model", "provider")
-MONTHLY = {
-    "team": ("month", "team_id"),
+RANKED = {
+    "org_day": ("day", "org_id"),
+    "provider_day": ("day", "provider"),
+    "model_day": ("day", "model"),
+    "org_provider_day": ("day", "org_id", "provider"),
+    "org_provider_month": ("month", "org_id", "provider"),
+    "model_provider_day": ("day", "model", "provider"),
+    "cost_center_day": ("day", "cost_center"),
+    "cost_center_month": ("month", "cost_center"),
+    "cost_center_year": ("year", "cost_center"),
+    "team_month": ("month", "team_id"),
     "team_year": ("year", "team_id"),
-    "user": ("month", "user_id"),
-    "service_account": ("month", "service_account_id"),
-    "token": ("month", "token_id"),
-    "org_model": ("month", "org_id", "model"),
-    "team_model": ("month", "team_id", "model"),
-    "user_model": ("month", "user_id", "model"),
+    "user_month": ("month", "user_id"),
+    "service_account_day": ("day", "service_account_id"),
+    "service_account_month": ("month", "service_account_id"),
+    "token_month": ("month", "token_id"),
+    "org_model_month": ("month", "org_id", "model"),
+    "team_model_month": ("month", "team_id", "model"),
+    "user_model_month": ("month", "user_id", "model"),
+    "cost_center_model_month": ("month", "cost_center", "model"),
 }
-"""The kinds of rows in `usage_monthly`, and what each adds up by: a group of a report by just that is a row a month."""
+"""The kinds of rows in `usage_ranked`, and what each adds up by: a group of a report by just that is a row a span.
+
+What has few groups is there by the day, what has many by the month: by the day, each kind of that would be most of
+`usage_daily` again.
+"""
+RANKED_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model", "provider", "cost_center")
 MONTHLY_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model")
+"""The keys of `usage_monthly`, which gateways of the release before write."""

@@ -25,7 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from aqueduct.db.base import metadata
-from aqueduct.db.names import COUNTERS, MONTHLY_KEYS, ROLLUP_KEYS, ROLLUP_SUMS, TOTAL_KEYS, USAGE_SCHEMA
+from aqueduct.db.names import (
+    COUNTERS,
+    MONTHLY_KEYS,
+    RANKED_KEYS,
+    ROLLUP_KEYS,
+    ROLLUP_SUMS,
+    TOTAL_KEYS,
+    USAGE_SCHEMA,
+)
 
 requests = Table(
     "requests",
@@ -122,7 +130,7 @@ def _rollup(name: str, *columns: Column[object], indexes: tuple[Index, ...] = ()
 
 
 def _keys(names: tuple[str, ...]) -> tuple[Column[object], ...]:
-    return tuple(Column(name, Text if name in {"model", "provider"} else Uuid) for name in names)
+    return tuple(Column(name, Text if name in {"model", "provider", "cost_center"} else Uuid) for name in names)
 
 
 usage_hourly = _rollup(
@@ -138,10 +146,11 @@ usage_daily = _rollup(
     indexes=(
         Index("ix_usage_daily_day", "day"),
         Index("ix_usage_daily_org_id_day", "org_id", "day"),
+        Index("ix_usage_daily_org_id_model_day", "org_id", "model", "day"),
         Index("ix_usage_daily_team_id_day", "team_id", "day"),
         *(
             Index(f"ix_usage_daily_{key}_day", key, "day", postgresql_where=text(f"{key} IS NOT NULL"))
-            for key in ("user_id", "service_account_id")
+            for key in ("user_id", "service_account_id", "token_id")
         ),
     ),
 )
@@ -156,6 +165,35 @@ usage_totals = _rollup(
     ),
 )
 """What reports on a whole installation or org read: the same sums with fewer keys, by the day or by the month."""
+usage_ranked = _rollup(
+    "usage_ranked",
+    Column("kind", Text, nullable=False),
+    Column("first_day", Date, nullable=False),
+    *_keys(RANKED_KEYS),
+)
+"""The groups of reports in the order of their cost, by the day, the month or the year."""
+Index(
+    "ix_usage_ranked_kind_first_day_cost",
+    usage_ranked.c.kind,
+    usage_ranked.c.first_day,
+    usage_ranked.c.cost.desc(),
+    usage_ranked.c.requests.desc(),
+)
+usage_ranked_until = Table(
+    "usage_ranked_until",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, server_default=text("1")),
+    Column("until", Date, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+"""The last day that is in `usage_ranked`; no row where none is."""
+usage_centers = Table(
+    "usage_centers",
+    metadata,
+    Column("team_id", Uuid, primary_key=True),
+    Column("cost_center", Text, nullable=False),
+)
+"""The cost centres of teams that `usage_ranked` was added up by."""
 usage_monthly = _rollup(
     "usage_monthly",
     Column("kind", Text, nullable=False),
@@ -168,7 +206,7 @@ Index(
     usage_monthly.c.first_day,
     usage_monthly.c.cost.desc(),
 )
-"""What the most expensive groups are found by. Days are added when they are over, up to `usage_folded.until`."""
+"""What `usage_ranked` took the place of: gateways of the release before may still write it, nothing reads it."""
 usage_folded = Table(
     "usage_folded",
     metadata,
@@ -176,4 +214,4 @@ usage_folded = Table(
     Column("until", Date, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )
-"""The last day that is in `usage_monthly`; no row where none is."""
+"""The last day that is in `usage_monthly`."""

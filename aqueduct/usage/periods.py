@@ -1,4 +1,4 @@
-"""Days as whole months (or years), more days and fewer days: the fewest rows to read; knows no table."""
+"""Days as whole spans (months, years), more days and fewer days: the fewest rows to read; knows no table."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
@@ -9,7 +9,9 @@ from msgspec import Struct
 ONE_DAY: Final = timedelta(days=1)
 LATEST: Final = date(9998, 12, 31)
 """No usage is later: what follows a day has a date, too."""
-Span = Literal["month", "year"]
+Span = Literal["day", "month", "year"]
+_LONGEST: Final[dict[Span, int]] = {"day": 1, "month": 32, "year": 366}
+"""From the first day of a span so many lead into the next one."""
 
 
 class Days(Struct, frozen=True):
@@ -33,7 +35,7 @@ class Cover(Struct, frozen=True):
 
 
 class Spans(Struct, frozen=True, kw_only=True):
-    """Whole months or years that are kept as sums, up to the day `until`. A day outside is worth `day_cost` of them.
+    """Whole spans that are kept as sums, up to the day `until`. A day outside is worth `day_cost` of them.
 
     Days after `today` have no rows, but for those of clocks that are fast.
     """
@@ -68,11 +70,19 @@ class Spans(Struct, frozen=True, kw_only=True):
         return Days(days.first, min(days.last, self.today)).count
 
 
+def starts(days: Days, span: Span) -> Iterator[date]:
+    """Yield the first day of every span that days are in."""
+    yield from (whole.first for whole in _spans(days, span))
+
+
 def _spans(asked: Days, span: Span) -> Iterator[Days]:
-    first = asked.first.replace(day=1) if span == "month" else asked.first.replace(day=1, month=1)
+    first = asked.first
+    if span != "day":
+        first = first.replace(day=1) if span == "month" else first.replace(day=1, month=1)
     while first <= asked.last:
-        after = (first + timedelta(days=32 if span == "month" else 366)).replace(day=1)
-        after = after if span == "month" else after.replace(month=1)
+        after = first + timedelta(days=_LONGEST[span])
+        if span != "day":
+            after = after.replace(day=1) if span == "month" else after.replace(day=1, month=1)
         yield Days(first, after - ONE_DAY)
         first = after
 

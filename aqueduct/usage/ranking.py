@@ -1,145 +1,148 @@
-"""The most expensive groups of a report without adding up all groups; knows no HTTP and no command.
+"""The most expensive groups of a report without adding up all groups; knows no HTTP and no command."""
 
-Each month of `usage_monthly` has its rows in order of their cost. A group that is among the first `k` of no month costs
-at most what the last of them costs in each; where the groups that were found cost more than that, they are the most
-expensive of all (Fagin's threshold algorithm). Days outside whole months are added up as a whole.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from math import ceil
 from typing import Final
 
 import asyncpg
-from msgspec import Struct
 
 from aqueduct.db.connections import DedicatedConnection
-from aqueduct.db.names import ROLLUP_SUMS
-from aqueduct.usage.fold import monthly_key
-from aqueduct.usage.periods import Cover, Days, Spans
-from aqueduct.usage.reports import (
-    COLUMNS,
-    Connection,
-    Dimension,
-    ReportQuery,
-    ReportRow,
-    folded_until,
-    report,
-    rows_of,
-    same,
-    shown,
+from aqueduct.db.names import RANKED
+from aqueduct.usage.periods import ONE_DAY, Days, Spans, starts
+from aqueduct.usage.ranking_statements import (
+    MAX_DEPTH,
+    OWNERS,
+    Month,
+    Ranked,
+    RankedDays,
+    days_statement,
+    depth_statement,
+    ranked_statement,
 )
+from aqueduct.usage.reports import COLUMNS, Connection, Dimension, ReportQuery, ReportRow, report, rows_of, usable_until
+from aqueduct.usage.sources import DAILY, Part, days_of, parts
 
-KINDS: Final[dict[frozenset[Dimension], str]] = {
-    frozenset({"team"}): "team",
-    frozenset({"user"}): "user",
-    frozenset({"service_account"}): "service_account",
-    frozenset({"token"}): "token",
-    frozenset({"org", "model"}): "org_model",
-    frozenset({"team", "model"}): "team_model",
-    frozenset({"user", "model"}): "user_model",
-}
-"""By what a report must add up, exactly, so that each of its groups is one row a month."""
-DEPTHS: Final = (1.5, 8)
+_DIMENSIONS: Final[dict[str, Dimension]] = {column: name for name, column in COLUMNS.items()}
+
+
+def _kinds(span: str) -> dict[frozenset[Dimension], str]:
+    return {
+        frozenset(_DIMENSIONS[column] for column in columns[1:]): name.removesuffix(f"_{span}")
+        for name, columns in RANKED.items()
+        if columns[0] == span and not (span == "month" and f"{name.removesuffix('month')}day" in RANKED)
+    }
+
+
+KINDS: Final = _kinds("month")
+"""By what a report must add up, exactly, so that each of its groups is one row a month, and there are many."""
+DAY_KINDS: Final = _kinds("day")
+"""By what, beside the day, so that each of its groups is one row."""
+DEPTHS: Final = (1.5, 6)
 """How many times the wanted number of groups is looked at in each month, one after the other."""
-_ADDED: Final = (*ROLLUP_SUMS, "cost")
-
-
-class Ranked(Struct, frozen=True):
-    """What is asked for, and how its days are read."""
-
-    by: tuple[Dimension, ...]
-    kind: str
-    cover: Cover
-    top: int
+_SPARE: Final = 1.25
+"""How many more than expected are looked at for a part of a month: a second look costs more."""
+_SETTINGS: Final = (
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL jit = off",
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+)
+"""A report has some ten thousand groups: hashing them takes half as long as sorting, and compiling longer than both."""
 
 
 async def read_report(connection: DedicatedConnection, query: ReportQuery) -> list[ReportRow]:
     """Return a report from one state of the database: a day that is folded between two statements would count twice."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for setting in _SETTINGS:
+            await connection.execute(setting)
         return await (report if query.top is None else dearest)(connection, query)
 
 
 async def dearest(connection: Connection, query: ReportQuery) -> list[ReportRow]:
     """Return the `top` groups of the highest cost, the highest first."""
-    ranked = rank(query, datetime.now(UTC).date(), await folded_until(connection))
+    if _kind(query) is None:
+        return await report(connection, query)
+    today, until = datetime.now(UTC).date(), await usable_until(connection, query)
+    by_day = rank_days(query, today, until)
+    if by_day is not None:
+        statement, arguments = days_statement(by_day)
+        return rows_of(query.by, await connection.fetch(statement, *arguments))
+    ranked = rank(query, today, until)
     if ranked is not None:
-        for depth in DEPTHS:
-            statement, arguments = ranked_statement(ranked, ceil(ranked.top * depth))
+        for depth in await _depths(connection, ranked):
+            statement, arguments = ranked_statement(ranked, ceil(depth))
             records = await connection.fetch(statement, *arguments)
             if _are_dearest(records, ranked.top):
                 return rows_of(query.by, records)
     return await report(connection, query)
 
 
+async def _depths(connection: Connection, ranked: Ranked) -> tuple[float, ...]:
+    """Return how many groups of each month to look at, one after the other; none where that is not worth it.
+
+    A part of a month needs more than a month, and how many depends on how much the dearest stand out.
+    """
+    if not ranked.days:
+        return tuple(ranked.top * times for times in DEPTHS)
+    statement, arguments = depth_statement(ranked)
+    found: int | None = (await connection.fetch(statement, *arguments))[0]["depth"]
+    depth = max((found or 0) * _SPARE, ranked.top * DEPTHS[0])
+    return tuple(deeper for deeper in (depth, depth * 2) if deeper <= MAX_DEPTH)
+
+
+def rank_days(query: ReportQuery, today: date, folded: date | None) -> RankedDays | None:
+    """Return how a report by day and more is read, None where it is none, or to be added up as a whole."""
+    kind = _kind(query)
+    if kind is None or folded is None or query.top is None or "day" not in query.by or query.first > folded:
+        return None
+    found = parts(days_of(kind), Days(query.first, query.last), today, folded)
+    edge = tuple(part for part in found if part.source is DAILY)
+    days = Days(query.first, min(query.last, folded))
+    return RankedDays(query.by, f"{kind}_day", RANKED[f"{kind}_day"][1:], days, edge, query.top)
+
+
 def rank(query: ReportQuery, today: date, folded: date | None) -> Ranked | None:
     """Return how the days of a report are read, None where it is to be added up as a whole."""
-    kind = KINDS.get(frozenset(query.by))
-    owners = (query.org_id, query.team_id, query.user_id, query.service_account_id)
-    if kind is None or folded is None or query.top is None or any(owners):
+    kind = _kind(query)
+    if kind is None or folded is None or query.top is None or "day" in query.by:
         return None
     cover = Spans(until=folded, today=today).cover(Days(query.first, query.last))
-    return Ranked(query.by, kind, cover, query.top) if cover.spans else None
+    more = [Days(days.first, min(days.last, folded)) for days in cover.more if days.first <= folded]
+    edge = [Days(max(days.first, folded + ONE_DAY), days.last) for days in cover.more if days.last > folded]
+    in_part = {first for days in (*more, *cover.fewer) for first in starts(days, "month")}
+    read = {span.first for span in cover.spans}
+    months = tuple(Month(first, first not in in_part, first in read) for first in sorted(in_part | read))
+    asked = Days(query.first, min(query.last, folded)).count
+    in_part_days = (*(Part(DAILY, days, True) for days in more), *(Part(DAILY, days, False) for days in cover.fewer))  # noqa: FBT003 - is_added
+    if not months or (in_part_days and kind not in OWNERS):
+        return None
+    return Ranked(
+        by=query.by,
+        kind=kind,
+        keys=RANKED[f"{kind}_month"][1:],
+        months=months,
+        days=in_part_days,
+        edge=tuple(Part(DAILY, days, is_added=True) for days in edge),
+        top=query.top,
+        share=asked / sum(min(month.days.last, folded).day for month in months),
+    )
+
+
+def _kind(query: ReportQuery) -> str | None:
+    """Return the kind whose rows are the groups of a report on everybody. A team has one cost centre, or none."""
+    if any((query.org_id, query.team_id, query.user_id, query.service_account_id)):
+        return None
+    apart: tuple[Dimension, ...] = ("day", "cost_center") if "team" in query.by else ("day",)
+    kinds = DAY_KINDS if "day" in query.by else KINDS
+    return kinds.get(frozenset(name for name in query.by if name not in apart))
 
 
 def _are_dearest(records: "Sequence[asyncpg.Record]", top: int) -> bool:
-    """Whether no group that was not looked at can cost more; groups without a cost are told apart by their requests."""
+    """Whether no group that was not looked at can cost more, or as much for more requests."""
     if not records:
         return False
     if not records[0]["is_cut"]:
         return True
-    least: Decimal = records[-1]["cost"]
-    return len(records) == top and least > 0 and least >= records[0]["bound"]
-
-
-def ranked_statement(ranked: Ranked, depth: int) -> tuple[str, list[object]]:
-    """Return the statement that looks at `depth` groups of each month, and its arguments."""
-    arguments: list[object] = [[span.first for span in ranked.cover.spans]]
-    keys = [COLUMNS[name] for name in ranked.by]
-    names = ", ".join(keys)
-    sums = ", ".join(f"{'sum' if name == 'cost' else 'usage.total'}({name}) AS {name}" for name in _ADDED)
-    key = monthly_key(f"'{ranked.kind}'", "span", {column: f"found.{column}" for column in keys})
-    edge = _edge(ranked, arguments)
-    groups = f"""
-SELECT {names}, {sums} FROM (
-    SELECT m.* FROM found CROSS JOIN unnest($1::date[]) AS span,
-           LATERAL (SELECT {names}, {", ".join(_ADDED)} FROM usage_monthly WHERE id = {key} LIMIT 1) AS m
-    UNION ALL
-    SELECT edge.* FROM ({edge(names, _ADDED)}) AS edge JOIN found ON {same(keys, "edge", "found")}
-) AS every GROUP BY {names} HAVING usage.total(requests) > 0
-ORDER BY cost DESC, requests DESC LIMIT {ranked.top}"""  # noqa: S608 - constants
-    statement = f"""
-WITH top AS MATERIALIZED (
-    SELECT span, best.* FROM unnest($1::date[]) AS span, LATERAL (
-        SELECT {names}, cost FROM usage_monthly WHERE kind = '{ranked.kind}' AND first_day = span
-         ORDER BY cost DESC LIMIT {depth}
-    ) AS best
-    UNION ALL
-    (SELECT NULL, {names}, sum(cost) AS cost FROM ({edge(names, ("cost",))}) AS edge GROUP BY {names}
-      ORDER BY cost DESC LIMIT {depth})
-), found AS MATERIALIZED (SELECT DISTINCT {names} FROM top),
-bound AS (
-    SELECT coalesce(sum(greatest(least_cost, 0)), 0) AS bound, count(*) > 0 AS is_cut
-      FROM (SELECT min(cost) AS least_cost FROM top GROUP BY span HAVING count(*) = {depth}) AS cut
-)
-SELECT * FROM ({shown(ranked.by, groups)}) AS named CROSS JOIN bound ORDER BY cost DESC, requests DESC
-"""  # noqa: S608 - constants
-    return statement, arguments
-
-
-def _edge(ranked: Ranked, arguments: list[object]) -> Callable[[str, Sequence[str]], str]:
-    """Return what gives the query of the days outside whole months, with a minus those that are too many in them."""
-    places: list[tuple[str, str]] = []
-    for sign, many in (("", ranked.cover.more), ("-", ranked.cover.fewer)):
-        for days in many:
-            arguments += [days.first, days.last]
-            places.append((sign, f"day BETWEEN ${len(arguments) - 1} AND ${len(arguments)}"))
-
-    def query(names: str, added: Sequence[str]) -> str:
-        return " UNION ALL ".join(
-            f"SELECT {names}, {', '.join(f'{sign}{name} AS {name}' for name in added)} FROM usage_daily WHERE {place}"  # noqa: S608 - constants
-            for sign, place in (*places, *((("", "false"),) if not places else ()))
-        )
-
-    return query
+    first, last = records[0], records[-1]
+    bound: tuple[object, object] = (first["bound_cost"], first["bound_requests"])
+    return len(records) == top and (last["cost"], last["requests"]) >= bound

@@ -22,6 +22,7 @@ from aqueduct.db.names import (
 )
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.fold import add_late, has_late
+from aqueduct.usage.grouping import ADDED, added_to, grouping_sets, kind_of_set, summed
 from aqueduct.usage.segments import Columns, Entry
 
 COLUMNS: Final = REQUEST_COLUMNS
@@ -31,8 +32,6 @@ SETTLE_JOURNAL: Final = "SELECT ledger.settle_journal($1)"
 """Books the limits of the process whose journal it was by its rows, which must all be there; once."""
 LOCK_ROLLUPS: Final = "SELECT pg_advisory_xact_lock(hashtext('usage.rollups'))"
 _KEYS: Final = ", ".join(ROLLUP_KEYS)
-_GROUPED: Final = ("day", "org_id", "team_id", "user_id", "model")
-"""The columns that tell the kinds of totals apart."""
 _COUNTED: Final = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 _FRESH: Final = ("started_at", *ROLLUP_KEYS, "status", "usage_source", "attempts", "duration_ms", *_COUNTED, "cost")
 _TEMPORARY: Final = (
@@ -63,8 +62,6 @@ _SUMS: Final = {
 HOUR: Final = "date_trunc('hour', started_at, 'UTC')"
 """The hour of a request, from its start."""
 _DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
-_ADDED: Final = (*ROLLUP_SUMS, "cost")
-_SUMMED: Final = ", ".join(f"{'sum' if name == 'cost' else 'usage.total'}({name}) AS {name}" for name in _ADDED)
 
 
 def hours_of(source: str) -> str:
@@ -78,19 +75,16 @@ def roll_up(hours: str) -> str:
 
     A row's key is a hash of what it stands for. Each coarser rollup is added up from the finer one, not from the rows.
     """
-    kinds = " ".join(f"WHEN {_grouping(columns)} THEN '{kind}'" for kind, columns in TOTALS.items())
-    sets = ", ".join(f"({', '.join(columns)})" for columns in TOTALS.values())
     total_keys = ", ".join(TOTAL_KEYS)
     return f"""
 WITH hours AS MATERIALIZED ({hours}),
 days AS MATERIALIZED (
-    SELECT {_DAY} AS day, date_trunc('month', {_DAY})::date AS month, {_KEYS}, {_SUMMED}
+    SELECT {_DAY} AS day, date_trunc('month', {_DAY})::date AS month, {_KEYS}, {summed()}
       FROM hours GROUP BY 1, 2, {_KEYS}
 ),
 totals AS (
-    SELECT CASE grouping({", ".join(_GROUPED)}) {kinds} END AS kind, coalesce(day, month) AS first_day, {total_keys},
-           {_SUMMED}
-      FROM days GROUP BY GROUPING SETS ({sets})
+    SELECT {kind_of_set(TOTALS)} AS kind, coalesce(day, month) AS first_day, {total_keys}, {summed()}
+      FROM days {grouping_sets(TOTALS)}
 ),
 hourly AS ({_upsert("usage_hourly", "hours", _key("hour"), ("hour", *ROLLUP_KEYS))}),
 daily AS ({_upsert("usage_daily", "days", _key("day"), ("day", *ROLLUP_KEYS))})
@@ -102,17 +96,11 @@ def _key(bucket: str) -> str:
     return f"row(extract(epoch FROM {bucket})::bigint, {_KEYS})"
 
 
-def _grouping(columns: tuple[str, ...]) -> int:
-    """Return what PostgreSQL's `grouping` says of a grouping set."""
-    return int("".join("0" if name in columns else "1" for name in _GROUPED), 2)
-
-
 def _upsert(table: str, source: str, key: str, names: tuple[str, ...]) -> str:
-    columns = ", ".join((*names, *_ADDED))
-    added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in _ADDED)
+    columns = ", ".join((*names, *ADDED))
     return (
         f"INSERT INTO {table} AS r (id, {columns}) SELECT md5({key}::text)::uuid, {columns} FROM {source} ORDER BY 1"  # noqa: S608 - constants
-        f" ON CONFLICT (id) DO UPDATE SET {added}"
+        f" ON CONFLICT (id) DO UPDATE SET {added_to()}"
     )
 
 

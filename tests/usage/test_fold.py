@@ -1,4 +1,4 @@
-"""Days that are over in `usage_monthly`, on a real PostgreSQL: the sums of the daily rollup, whatever comes when."""
+"""Days that are over in `usage_ranked`, on a real PostgreSQL: the sums of the daily rollup, whatever comes when."""
 
 import asyncio
 import random
@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
-from math import ceil
 from uuid import UUID
 
 import asyncpg
@@ -14,15 +13,17 @@ import pytest
 from msgspec.structs import replace
 
 from aqueduct.db.connections import DedicatedConnection, connect
-from aqueduct.db.names import MONTHLY, MONTHLY_KEYS, ROLLUP_SUMS
-from aqueduct.usage import ranking, reports
-from aqueduct.usage.fold import fold_day
+from aqueduct.db.names import RANKED, RANKED_KEYS, ROLLUP_SUMS
+from aqueduct.usage import reports
+from aqueduct.usage.fold import CENTERS_AGREE, fold_day, move_centers
 from aqueduct.usage.pricing import Price, PriceList
-from aqueduct.usage.ranking import DEPTHS, KINDS, dearest, rank, ranked_statement, read_report
-from aqueduct.usage.reports import ReportQuery, ReportRow, folded_until, report
+from aqueduct.usage.ranking import DAY_KINDS, KINDS, dearest, rank, read_report
+from aqueduct.usage.ranking_statements import ranked_statement
+from aqueduct.usage.reports import Dimension, ReportQuery, ReportRow, folded_until, report
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Entry
 from aqueduct.usage.store import LOCK_ROLLUPS, prepare, write
+from tests.conftest import Insert
 from tests.usage.test_reports import DEPLOYMENT, OLD, entry
 
 NOW = datetime.now(UTC)
@@ -60,22 +61,22 @@ def batch(chance: random.Random, rows: int, at: datetime | None = None) -> list[
 async def check(connection: asyncpg.Connection) -> None:
     """Every kind holds exactly the sums of the folded days."""
     sums = ", ".join(f"sum({name})" for name in (*ROLLUP_SUMS, "cost"))
-    for kind, (span, *keys) in MONTHLY.items():
+    for kind, (span, *keys) in RANKED.items():
         columns = ", ".join(keys)
         kept = await connection.fetch(
-            f"SELECT first_day, {columns}, {sums} FROM usage_monthly WHERE kind = $1"  # noqa: S608 - constants
-            f" GROUP BY first_day, {columns} HAVING count(*) = 1",
+            f"SELECT first_day, {columns}, {sums} FROM usage_ranked WHERE kind = $1"  # noqa: S608 - constants
+            f" GROUP BY first_day, {columns} HAVING count(*) = 1 AND sum(requests) <> 0",
             kind,
         )
         wanted = await connection.fetch(
-            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily"  # noqa: S608 - constants
-            f" WHERE day <= (SELECT until FROM usage_folded) GROUP BY 1, {columns}"
+            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily LEFT JOIN usage_centers"  # noqa: S608 - constants
+            f" USING (team_id) WHERE day <= (SELECT until FROM usage_ranked_until) GROUP BY 1, {columns}"
         )
         assert {tuple(row) for row in kept} == {tuple(row) for row in wanted}, kind
-        others = [key for key in MONTHLY_KEYS if key not in keys]
+        others = [key for key in RANKED_KEYS if key not in keys]
         nulls = " AND ".join(f"{key} IS NULL" for key in others)
         assert await connection.fetchval(
-            f"SELECT bool_and({nulls}) IS NOT FALSE FROM usage_monthly WHERE kind = $1",  # noqa: S608 - constants
+            f"SELECT bool_and({nulls}) IS NOT FALSE FROM usage_ranked WHERE kind = $1",  # noqa: S608 - constants
             kind,
         )
 
@@ -99,14 +100,14 @@ async def test_folded_days_hold_the_sums_of_the_daily_rollup_also_when_rows_come
         await check(connection)
     await fold(writer)
     await check(connection)
-    assert await connection.fetchval("SELECT count(DISTINCT first_day) > 2 FROM usage_monthly")
-    before = await connection.fetchval("SELECT sum(cost) FROM usage_monthly WHERE kind = 'user'")
+    assert await connection.fetchval("SELECT count(DISTINCT first_day) > 2 FROM usage_ranked WHERE kind = 'user_month'")
+    before = await connection.fetchval("SELECT sum(cost) FROM usage_ranked WHERE kind = 'user_month'")
 
     prices = {str(DEPLOYMENT): PriceList([Price("input", 2_000_000, OLD), Price("output", 1, OLD)])}
     await rerate(writer, prices, (NOW - timedelta(days=20)).date(), NOW.date())
 
     await check(connection)
-    assert await connection.fetchval("SELECT sum(cost) FROM usage_monthly WHERE kind = 'user'") < before
+    assert await connection.fetchval("SELECT sum(cost) FROM usage_ranked WHERE kind = 'user_month'") < before
     late = batch(chance, 30)
     await write(writer, late)
     await write(writer, late)
@@ -139,18 +140,58 @@ async def test_days_are_folded_once_beside_writers_of_late_rows(
     await check(connection)
 
 
+async def test_folded_days_of_a_team_move_to_the_cost_centre_that_it_gets(
+    connection: asyncpg.Connection, writer: DedicatedConnection, insert: Insert
+) -> None:
+    """Reports by cost centre are right before they have moved, and all the same afterwards."""
+    org = await insert("orgs", slug="acme", name="Acme")
+    for number, center in ((1, "4711"), (2, "4711"), (3, None), (4, "0815")):
+        await insert("teams", id=UUID(int=number), org_id=org, name=str(number), cost_center=center)
+    chance = random.Random(9)
+    await write(writer, batch(chance, 120))
+    await fold(writer)
+    await check(connection)
+    queries = [
+        ReportQuery(first=(NOW - HISTORY).date(), last=NOW.date(), by=by, top=5)
+        for by in (("cost_center",), ("cost_center", "model"), ("day", "cost_center"))
+    ]
+    for center, team in (("0815", 1), (None, 2), ("1234", 3), ("4711", 4), ("1234", 1)):
+        await connection.execute("UPDATE teams SET cost_center = $1 WHERE id = $2", center, UUID(int=team))
+        before = [await dearest(connection, query) for query in queries]
+        assert not await connection.fetchval(CENTERS_AGREE)
+
+        await move_centers(writer, LOCK_ROLLUPS)
+
+        assert await connection.fetchval(CENTERS_AGREE)
+        await check(connection)
+        assert [await dearest(connection, query) for query in queries] == before
+        await write(writer, batch(chance, 10))
+        await check(connection)
+    await connection.execute("DELETE FROM teams WHERE name = '4'")
+    await fold(writer)
+    await check(connection)
+    kinds = "kind LIKE 'cost_center%' AND cost_center = '4711' AND requests <> 0"
+    assert await connection.fetchval(f"SELECT count(*) FROM usage_ranked WHERE {kinds}") == 0  # noqa: S608 - ours
+
+
 async def test_nothing_is_folded_before_its_day_is_over(
     connection: asyncpg.Connection, writer: DedicatedConnection
 ) -> None:
     await write(writer, batch(random.Random(1), 5, NOW))
     await fold(writer)
-    assert await connection.fetchval("SELECT until < (now() AT TIME ZONE 'UTC')::date FROM usage_folded")
-    assert await connection.fetchval("SELECT count(*) FROM usage_monthly") == 0
+    assert await connection.fetchval("SELECT until < (now() AT TIME ZONE 'UTC')::date FROM usage_ranked_until")
+    assert await connection.fetchval("SELECT count(*) FROM usage_ranked") == 0
     assert await fold_day(writer, LOCK_ROLLUPS) is None
 
 
-OTHERS = (frozenset({"day", "model"}), frozenset({"day", "team"}), frozenset({"cost_center"}), frozenset({"provider"}))
-RANGES = ((75, 0), (75, 1), (40, 0), (33, 3), (20, 12), (61, 30), (3, 0), (0, 0))
+OTHERS: tuple[frozenset[Dimension], ...] = (
+    frozenset({"team", "cost_center"}),
+    frozenset({"team", "cost_center", "model"}),
+    frozenset({"day", "user", "model"}),
+    frozenset({"org", "user"}),
+    frozenset({"cost_center"}),
+)
+RANGES = ((75, 0), (75, 1), (40, 0), (52, 18), (33, 3), (20, 12), (61, 30), (3, 0), (0, 0))
 
 
 async def test_dearest_groups_are_the_first_of_all_groups_by_cost(
@@ -161,7 +202,8 @@ async def test_dearest_groups_are_the_first_of_all_groups_by_cost(
     await fold(writer)
     await write(writer, batch(chance, 60))
     await write(writer, batch(chance, 20, NOW))
-    for by, (back, to), top in product((*KINDS, *OTHERS), RANGES, (1, 3, 100)):
+    by_day = (kind | {"day"} for kind in DAY_KINDS)
+    for by, (back, to), top in product((*KINDS, *by_day, *OTHERS), RANGES, (1, 3, 100)):
         first, last = (NOW - timedelta(days=back)).date(), (NOW - timedelta(days=to)).date()
         query = ReportQuery(first=first, last=last, by=tuple(sorted(by)), top=top)
 
@@ -187,15 +229,15 @@ async def test_dearest_groups_look_at_few_rows_of_each_month(
     await write(writer, rows)
     await fold(writer)
     query = ReportQuery(first=(NOW - timedelta(days=75)).date(), last=NOW.date(), by=("user",), top=3)
-    ranked = rank(query, NOW.date(), await connection.fetchval("SELECT until FROM usage_folded"))
+    ranked = rank(query, NOW.date(), await connection.fetchval("SELECT until FROM usage_ranked_until"))
     assert ranked is not None
-    statement, arguments = ranked_statement(ranked, ceil(ranked.top * DEPTHS[0]))
+    statement, arguments = ranked_statement(ranked, 5)
 
     records = await connection.fetch(statement, *arguments)
 
     assert [row["requests"] for row in records] == [3, 3, 3]
     assert records[0]["is_cut"]
-    assert records[-1]["cost"] >= records[0]["bound"] > 0
+    assert records[-1]["cost"] >= records[0]["bound_cost"] > 0
     assert [row.user for row in await dearest(connection, query)] == [str(UUID(int=user)) for user in (1, 2, 3)]
 
 
@@ -245,8 +287,7 @@ async def test_day_that_is_folded_while_a_report_is_read_counts_once(
         await fold(writer, 1)
         return until
 
-    for module in (ranking, reports):
-        monkeypatch.setattr(module, "folded_until", before_the_third_is_folded)
+    monkeypatch.setattr(reports, "folded_until", before_the_third_is_folded)
 
     rows = await read_report(connection, ReportQuery(first=first, last=last, by=("service_account",), top=top))
 
@@ -264,7 +305,9 @@ ANY = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=("user",), 
         (replace(ANY, by=("org", "user")), False),
         (replace(ANY, org_id=UUID(int=1)), False),
         (replace(ANY, top=None), False),
-        (replace(ANY, last=date(2026, 1, 5)), False),
+        (replace(ANY, last=date(2026, 1, 5)), True),
+        (replace(ANY, by=("cost_center", "model")), True),
+        (replace(ANY, by=("cost_center", "model"), last=date(2026, 1, 5)), False),
     ],
 )
 def test_ranking_is_for_groups_of_one_row_a_month(query: ReportQuery, *, is_ranked: bool) -> None:

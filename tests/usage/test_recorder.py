@@ -318,7 +318,7 @@ async def test_recorder_folds_the_days_that_are_over(
     async def are_folded() -> bool:
         return bool(
             await connection.fetchval(
-                "SELECT count(*) = 1 FROM usage_folded"
+                "SELECT count(*) = 1 FROM usage_ranked_until"
                 " WHERE until = (now() AT TIME ZONE 'UTC' - interval '1 hour')::date - 1"
             )
         )
@@ -327,7 +327,7 @@ async def test_recorder_folds_the_days_that_are_over(
     await until(lambda: unit.waiting == 0)
     await unit.aclose(5.0)
     users = await connection.fetch(
-        "SELECT user_id, sum(requests)::int FROM usage_monthly WHERE kind = 'user' GROUP BY 1 ORDER BY 1"
+        "SELECT user_id, sum(requests)::int FROM usage_ranked WHERE kind = 'user_month' GROUP BY 1 ORDER BY 1"
     )
     assert [tuple(found) for found in users] == [(UUID(int=4), 1), (UUID(int=21), 2), (UUID(int=41), 1)]
 

@@ -17,7 +17,8 @@ from aqueduct.ids import RequestIds
 from aqueduct.usage import rerate as rerating
 from aqueduct.usage.fold import add_days
 from aqueduct.usage.pricing import Price, PriceList
-from aqueduct.usage.ranking import KINDS, rank, ranked_statement
+from aqueduct.usage.ranking import DAY_KINDS, KINDS, rank, rank_days
+from aqueduct.usage.ranking_statements import days_statement, ranked_statement
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
@@ -149,7 +150,7 @@ async def a_year(connection: asyncpg.Connection, database_url: str) -> None:
     fold = await connect(database_url, application_name="test")
     await fold.execute(add_days("SELECT * FROM usage_daily"))
     await fold.close()
-    await connection.execute("ANALYZE usage_hourly, usage_daily, usage_totals, usage_monthly")
+    await connection.execute("ANALYZE usage_hourly, usage_daily, usage_totals, usage_ranked")
 
 
 @pytest.mark.usefixtures("a_year")
@@ -161,23 +162,38 @@ async def test_every_report_reads_rollups_through_an_index(connection: asyncpg.C
         for folded, top in ((None, None), (FOLDED, None), (FOLDED, 5)) if owner is None else ((None, None),):
             statement, arguments = report_statement(replace(query, top=top), FOLDED + timedelta(days=1), folded)
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
-            assert re.search(r"ix_usage_(daily|totals|monthly)_", plan), plan
+            assert re.search(r"ix_usage_(daily|totals|ranked)_", plan), plan
             assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
 
 
 @pytest.mark.usefixtures("a_year")
 async def test_every_ranking_reads_the_first_rows_of_an_index_by_cost(connection: asyncpg.Connection) -> None:
-    for by, (first, last), top in product(KINDS, RANGES, (3, 100)):
+    """Parts of months are added up for the groups that were found, by the index of their owner."""
+    for by, (first, last), top in product(KINDS, (*RANGES, (date(2026, 3, 3), date(2026, 3, 20))), (3, 100)):
         query = ReportQuery(first=first, last=last, by=tuple(by), top=top)
         ranked = rank(query, FOLDED + timedelta(days=1), FOLDED)
         if ranked is None:
-            assert (last - first).days < 15
+            assert by == {"cost_center", "model"}
             continue
         statement, arguments = ranked_statement(ranked, top)
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
         assert "Limit" in plan
-        assert "ix_usage_monthly_kind_first_day_cost" in plan, plan
-        assert "pk_usage_monthly" in plan, plan
+        assert "ix_usage_ranked_kind_first_day_cost" in plan, plan
+        assert not any(month.is_read for month in ranked.months) or "pk_usage_ranked" in plan, plan
+        index = "org_id_model" if "org" in by else ranked.keys[0]
+        assert not ranked.days or f"ix_usage_daily_{index}_day" in plan, plan
+        assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
+
+
+@pytest.mark.usefixtures("a_year")
+async def test_every_ranking_by_day_reads_the_first_rows_of_each_day(connection: asyncpg.Connection) -> None:
+    for by, (first, last) in product(DAY_KINDS, RANGES):
+        query = ReportQuery(first=first, last=last, by=("day", *by), top=100)
+        ranked = rank_days(query, FOLDED + timedelta(days=1), FOLDED)
+        assert ranked is not None
+        statement, arguments = days_statement(ranked)
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+        assert plan.count("ix_usage_ranked_kind_first_day_cost") == 2, plan
         assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
 
 

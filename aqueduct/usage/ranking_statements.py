@@ -1,0 +1,226 @@
+"""Statements that find the most expensive groups by the first rows of each span; knows no report's rows.
+
+Each month of `usage_ranked` has its rows in order of their cost. A group that is among the first `k` of no month costs
+at most what the last of them costs in each; where the groups that were found cost more than that, they are the most
+expensive of all (Fagin's threshold algorithm). What a group costs in a part of a month is at most what it costs in all
+of it, and is added up from `usage_daily` for the groups that were found alone. Groups of one cost are in the order of
+their requests, and so each comparison is of both. Days that are not folded yet are added up as a whole.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from math import ceil
+from typing import Final
+
+from msgspec import Struct
+
+from aqueduct.usage.fold import ranked_key
+from aqueduct.usage.grouping import ADDED, summed
+from aqueduct.usage.periods import ONE_DAY, Days, starts
+from aqueduct.usage.reports import CENTERS, Dimension, read_part, same, shown
+from aqueduct.usage.sources import Part
+
+MAX_DEPTH: Final = 2_500
+"""Where so many groups would have to be looked at, the days are added up as a whole."""
+_CENTI: Final = Decimal("0.01")
+_DEAREST: Final = "ORDER BY cost DESC, requests DESC"
+OWNERS: Final = {
+    "org_model": ("org_id", "model"),
+    **{f"{owner}{model}": (f"{owner}_id",) for owner in ("team", "user", "token") for model in ("", "_model")},
+}
+"""The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found."""
+
+
+class Month(Struct, frozen=True):
+    """A month whose order is looked at. `is_whole`: all its days are meant; `is_read`: its sums are read."""
+
+    first: date
+    is_whole: bool
+    is_read: bool
+
+    @property
+    def days(self) -> Days:
+        """All days of it."""
+        return Days(self.first, _end(self.first))
+
+
+def _end(first: date) -> date:
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return after - ONE_DAY
+
+
+class Ranked(Struct, frozen=True, kw_only=True):
+    """What is asked for, the columns that the rows of its kind have, and how its days are read.
+
+    `days`: parts of months; `edge`: days that are not folded. `share`: how much of the days of its months is meant.
+    """
+
+    by: tuple[Dimension, ...]
+    kind: str
+    keys: tuple[str, ...]
+    months: tuple[Month, ...]
+    days: tuple[Part, ...]
+    edge: tuple[Part, ...]
+    top: int
+    share: float
+
+
+class RankedDays(Struct, frozen=True):
+    """What is asked for by day: the days that are folded, and those that are not."""
+
+    by: tuple[Dimension, ...]
+    kind: str
+    keys: tuple[str, ...]
+    days: Days
+    edge: tuple[Part, ...]
+    top: int
+
+
+def ranked_statement(ranked: Ranked, depth: int) -> tuple[str, list[object]]:
+    """Return the statement that looks at `depth` groups of each month, and its arguments.
+
+    Of the groups that it sees it adds up only those that can be among the most expensive: what a group costs in a month
+    where it was not seen lies between nothing and the last cost that was.
+    """
+    months = ranked.months
+    arguments: list[object] = [
+        [one.first for one in months],
+        [one.is_whole for one in months],
+        [one.is_read for one in months],
+    ]
+    names = ", ".join(ranked.keys)
+    edge = _edge(ranked.keys, ranked.edge, arguments)
+    statement = f"""
+WITH months AS MATERIALIZED (
+    SELECT * FROM unnest($1::date[], $2::boolean[], $3::boolean[]) AS m (first, is_whole, is_read)
+),
+edge AS MATERIALIZED ({edge}),
+top AS MATERIALIZED (
+    SELECT first, is_whole, best.* FROM months, LATERAL (
+        SELECT {names}, cost, requests, row_number() OVER ({_DEAREST}) AS place FROM usage_ranked
+         WHERE kind = '{ranked.kind}_month' AND first_day = first {_DEAREST} LIMIT {depth}
+    ) AS best
+    UNION ALL
+    (SELECT NULL, true, {names}, cost, requests, row_number() OVER ({_DEAREST}) FROM edge {_DEAREST} LIMIT {depth})
+),
+cut AS MATERIALIZED (SELECT coalesce(first, 'infinity') AS first, cost, requests FROM top WHERE place = {depth}),
+bound AS MATERIALIZED (
+    SELECT coalesce(sum(cost), 0) AS cost, coalesce(sum(requests), 0) AS requests, count(*) > 0 AS is_cut FROM cut
+),
+seen AS MATERIALIZED (
+    SELECT {names}, coalesce(sum(top.cost) FILTER (WHERE is_whole), 0) AS least_cost,
+           coalesce(sum(top.requests) FILTER (WHERE is_whole), 0) AS least_requests,
+           sum(top.cost) + min(bound.cost) - coalesce(sum(cut.cost), 0) AS most_cost,
+           sum(top.requests) + min(bound.requests) - coalesce(sum(cut.requests), 0) AS most_requests
+      FROM top LEFT JOIN cut ON cut.first = coalesce(top.first, 'infinity') CROSS JOIN bound GROUP BY {names}
+),
+enough AS (
+    SELECT least_cost, least_requests FROM seen
+     ORDER BY least_cost DESC, least_requests DESC OFFSET {ranked.top - 1} LIMIT 1
+),
+found AS MATERIALIZED (
+    SELECT {names} FROM seen LEFT JOIN enough e ON true
+     WHERE e.least_cost IS NULL OR (most_cost, most_requests) >= (e.least_cost, e.least_requests)
+)
+SELECT named.*, is_cut, bound.cost AS bound_cost, bound.requests AS bound_requests
+  FROM ({_named(ranked.by, ranked.keys, _found_groups(ranked, arguments))}) AS named CROSS JOIN bound
+ ORDER BY named.cost DESC, named.requests DESC
+"""  # noqa: S608 - constants
+    return statement, arguments
+
+
+def _found_groups(ranked: Ranked, arguments: list[object]) -> str:
+    """Return the query of all sums of the groups in `found`, and of the first of them."""
+    names = ", ".join(ranked.keys)
+    key = ranked_key(f"'{ranked.kind}_month'", "first", {column: f"found.{column}" for column in ranked.keys})
+    parts = " ".join(f"UNION ALL {_part_of_found(ranked, part, arguments)}" for part in ranked.days)
+    return f"""
+SELECT {names}, {summed()} FROM (
+    SELECT m.* FROM found CROSS JOIN (SELECT first FROM months WHERE is_read) AS read,
+           LATERAL (SELECT {names}, {", ".join(ADDED)} FROM usage_ranked WHERE id = {key} LIMIT 1) AS m
+    UNION ALL
+    SELECT edge.* FROM edge JOIN found ON {same(ranked.keys, "edge", "found")}
+    {parts}
+) AS every GROUP BY {names} HAVING usage.total(requests) > 0
+{_DEAREST} LIMIT {ranked.top}"""  # noqa: S608 - constants
+
+
+def _part_of_found(ranked: Ranked, part: Part, arguments: list[object]) -> str:
+    """Return the query of the rows of some days that are of the groups in `found`, each by the index of its owner."""
+    columns = OWNERS[ranked.kind]
+    read = read_part(part, (), arguments)
+    own = [f"usage_daily.{column} = owners.{column}" for column in columns]
+    nobody = " OR ".join(f"{column} IS NULL" for column in columns)
+    if_any = f"(SELECT EXISTS (SELECT FROM found WHERE {nobody})) AND ({nobody})"  # noqa: S608 - constants
+    return f"""
+    SELECT rows.* FROM (
+        SELECT every.* FROM (SELECT DISTINCT {", ".join(columns)} FROM found) AS owners,
+               LATERAL ({read.query(ranked.keys, ADDED, own)} OFFSET 0) AS every
+        UNION ALL
+        {read.query(ranked.keys, ADDED, (if_any,))}
+    ) AS rows JOIN found ON {same(ranked.keys, "rows", "found")}"""  # noqa: S608 - constants
+
+
+def depth_statement(ranked: Ranked) -> tuple[str, list[object]]:
+    """Return the statement that tells how many groups of a month cost as much as the last one of its part may.
+
+    That is taken to be the part's share of what the month's last one costs; null where months have few groups.
+    """
+    place = f"kind = '{ranked.kind}_month' AND first_day = first"
+    statement = f"""
+SELECT max(dear.number) AS depth FROM unnest($1::date[]) AS first,
+       LATERAL (SELECT cost FROM usage_ranked WHERE {place} {_DEAREST} OFFSET {ranked.top - 1} LIMIT 1) AS last,
+       LATERAL (
+           SELECT count(*) AS number FROM (
+               SELECT FROM usage_ranked WHERE {place} AND usage_ranked.cost >= last.cost * $2 LIMIT {MAX_DEPTH + 1}
+           ) AS every
+       ) AS dear"""  # noqa: S608 - constants
+    return statement, [[month.first for month in ranked.months], Decimal(ranked.share).quantize(_CENTI)]
+
+
+def days_statement(ranked: RankedDays) -> tuple[str, list[object]]:
+    """Return the statement of a report by day and more, and its arguments: each of its groups is a row of a day.
+
+    The first few of every day tell what a group must cost at least.
+    """
+    days = list(starts(ranked.days, "day"))
+    arguments: list[object] = [days]
+    names = ", ".join(ranked.keys)
+    first = 2 + ceil(2 * ranked.top / len(days))
+    place = f"kind = '{ranked.kind}' AND first_day = day AND requests > 0"
+    groups = f"""
+SELECT * FROM (
+    SELECT day, best.* FROM unnest($1::date[]) AS day, LATERAL (
+        SELECT {names}, {", ".join(ADDED)} FROM usage_ranked
+         WHERE {place} AND (cost, requests) >= (
+               coalesce((SELECT cost FROM enough), '-Infinity'), coalesce((SELECT requests FROM enough), 0))
+         {_DEAREST} LIMIT {ranked.top}
+    ) AS best
+    UNION ALL
+    ({_edge(("day", *ranked.keys), ranked.edge, arguments)})
+) AS every {_DEAREST} LIMIT {ranked.top}"""  # noqa: S608 - constants
+    statement = f"""
+WITH enough AS MATERIALIZED (
+    SELECT cost, requests FROM unnest($1::date[]) AS day, LATERAL (
+        SELECT cost, requests FROM usage_ranked WHERE {place} {_DEAREST} LIMIT {first}
+    ) AS best {_DEAREST} OFFSET {ranked.top - 1} LIMIT 1
+)
+{_named(ranked.by, ranked.keys, groups)} ORDER BY g.cost DESC, g.requests DESC
+"""  # noqa: S608 - constants
+    return statement, arguments
+
+
+def _edge(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
+    """Return the query of days that are not folded, added up by the keys."""
+    rows = " UNION ALL ".join(read_part(part, (), arguments).query(keys, ADDED) for part in parts)
+    names = ", ".join(keys)
+    nothing = "usage_daily CROSS JOIN (SELECT NULL::text AS cost_center) AS nothing WHERE false"
+    return f"SELECT {names}, {summed()} FROM {f'({rows}) AS rows' if rows else nothing} GROUP BY {names}"  # noqa: S608 - constants
+
+
+def _named(by: tuple[Dimension, ...], keys: tuple[str, ...], groups: str) -> str:
+    """Return the query that names what groups stand for, with the cost centres of teams where they are wanted."""
+    if "cost_center" in by and "cost_center" not in keys:
+        groups = f"SELECT grouped.*, center AS cost_center FROM ({groups}) AS grouped{CENTERS}"  # noqa: S608 - constants
+    return shown(by, groups)
