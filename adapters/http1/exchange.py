@@ -135,7 +135,7 @@ class Exchange(UpstreamResponse):
         self._buffered += len(data)
         if self._buffered > MAX_BUFFERED_BYTES:
             self._line.pause_reading()
-        if self._take is None:
+        if self._waiter is not None and self._take is None:
             self.wake()
 
     def end(self) -> None:

@@ -94,8 +94,9 @@ def content_chars(chunk: ChatCompletionChunk) -> int:
     chars = 0
     for choice in chunk.choices:
         delta = choice.delta
-        if delta.content:
-            chars += _chars(delta.content)
+        content = delta.content
+        if content:
+            chars += len(content) if content.isascii() else text_chars(content)
         if delta.reasoning_content:
             chars += _chars(delta.reasoning_content)
         if delta.tool_calls:

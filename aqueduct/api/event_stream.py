@@ -288,11 +288,12 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         model, kept, form = self._model, self._opened.kept, self._opened.form
         mask_usage = stream_spec.mask_usage if self._include_usage else None
         content_chars, finish_reason = stream_spec.content_chars, stream_spec.finish_reason
+        output_chars = 0
         for chunk in chunks:
             chunk.model = model
             if mask_usage is not None:
                 mask_usage(chunk)
-            self._output_chars += content_chars(chunk)
+            output_chars += content_chars(chunk)
             reason = finish_reason(chunk)
             if kept is not None:
                 kept.feed(chunk)
@@ -304,7 +305,9 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
                 if kept is not None:
                     kept.keep()  # before the client can come back with the calls
             events.append(b"data: %b\n\n" % _encode(chunk))
-            self._last_chunk = chunk
+        if chunks:
+            self._output_chars += output_chars
+            self._last_chunk = chunks[-1]
         return events
 
     def _settle(self, failure: ProviderError | None) -> bytes:
