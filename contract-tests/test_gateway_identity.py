@@ -100,6 +100,27 @@ def test_new_user_is_in_the_default_team_and_has_its_limits_for_himself(identity
     assert used["team"] == []
 
 
+def test_operator_sees_where_an_owner_stands_as_the_owner_does(identity: RunningGateway) -> None:
+    names = ("metric", "window", "limit", "used", "remaining", "per_member")
+    for _ in range(2):
+        assert chat(identity, TOKENS["denied"]).status == 200
+    told = get(identity, "/v1/me", TOKENS["denied"]).json()["limits"]
+
+    listed = json.loads(command(identity, "limits", "list", "--of", "user:denied@a.org", "--json"))
+    every = json.loads(command(identity, "limits", "list", "--json"))
+    of_team = json.loads(command(identity, "limits", "list", "--of", "team:a/everyone", "--json"))
+
+    assert [[one[name] for name in names] for one in listed] == [[one[name] for name in names] for one in told]  # type: ignore[union-attr,index]  # a list of objects
+    assert listed[0]["used"] == 2
+    assert [(one["subject"], one["metric"], one["used"]) for one in every] == [
+        ("team:a/everyone", "requests", None), ("team:a/everyone", "total_tokens", None),
+    ]  # fmt: skip
+    assert of_team == [], "the team's tokens have them each for itself"
+    table = command(identity, "limits", "list", "--of", "user:denied@a.org")
+    assert "team:a/everyone, each member" in table
+    assert "30 requests" in table
+
+
 def test_caller_is_told_its_names(identity: RunningGateway) -> None:
     names = ("owner", "org", "team", "user", "service_account", "teams")
     found = {who: get(identity, "/v1/me", TOKENS[who]).json() for who in ("new", "team", "bot", "orgless")}

@@ -50,6 +50,12 @@ class Limits:
             found = self._sets[key] = LimitSet(self._applied(subjects, member), self._version)
         return found
 
+    def every(self) -> Iterable[Applied]:
+        """Return all limits with their subjects, whom those per member do not count."""
+        for subject, limits in self._by_subject.items():
+            for limit in limits:
+                yield Applied(limit, subject)
+
     def _applied(self, subjects: Iterable[UUID], member: UUID) -> Iterable[Applied]:
         for subject in subjects:
             for limit in self._by_subject[subject]:

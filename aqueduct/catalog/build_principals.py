@@ -5,6 +5,7 @@ A principal is made when its token first comes: of a hundred thousand tokens few
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,7 +16,9 @@ from aqueduct.catalog.build_limits import Limits
 from aqueduct.catalog.build_policies import Policies, mcp_server_rules, model_rules
 from aqueduct.catalog.rows import Known, MembershipRow, OrgRow, Rows, ServiceAccountRow, TeamRow, TokenRow, UserRow
 from aqueduct.catalog.snapshot import Problem
-from aqueduct.limits.rules import LimitSet
+from aqueduct.limits.rules import Applied, LimitSet
+
+_NO_TOKEN: Final = UUID(int=0)
 
 
 class _Owner(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,14 @@ class TokenOwners:
         """Return the owner of a token by the SHA-256 of its text, or why it has none."""
         token = self._tokens.get(sha256)
         return Refusal.UNKNOWN if token is None else self._token(token)
+
+    def limits(
+        self, *, user_id: UUID | None = None, team_id: UUID | None = None, service_account_id: UUID | None = None
+    ) -> tuple[Applied, ...]:
+        """Return the limits of an owner of tokens; of a team without those per member, which each of its tokens has."""
+        token = TokenRow(_NO_TOKEN, user_id, team_id, service_account_id, "", "", None, None, None, None)
+        owner = self._owner(token)
+        return tuple(one for one in self._limits_of(owner, owner.team_id, token.id).applied if one.member != _NO_TOKEN)
 
     def _token(self, token: TokenRow) -> Principal | Refusal:
         if token.revoked_at is not None or (token.replaced_by_id is not None and token.grace_until is None):

@@ -20,12 +20,17 @@ ResultT = TypeVar("ResultT")
 
 def with_database(session: Session, work: Callable[[AsyncEngine], Awaitable[ResultT]]) -> ResultT:
     """Run `work` on the configured or embedded database, whose schema must be this release's."""
+    return with_url(session, lambda engine, _: work(engine))
+
+
+def with_url(session: Session, work: Callable[[AsyncEngine, str], Awaitable[ResultT]]) -> ResultT:
+    """Run `work` like `with_database`, with the database's address too."""
 
     async def run(url: str) -> ResultT:
         engine = create_engine(url, pool_size=1, application_name="aqueduct cli")
         try:
             await check_revision(engine)
-            return await work(engine)
+            return await work(engine, url)
         finally:
             await engine.dispose()
 

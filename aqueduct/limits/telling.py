@@ -226,6 +226,11 @@ def _amount(limit: Limit, amount: int, currency: str) -> str:
     return f"{amount} {words}"
 
 
+def amount_of(limit: str, amount: int) -> str:
+    """Return an amount of a metric for people: of `cost` in units of the currency."""
+    return _money(amount) if limit == "cost" else str(amount)
+
+
 def _money(micros: int) -> str:
     whole, rest = divmod(micros, MICROS_PER_UNIT)
     return f"{whole}.{rest:06d}".rstrip("0").removesuffix(".")

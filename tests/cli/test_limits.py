@@ -1,6 +1,7 @@
-"""`aqueduct limits recount` on a database: what a lost worker held comes back, once."""
+"""`aqueduct limits` on a database: where limits stand; what a lost worker held comes back, once."""
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.conftest import Run
@@ -25,6 +26,35 @@ INSERT INTO usage.requests
      reservations)
 SELECT gen_random_uuid(), now(), 1, '/', 'chat', false, 200, 1, '{{}}', '{{}}', '{reservations}'::jsonb
 """
+
+
+def test_list_shows_budgets_in_the_currency_and_what_no_counter_tells(filled: Run, tmp_path: Path) -> None:
+    content = """
+limits:
+- {subject: 'org:a', metric: cost, window: month, amount: 12.5}
+- {subject: 'service:a/t/job', metric: concurrency, amount: 2, mode: shadow}
+- {subject: 'team:a/t', each: member, metric: requests, window: minute, amount: 3, model: m}
+"""
+    (tmp_path / "limits.yaml").write_text(content, "utf-8")
+    assert filled("limits", "list", "--json").stdout == "[]\n"
+    assert filled("apply", "limits.yaml").returncode == 0
+
+    found = json.loads(filled("limits", "list", "--json").stdout)
+    table = filled("limits", "list", currency="EUR").stdout
+    of_one = json.loads(filled("limits", "list", "--of", "service:job", "--json").stdout)
+
+    assert [(one["subject"], one["limit"], one["used"], one["remaining"]) for one in found] == [
+        ("org:a", 12_500_000, 0, 12_500_000),
+        ("service:a/t/job", 2, 0, 2),
+        ("team:a/t", 3, None, None),
+    ]
+    assert [one["used"] for one in of_one] == [0, 0, 0]
+    lines = [line.split() for line in table.splitlines() if "a" in line]
+    assert ["org:a", "12.5", "EUR", "calendar", "month", "enforce", "0", "12.5"] in lines
+    assert ["service:a/t/job", "2", "concurrency", "shadow", "0", "2"] in lines
+    assert ["team:a/t,", "each", "member", "3", "requests", "minute", "m", "enforce"] in lines
+    missing = filled("limits", "list", "--of", "user:nobody@a.org")
+    assert (missing.returncode, "There is no user:nobody@a.org" in missing.stderr) == (1, True)
 
 
 def test_recount_books_a_lost_worker_by_its_usage_rows_and_changes_nothing_the_second_time(
