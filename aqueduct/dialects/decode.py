@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
+from aqueduct.dialects.choices import choices
 from aqueduct.errors import GatewayError, invalid_request, shown
 
 MAX_EXTRA_PARAMS: Final = 64
@@ -29,6 +30,7 @@ class RequestDecoder(Generic[RequestT]):
     """
 
     def __init__(self, request_type: type[RequestT], strict: type[RequestT]) -> None:
+        self._request_type: type = request_type
         self._strict = msgspec.json.Decoder(strict).decode
         self._lenient = msgspec.json.Decoder(request_type).decode
         self._fields = frozenset(field.encode_name for field in msgspec.structs.fields(request_type))  # type: ignore[arg-type]  # RequestT is a Struct
@@ -45,7 +47,7 @@ class RequestDecoder(Generic[RequestT]):
                     raise
             return self._decode_with_extra(body)
         except msgspec.ValidationError as error:
-            raise worded(error) from None
+            raise worded(error, self._request_type) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _invalid_json(body, error) from None
 
@@ -70,8 +72,8 @@ def require_one_kind(items: str | list[str | int | list[int]] | None, path: str)
             raise invalid_request("invalid_type", message, f"{path}[{index}]")
 
 
-def worded(error: msgspec.ValidationError) -> GatewayError:
-    """Return the 400 for a body of the wrong shape, with the JSON path as `param`."""
+def worded(error: msgspec.ValidationError, request_type: type | None = None) -> GatewayError:
+    """Return the 400 for a body of the wrong shape, with the JSON path as `param`, and what may stand there."""
     text = str(error)
     at = _AT.search(text)
     path = at[1].removeprefix("$").removeprefix(".") if at else ""
@@ -90,7 +92,10 @@ def worded(error: msgspec.ValidationError) -> GatewayError:
         return invalid_request("integer_below_min_value", message, path or None)
     where = f"'{path}'" if path else "the request body"
     code = "invalid_value" if _INVALID_VALUE.match(text) else "invalid_type"
-    return invalid_request(code, f"Invalid value for {where}: {text[:MAX_SHOWN_CHARS]}.", path or None)
+    message = f"Invalid value for {where}: {text[:MAX_SHOWN_CHARS]}."
+    if code == "invalid_value" and request_type is not None and (supported := choices(request_type, path)):
+        message += f" Supported values are: {', '.join(map(repr, supported))}."
+    return invalid_request(code, message, path or None)
 
 
 def _invalid_json(body: bytes, error: Exception) -> GatewayError:

@@ -37,6 +37,36 @@ def decode_all(body: bytes) -> None:
             assert len(refusal.param or "") < 1000
 
 
+@pytest.mark.parametrize(
+    ("fields", "param", "supported"),
+    [
+        ({"verbosity": "x"}, "verbosity", "'high', 'low', 'medium'"),
+        ({"response_format": {"type": "xml"}}, "response_format.type", "'text', 'json_object', 'json_schema'"),
+        ({"tools": [{"type": "x"}]}, "tools[0].type", "'function', 'custom'"),
+        (
+            {"messages": [{"role": "user", "content": "x"}, {"role": "bot", "content": "x"}]},
+            "messages[1].role",
+            "'system', 'developer', 'user', 'assistant', 'tool', 'function'",
+        ),
+    ],
+)
+def test_decode_value_that_a_field_does_not_have_names_those_it_has(
+    fields: dict[str, object], param: str, supported: str
+) -> None:
+    with pytest.raises(GatewayError) as caught:
+        CHAT.decoder.decode(json.dumps(HELLO | fields).encode())
+
+    assert (caught.value.code, caught.value.param) == ("invalid_value", param)
+    assert caught.value.message.endswith(f" Supported values are: {supported}.")
+
+
+def test_decode_number_out_of_range_names_no_values() -> None:
+    with pytest.raises(GatewayError) as caught:
+        CHAT.decoder.decode(json.dumps(HELLO | {"temperature": "hot"}).encode())
+
+    assert "Supported" not in caught.value.message
+
+
 @given(json_values)
 def test_decode_any_json_value_raises_nothing_but_gateway_error(value: object) -> None:
     decode_all(json.dumps(value).encode())
