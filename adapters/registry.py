@@ -36,6 +36,12 @@ _BUILT_IN: Final = {
 }
 _SEARCH_WHEN_ASKED: Final = frozenset(_BUILT_IN) - {"mistral", "openai_compatible", "openrouter"}
 """Adapters whose providers search, for a charge by the query, only where a request asks for it."""
+_NO_SEARCH_OPTIONS: Final = frozenset({"cohere", "echo", "ollama"})
+"""Adapters that leave search options out."""
+_MORE_WHERE_FORWARDED: Final = frozenset({"anthropic", "bedrock", "cohere", "google", "vertex"})
+"""Adapters that send unknown fields only where the model's policy is to forward them; others of ours always do."""
+_NOTHING_MORE: Final = frozenset({"echo", "ollama"})
+"""Adapters that send none that could ask for a search."""
 _IN_PRICE_LISTS: Final[dict[str, tuple[str, ...]]] = {
     "azure_openai": ("azure",),
     "google": ("gemini",),
@@ -63,9 +69,17 @@ _LOAD_ERRORS: Final = (
 )
 
 
-def may_search_unasked(name: str) -> bool:
-    """Return whether models at an adapter's providers may search the web though the request does not say so."""
-    return name not in _SEARCH_WHEN_ASKED
+def may_search(name: str, *, asked: bool, has_more: bool, forwards: bool) -> bool:
+    """Return whether a request may make an adapter's providers search the web, for a charge by the query.
+
+    `asked`: it has search options; `has_more`: it has unknown fields, which may ask for anything where they reach the
+    provider; `forwards`: the model's policy is to forward them.
+    """
+    if name not in _SEARCH_WHEN_ASKED:
+        return True
+    if asked and name not in _NO_SEARCH_OPTIONS:
+        return True
+    return has_more and name not in _NOTHING_MORE and (forwards or name not in _MORE_WHERE_FORWARDED)
 
 
 def price_list_names(name: str) -> tuple[str, ...]:

@@ -253,7 +253,7 @@ async def _admit(
     reservation: Reservation | None = None
     if context.principal.limits.applied:
         chars = partial(spec.reserved_chars, request)
-        units = partial(spec.reserved_units, request, passes_more=bool(extra_params))
+        units = partial(spec.reserved_units, request, has_more=bool(extra_params))
         demand = Demand(model, answers(request), candidates, chars, max_output(request), units)
         reservation = await pipeline.admission.admit(context, demand)
     try:

@@ -81,7 +81,7 @@ class Units(Struct, frozen=True, kw_only=True):
     """What a request may be charged for beside tokens, in one of its `answers`.
 
     `queries` are those that are known beforehand; one that `may_search` takes as many more as its deployment allows
-    where it asks for it, or where the provider may do so unasked.
+    where it asks for it, where unknown fields (`has_more`) may, or where the provider may do so unasked.
     """
 
     images: int = 0
@@ -89,6 +89,7 @@ class Units(Struct, frozen=True, kw_only=True):
     queries: int = 0
     may_search: bool = False
     asks_to_search: bool = False
+    has_more: bool = False
     answers: int = 1
 
 
@@ -207,10 +208,10 @@ class OperationSpec(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True, kw_on
     states: StateSpec[RequestT, BodyT, ChunkT] | None = None
     """For operations whose answers carry opaque state that clients may drop."""
 
-    def reserved_units(self, request: RequestT, *, passes_more: bool) -> Units:
-        """Return the units to reserve for; `passes_more`: unknown fields, which go on, may ask for anything."""
+    def reserved_units(self, request: RequestT, *, has_more: bool) -> Units:
+        """Return the units to reserve for; `has_more`: there are unknown fields, which may ask for anything."""
         units = self.units(request)
-        return replace(units, asks_to_search=True) if passes_more and units.may_search else units
+        return replace(units, has_more=True) if has_more and units.may_search else units
 
     def reserved_chars(self, request: RequestT) -> int:
         """Return the characters of input to reserve for."""

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.base import Deployment
-from adapters.registry import may_search_unasked
+from adapters.registry import may_search
 from aqueduct.limits.price import PICO_PER_MICRO, micros
 from aqueduct.limits.rules import Metric
 from aqueduct.pipeline.attempt_log import started_at
@@ -87,7 +87,12 @@ class Rating:
 def _most(units: Units, deployment: Deployment) -> tuple[int, int, int]:
     """Return the images, seconds of audio and queries that a request can be charged for at a deployment."""
     queries = units.queries
-    if units.may_search and (units.asks_to_search or may_search_unasked(deployment.adapter)):
+    if units.may_search and may_search(
+        deployment.adapter,
+        asked=units.asks_to_search,
+        has_more=units.has_more,
+        forwards=deployment.extra_params == "forward",
+    ):
         queries += deployment.max_queries
     several = units.answers
     return units.images * several, units.recordings * deployment.max_seconds * several, queries * several

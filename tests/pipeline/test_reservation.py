@@ -203,9 +203,9 @@ def test_open_output_is_within_the_cap_and_its_least_within_it(usual: int, cap: 
 @given(
     st.builds(
         Units, images=st.integers(0, 50), recordings=st.integers(0, 5), queries=st.integers(0, 9),
-        may_search=st.booleans(), asks_to_search=st.booleans(), answers=st.integers(1, 8),
+        may_search=st.booleans(), asks_to_search=st.booleans(), has_more=st.booleans(), answers=st.integers(1, 8),
     ),
-    st.sampled_from(["echo", "openai_compatible", "of_a_third_party"]),
+    st.sampled_from(["echo", "anthropic", "openai", "openai_compatible", "of_a_third_party"]),
     st.data(),
 )  # fmt: skip
 def test_no_usage_within_its_bounds_costs_more_than_was_reserved(
@@ -217,7 +217,8 @@ def test_no_usage_within_its_bounds_costs_more_than_was_reserved(
     world.context.price_lists = {"d": listed}
     deployment = replace(CHEAP, id="d", adapter=adapter, max_queries=4, max_seconds=30)
     rating = Rating(world.context, deployment, 100, lambda: units)
-    searches = units.may_search and (units.asks_to_search or adapter != "echo")
+    asked = {"echo": False, "anthropic": units.asks_to_search, "openai": units.asks_to_search or units.has_more}
+    searches = units.may_search and asked.get(adapter, True)
     usage = Usage(
         prompt_tokens=data.draw(st.integers(0, 100)),
         completion_tokens=data.draw(st.integers(0, 50)),
