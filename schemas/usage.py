@@ -21,6 +21,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `images`, `seconds` (of audio) and `queries` (searches) are charged beside tokens, or in their place. `service_tier`
     is the tier that the provider said it served, where it says so beside the counters and not in the answer alone.
+    The counters that usage rows have stand first, in the order of their columns: rows take them by place.
     """
 
     prompt_tokens: int | None = None
@@ -31,7 +32,6 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_audio_tokens: int | None = None
     prompt_image_tokens: int | None = None
     prompt_text_tokens: int | None = None
-    prompt_tool_tokens: int | None = None
     reasoning_tokens: int | None = None
     completion_audio_tokens: int | None = None
     completion_image_tokens: int | None = None
@@ -41,6 +41,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     images: int | None = None
     seconds: int | None = None
     queries: int | None = None
+    prompt_tool_tokens: int | None = None
     service_tier: str | None = None
     source: UsageSource = "provider"
     raw: Raw | UnsetType = UNSET

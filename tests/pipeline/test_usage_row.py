@@ -4,7 +4,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from aqueduct.db.names import ATTEMPT_COLUMNS
+from aqueduct.db.names import ATTEMPT_COLUMNS, COUNTERS
 from aqueduct.errors import ErrorType
 from aqueduct.ids import RequestIds
 from aqueduct.pipeline.context import RequestContext
@@ -111,3 +111,8 @@ def test_row_of_an_only_attempt_is_the_same_taken_from_the_request_and_made_for_
     assert taken == made
     assert len(taken[0]) == len(ATTEMPT_COLUMNS)
     assert taken[0][ATTEMPT_COLUMNS.index("seconds")] == 4
+
+
+def test_counters_of_rows_stand_first_among_those_of_a_usage_and_in_their_order() -> None:
+    """Rows take them by place."""
+    assert Usage.__struct_fields__[: len(COUNTERS)] == COUNTERS
