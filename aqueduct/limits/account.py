@@ -23,7 +23,8 @@ class Account:
     the whole lease as consumed. `sent` is what was reported and not answered yet.
     `used` and `others` (held by other replicas) are as the last answer told. `is_called`: another replica lacks
     credits, and what is idle here shall go back. `call_until` and `call_again` bound how long others' credits are
-    waited for, and how often they are called for. `version` is of the catalog that `limit` is from.
+    waited for, and how often they are called for; `peek_again` how often others are called for their reports.
+    `version` is of the catalog that `limit` is from.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Account:
         "member",
         "metric",
         "others",
+        "peek_again",
         "pending",
         "rate",
         "refused_below",
@@ -74,6 +76,7 @@ class Account:
         self.is_called = False
         self.call_until = 0
         self.call_again = 0
+        self.peek_again = 0
         self.demand = 0
         self.rate = 0.0
         self.tight = False

@@ -21,6 +21,8 @@ PAUSE_S: Final = 0.01
 RETRY_S: Final = 0.25
 CALL_PAUSE_S: Final = 0.02
 """What replicas that are called take to report, on a machine that has time for them."""
+PEEK_PAUSES_S: Final = (0.02, 0.04, 0.04, 0.08)
+"""How long reports are waited for that others were called for."""
 MAX_ROUNDS: Final = 8
 logger = logging.getLogger(__name__)
 
@@ -143,14 +145,17 @@ class Leases:
             async with asyncio.timeout(WAIT_S):
                 self.ledger.peek(accounts)
                 is_reachable = await self._next_answer(())
-                if not is_reachable or not self.ledger.call(
-                    [account for account in accounts if account.others > 0 or not account.is_enforced]
-                ):
-                    return is_reachable
-                await self._next_answer(())
-                await asyncio.sleep(CALL_PAUSE_S)
-                self.ledger.peek(accounts)
-                return await self._next_answer(())
+                asked = [account for account in accounts if account.others > 0 or not account.is_enforced]
+                for pause_s in PEEK_PAUSES_S:
+                    if not (is_reachable and asked):
+                        break
+                    self.ledger.call_reports(asked)
+                    await self._next_answer(())
+                    await asyncio.sleep(pause_s)
+                    self.ledger.peek(asked)
+                    is_reachable = await self._next_answer(())
+                    asked = [one for one in asked if one.others > 0 and one.is_enforced and not one.is_concurrency]
+                return is_reachable
         except TimeoutError:
             return False
 

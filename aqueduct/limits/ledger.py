@@ -22,6 +22,8 @@ CALL_MS: Final = 150
 """How long credits are waited for that other replicas may hold and not use: they are called, and give them back."""
 CALL_AGAIN_MS: Final = 500
 """Others are called so often at most for a counter, unless that has brought something."""
+PEEK_AGAIN_MS: Final = 50
+"""Others are called so often at most for where a counter stands."""
 DEMAND_REPORTS: Final = 2
 """Credits held ahead, in reports' worth of demand."""
 FIRST_SPARE: Final = 4
@@ -254,20 +256,19 @@ class Ledger:
             is_possible = now < account.call_until or now >= account.call_again
             if not (is_possible and account.others_may_hold(needed)):
                 return False
-        self.call([take.account for take in lacking])
+        for account in (take.account for take in lacking):
+            if now >= account.call_again:
+                account.call_until, account.call_again = now + CALL_MS, now + CALL_AGAIN_MS
+                self._calls[account] = None
         return bool(lacking)
 
-    def call(self, accounts: Iterable[Account]) -> bool:
-        """Ask other replicas with the next batch to report counters, and to give back what they do not use.
-
-        False where all of them were called for lately.
-        """
+    def call_reports(self, accounts: Iterable[Account]) -> None:
+        """Ask other replicas with the next batch for reports of counters, unless they were asked a moment ago."""
         now = self.now_ms
-        found = [account for account in accounts if now >= account.call_again]
-        for account in found:
-            account.call_until, account.call_again = now + CALL_MS, now + CALL_AGAIN_MS
-            self._calls[account] = None
-        return bool(found)
+        for account in accounts:
+            if now >= account.peek_again:
+                account.peek_again = now + PEEK_AGAIN_MS
+                self._calls[account] = None
 
     def calls(self) -> tuple[tuple[UUID, UUID], ...]:
         """Return the counters that others are to be called for, once."""
