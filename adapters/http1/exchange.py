@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from typing_extensions import override
@@ -107,9 +108,8 @@ class Exchange(UpstreamResponse):
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES:
             raise ProviderError(ErrorKind.BAD_RESPONSE, "The provider's response head is too large.")
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        key, text, headers = _lowered(name), value.decode("latin-1"), self.headers
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def end_head(self, status: int) -> None:
         """Take the end of the head."""
@@ -249,6 +249,12 @@ class Exchange(UpstreamResponse):
         self._inflating = False
         self._chunks.clear()
         self._line.drain(self)
+
+
+@lru_cache(maxsize=512)
+def _lowered(name: bytes) -> str:
+    """Return a header's name as it is looked for; providers send the same twenty again and again."""
+    return name.decode("latin-1").lower()
 
 
 def _inflate_piece(inflate: Inflate, data: bytes) -> bytes:

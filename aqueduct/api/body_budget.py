@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec import Struct
+
 from aqueduct.errors import ErrorType, GatewayError
 
 DEFAULT_LIMIT_BYTES: Final = 1024 * 1024 * 1024
@@ -15,14 +17,11 @@ class BodyBudget:
         self.used_bytes = 0
 
 
-class BodyLease:
+class BodyLease(Struct, eq=False):
     """What one request holds of the budget."""
 
-    __slots__ = ("_budget", "_held_bytes")
-
-    def __init__(self, budget: BodyBudget) -> None:
-        self._budget = budget
-        self._held_bytes = 0
+    _budget: BodyBudget
+    _held_bytes: int = 0
 
     def take(self, size: int) -> None:
         """Hold `size` more bytes; raises `GatewayError` 503 where the budget has no room for them."""

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 import httptools
 from litestar.types import ASGIApp, HTTPScope, Receive
+from msgspec import Struct
 from typing_extensions import override
 from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
@@ -22,14 +23,11 @@ from aqueduct.api.hot_paths import hot_paths
 from aqueduct.api.http_protocol import BoundedHttpProtocol
 
 
-class LateEvent:
+class LateEvent(Struct, eq=False):
     """An `asyncio.Event` that is made for the first who waits: it takes some 800 bytes, and most requests need none."""
 
-    __slots__ = ("_event", "_is_set")
-
-    def __init__(self) -> None:
-        self._event: asyncio.Event | None = None
-        self._is_set = False
+    _event: asyncio.Event | None = None
+    _is_set: bool = False
 
     def set(self) -> None:
         """Let all go on that wait."""
@@ -59,7 +57,7 @@ class _ServerLines:
         self._headers: list[tuple[bytes, bytes]] = []
         self._lines = b""
 
-    def __call__(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+    def of(self, headers: list[tuple[bytes, bytes]]) -> bytes:
         """Return them as they are sent."""
         if headers is not self._headers:
             self._headers = headers
@@ -101,7 +99,7 @@ class HotCycle(RequestResponseCycle):
         """Note that an answer with status 200 begins; returns its head, `own` lines behind the server's and `head`."""
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = _server_lines(self.default_headers)
+        lines = _server_lines.of(self.default_headers)
         close = b"" if self.keep_alive else b"connection: close\r\n"
         return b"HTTP/1.1 200 OK\r\n%b%b%b%b\r\n" % (lines, head, own, close)
 

@@ -24,7 +24,8 @@ class UsageLog:
         if not self._recorder.open(context.request_id, to_open_row(context, deployment)):
             raise overloaded()
         context.journaled = True
-        await self._recorder.durable()
+        if self._recorder.syncs_always:
+            await self._recorder.durable()
 
     def end(self, context: RequestContext, duration_s: float) -> bool:
         """Record a request that has ended, exactly once; returns whether its usage breaks an invariant.

@@ -81,6 +81,8 @@ class Recorder:
         self._connections = connections
         self._metrics = metrics
         self._journal = journal
+        self.syncs_always: Final = journal.sync_always
+        """Whether what is noted must survive a power cut before the request goes on: see `durable`."""
         self._flush_s = flush_s
         self._flush_rows = flush_rows
         self._wake = asyncio.Event()
@@ -113,9 +115,8 @@ class Recorder:
         return self._journal.opened(request_id, cells)
 
     async def durable(self) -> None:
-        """Return when what was noted survives a power cut, where that is asked for."""
-        if self._journal.sync_always:
-            await self._journal.durable()
+        """Return when what was noted survives a power cut."""
+        await self._journal.durable()
 
     def put(self, row: Row, attempts: tuple[Row, ...] = ()) -> None:
         """Take a request's rows. Requests in work are always taken; `is_full` keeps new ones out."""
