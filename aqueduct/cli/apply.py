@@ -77,27 +77,29 @@ def apply(*, file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
             dry_run=dry_run,
         )
     plan = with_database(session, lambda engine: apply_file(engine, request))
-    plan = replace(plan, notes=(*plan.notes, *unset_variables(request)))
+    plan = replace(plan, notes=(*plan.notes, *unset_variables(request, plan)))
     if as_json:
         print_json(report(plan, applied=not dry_run and not plan.is_empty))
     else:
         show(plan, dry_run=dry_run)
 
 
-def unset_variables(request: Request) -> Iterator[str]:
-    """Say which providers and MCP servers name variables that are not set here, where the gateway may not run."""
-    document, environment = request.document, request.environment
-    secrets = [(f"provider {one.name}", one.secret or "") for one in items(document.providers) if one.enabled]
+def unset_variables(request: Request, plan: Plan) -> Iterator[str]:
+    """Say which variables of new and changed providers and MCP servers are not set here, where no gateway may run."""
+    document = request.document
+    new = {(change.record.kind, change.record.name) for change in plan.changes if change.action != "delete"}
+    secrets = [("provider", one.name, one.secret or "") for one in items(document.providers) if one.enabled]
     secrets += [
-        (f"MCP server {one.name}", value)
+        ("MCP server", one.name, value)
         for one in items(document.mcp_servers)
         if one.enabled
         for value in one.headers.values()
     ]
-    for owner, secret in secrets:
+    for kind, owner, secret in secrets:
         name = secret.removeprefix(ENV_PREFIX)
-        if secret.startswith(ENV_PREFIX) and not environment.get(name):
-            yield f"{owner}: {name} is not set here; the gateway's process needs it, from its environment or from .env"
+        if (kind, owner) in new and secret.startswith(ENV_PREFIX) and not request.environment.get(name):
+            needed = "the gateway's process needs it, from its environment or from .env"
+            yield f"{kind} {owner}: {name} is not set here; {needed}"
 
 
 def report(plan: Plan, *, applied: bool) -> ApplyReport:

@@ -322,6 +322,7 @@ def test_apply_names_the_variables_that_the_gateway_will_miss(run: Run, tmp_path
         f"! provider keyed: MISSING_KEY {advice}",
         f"! MCP server wiki: MISSING_AUTH {advice}",
     ]
+    assert run("apply", "aqueduct.yaml").stderr == ""
 
 
 def test_doctor_says_why_a_provider_cannot_be_asked_and_what_to_do(filled: Run, tmp_path: Path) -> None:
