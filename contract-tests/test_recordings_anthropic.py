@@ -92,21 +92,6 @@ def test_stream_of_every_recording_means_what_the_reader_says() -> None:
     assert count >= 14
 
 
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
-    for candidate in of_api():
-        if candidate.status != 200 or not candidate.streamed:
-            continue
-        body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
-        expected = translated([candidate.body])
-        for step in (1, 7, max(8, len(body) // 5)):
-            if len(body) // step > 20_000:
-                continue  # every byte of the short ones, every seventh of the long ones
-            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
-            assert streamed.items == expected.items, (candidate.name, step)
-            assert streamed.usage == expected.usage, (candidate.name, step)
-
-
 def test_stream_of_every_recording_cut_at_an_event_never_passes_for_finished() -> None:
     for candidate in of_api():
         if candidate.status != 200 or not candidate.streamed:

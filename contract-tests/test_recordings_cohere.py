@@ -3,7 +3,6 @@
 import json
 
 import msgspec
-import pytest
 from streamed import Streamed
 from upstreams import Reading, Recording, recordings
 from upstreams.readers import cohere, read_body
@@ -88,19 +87,6 @@ def test_citations_of_every_recording_stand_where_their_words_do() -> None:
     assert placed >= 5
     for candidate in answers(streamed=True):
         assert annotations(translated([candidate.body])) == []  # none of their sources has an address
-
-
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
-    for candidate in answers(streamed=True):
-        expected = translated([candidate.body])
-        body = candidate.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
-        for step in (1, 7, max(8, len(body) // 5)):
-            if len(body) // step > 20_000:
-                continue  # every byte of the short ones, every seventh of the long ones
-            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
-            assert streamed.items == expected.items, (candidate.name, step)
-            assert streamed.usage == expected.usage, (candidate.name, step)
 
 
 def test_stream_of_every_recording_cut_before_its_last_event_is_not_finished() -> None:

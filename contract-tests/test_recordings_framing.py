@@ -1,4 +1,4 @@
-"""Every recorded stream fed in hostile ways: split at every byte, with keep-alives and CRLF, and cut at every event.
+"""Every recorded stream fed in hostile ways: split at every byte, with other line ends and comments, cut at every event.
 
 The same bytes in another framing give the same chunks and usage. A cut stream is a clean error behind a part of the
 chunks, with no more usage than the whole had, or it lacks nothing that says something.
@@ -115,8 +115,8 @@ def single_bytes(data: bytes) -> list[bytes]:
     return [data[start : start + 1] for start in range(len(data))]
 
 
-def mixed(recording: Recording) -> Iterator[bytes]:
-    """The same events with CRLF, and with what keeps a connection alive before and inside each of them.
+def mixed(recording: Recording, line_end: bytes = b"\r\n") -> Iterator[bytes]:
+    """The same events with other line ends, and with what keeps a connection alive before and inside each of them.
 
     Frames have neither line ends nor comments: what nobody has to read is a frame of a type that nobody knows.
     """
@@ -125,9 +125,13 @@ def mixed(recording: Recording) -> Iterator[bytes]:
             yield frame("keepAlive", {"p": "abc"}) + event
         return
     for event in events_of(recording):
-        lines = event.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        yield b"\r\n" + lines if recording.body_kind == LINES else b": keep-alive\r\n\r\n:\r\n" + lines
-    yield b"\r\n" if recording.body_kind == LINES else b": the end\r\n\r\n"
+        lines = event.replace(b"\r\n", b"\n").replace(b"\n", line_end)
+        yield (
+            line_end + lines
+            if recording.body_kind == LINES
+            else b"".join((b": keep-alive", line_end, line_end, b":", line_end, lines))
+        )
+    yield line_end if recording.body_kind == LINES else b": the end" + line_end + line_end
 
 
 @pytest.fixture(params=STREAMS, ids=lambda one: one.name)
@@ -142,12 +146,13 @@ async def test_stream_split_at_every_byte_gives_the_same(recording: Recording) -
     assert same(await run(recording, single_bytes(body)), await run(recording, [body]))
 
 
-async def test_stream_with_crlf_comments_and_keep_alives_gives_the_same(recording: Recording) -> None:
-    body = b"".join(mixed(recording))
+async def test_stream_with_other_line_ends_comments_and_keep_alives_gives_the_same(recording: Recording) -> None:
     whole = await run(recording, events_of(recording))
+    for line_end in (b"\r\n",) if recording.body_kind in {LINES, BINARY} else (b"\r\n", b"\r"):
+        body = b"".join(mixed(recording, line_end))
 
-    assert same(await run(recording, [body]), whole)
-    assert same(await run(recording, single_bytes(body)), whole)
+        assert same(await run(recording, [body]), whole)
+        assert same(await run(recording, single_bytes(body)), whole)
 
 
 async def test_stream_cut_at_every_event_is_a_clean_error_or_lacks_nothing(recording: Recording) -> None:

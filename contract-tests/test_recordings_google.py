@@ -3,7 +3,6 @@
 import asyncio
 
 import msgspec
-import pytest
 from streamed import Streamed
 from upstreams import Reading, Recording, Upstream, recordings
 from upstreams.readers import read, read_body
@@ -76,20 +75,6 @@ def test_stream_of_every_recording_means_what_the_reader_says() -> None:
         assert streamed.finished
         assert comparable(streamed.reading()) == comparable(read(candidate)), candidate.name
         assert_usage(streamed.usage, read(candidate).usage, candidate.name)
-
-
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-def test_stream_of_every_recording_split_anywhere_gives_the_same_chunks(line_end: bytes) -> None:
-    for candidate in answers(streamed=True):
-        body = events_of(candidate)
-        expected = translated([body])
-        body = body.replace(b"\r\n", b"\n").replace(b"\n", line_end)
-        for step in (1, 7, max(8, len(body) // 5)):
-            if len(body) // step > 20_000:
-                continue  # every byte of the short ones, every seventh of the long ones
-            streamed = translated([body[start : start + step] for start in range(0, len(body), step)])
-            assert streamed.items == expected.items, (candidate.name, step)
-            assert streamed.usage == expected.usage, (candidate.name, step)
 
 
 def test_stream_of_every_recording_cut_before_its_last_event_is_not_finished() -> None:
