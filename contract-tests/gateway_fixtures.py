@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -225,11 +225,11 @@ def execute(url: str, statement: str) -> None:
     asyncio.run(run())
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
+@contextmanager
+def stoppable_cluster(*options: str) -> Iterator[Cluster]:
     """A server that a test may stop; its URL stays the same over a restart."""
     with tempfile.TemporaryDirectory(prefix="aqueduct-outage-") as folder:
-        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
+        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=options)
         try:
             cluster.start()
             cluster.stop()
@@ -237,3 +237,10 @@ def own_cluster() -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.stop()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server that a test may stop."""
+    with stoppable_cluster(*CLUSTER_OPTIONS) as cluster:
+        yield cluster

@@ -10,10 +10,10 @@ from decimal import Decimal
 import msgspec
 import openai
 import pytest
-from gateway_fixtures import Mocks, execute
+from gateway_fixtures import Mocks
+from prices import priced_by
 from raw_http import ask, request_bytes
 from running_gateway import TOKEN, RunningGateway
-from serving_process import wait_until
 from test_gateway_recordings import LANES, Lane, is_streamed, read_through
 from upstreams import Recording, Upstream, json_reply
 from upstreams.readers.sse import decode
@@ -119,14 +119,8 @@ def test_recordings_hold_every_kind_of_charge() -> None:
 
 @pytest.fixture
 def priced(gateway: RunningGateway) -> Iterator[RunningGateway]:
-    url = str(gateway.settings.database_url)
-    before = gateway.parts.catalog.current.version
-    execute(url, PRICES)
-    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are loaded")
-    yield gateway
-    before = gateway.parts.catalog.current.version
-    execute(url, "DELETE FROM prices")
-    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are gone")
+    with priced_by(gateway, PRICES):
+        yield gateway
 
 
 def openai_answer(tier: str | None) -> JsonObject:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from gateway_fixtures import Mocks, execute
+from prices import priced_by
 from raw_http import Connection, ask, request_bytes
 from running_gateway import OTHER_TOKEN, TOKEN, RunningGateway
 from serving_process import chat_request, fetch, wait_until
@@ -24,14 +25,8 @@ SELECT d.id, meter, amount FROM deployments d JOIN models m ON m.id = d.model_id
 
 @pytest.fixture
 def priced(gateway: RunningGateway) -> Iterator[RunningGateway]:
-    url = str(gateway.settings.database_url)
-    before = gateway.parts.catalog.current.version
-    execute(url, PRICES)
-    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are loaded")
-    yield gateway
-    before = gateway.parts.catalog.current.version
-    execute(url, "DELETE FROM prices")
-    wait_until(lambda: gateway.parts.catalog.current.version > before, 10.0, "the prices are gone")
+    with priced_by(gateway, PRICES):
+        yield gateway
 
 
 def expected(row: dict[str, object], rate_in: str, rate_out: str, rate_cached: str | None = None) -> Decimal:

@@ -37,7 +37,6 @@ MODELS = {
     "google": "gemini",
     "ollama": "ollama-chat",
 }
-EMBEDDING_MODELS = {"google": "gemini-embedding"}
 STATUSES = {401: 502, 402: 502, 403: 502, 500: 502, 501: 502}
 """What the client is told instead of a provider's status: credentials and failures are not the caller's fault."""
 SECRET = r"(?:https?://\S+|\S*[*0-9]\S*)"

@@ -4,19 +4,17 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_fixtures import CLUSTER_OPTIONS, Mocks, execute, fresh_database, providers_yaml
+from gateway_fixtures import Mocks, execute, fresh_database, providers_yaml
 from raw_http import Connection
 from running_gateway import ENVIRONMENT, ORGANISATION, OTHER_TOKEN, TOKEN, apply_yaml
 from serving_process import ServingProcess, chat_request, fetch, prepared_database, serving, wait_until
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
-from aqueduct.db.embedded import newest_programs
 
 ROWS = "SELECT * FROM usage.requests ORDER BY id"
 SOON_S = 1.0
@@ -35,18 +33,6 @@ def gateway_process(url: str, tmp_path: Path) -> Iterator[ServingProcess]:
         yield process
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A server that a test may stop."""
-    with tempfile.TemporaryDirectory(prefix="aqueduct-outage-") as folder:
-        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=CLUSTER_OPTIONS)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
-
-
 def operator(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line on a database."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AQUEDUCT_")}
@@ -59,8 +45,6 @@ def test_database_that_stops_and_comes_back_costs_no_request_and_no_row(
     own_cluster: Cluster, mocks: Mocks, tmp_path: Path
 ) -> None:
     url = own_cluster.url
-    own_cluster.stop()  # the URL stays the same over a restart
-    own_cluster.start()
     asyncio.run(migrate.upgrade(url))
     apply_yaml(url, ORGANISATION + providers_yaml(mocks), tmp_path)
     settings = {"catalog_poll_s": "0.2", "usage_flush_s": "0.1", "journal_max_bytes": "20000"}

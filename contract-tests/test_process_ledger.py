@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from gateway_fixtures import stoppable_cluster
 from ledger_upstream import Call, LedgerUpstream
 from raw_http import request_bytes
 from running_gateway import ORGANISATION, TOKEN, apply_yaml
@@ -28,7 +28,6 @@ from small_disk import SmallDisk, small_disk
 
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
-from aqueduct.db.embedded import newest_programs
 
 IS_SOAK = bool(os.environ.get("AQUEDUCT_SOAK"))
 SEED = 20
@@ -235,15 +234,8 @@ async def run(fleet: Fleet, cluster: Cluster, stack: ExitStack) -> None:
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A server that may crash: what it has confirmed is in the system's hands."""
-    with tempfile.TemporaryDirectory(prefix="aqueduct-ledger-") as folder:
-        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=("fsync=off",))
-        try:
-            cluster.start()
-            cluster.stop()
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+    with stoppable_cluster("fsync=off") as cluster:
+        yield cluster
 
 
 def test_rows_equal_what_the_provider_told_through_kills_outages_and_a_full_disk(

@@ -1,4 +1,4 @@
-"""Every recorded stream fed in hostile ways: split at every byte, with other line ends and comments, cut at every event.
+"""Every recorded stream in hostile forms: split at every byte, with other line ends and comments, cut at every event.
 
 The same bytes in another framing give the same chunks and usage. A cut stream is a clean error behind a part of the
 chunks, with no more usage than the whole had, or it lacks nothing that says something.

@@ -75,3 +75,7 @@ def always(data: bytes, *, close: bool = False) -> Script:
                 return
 
     return script
+
+
+async def silent(reader, writer, number) -> None:
+    await reader.read()

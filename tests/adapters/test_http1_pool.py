@@ -1,21 +1,15 @@
 """Which connection a request takes, how many there are, and what becomes of them."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Address
-from pathlib import Path
 
 import pytest
-import uvloop
-from cryptography import x509
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport, pool
 from adapters.http1.connection import Connection
-from adapters.transport import Request, Timeouts
-from tests.adapters.raw_server import RawServer, always, answer, read_request
-from tests.certificates import self_signed
+from tests.adapters.http1_client import eventually, fetch, kind_of, request
+from tests.adapters.raw_server import RawServer, always, answer, read_request, silent
 
 
 @pytest.fixture
@@ -23,26 +17,6 @@ async def transport() -> AsyncIterator[Http1Transport]:
     transport = Http1Transport()
     yield transport
     await transport.aclose()
-
-
-def request(url: str, **changes) -> Request:
-    loop = asyncio.get_running_loop()
-    fields = {"method": "POST", "headers": (), "body": b"{}", "timeouts": Timeouts(), "deadline": loop.time() + 20}
-    return Request(url=url, **{**fields, **changes})
-
-
-async def fetch(transport: Http1Transport, url: str, **changes) -> bytes:
-    response = await transport.send(request(url, **changes))
-    try:
-        return await response.read()
-    finally:
-        await response.aclose()
-
-
-async def eventually(condition) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 async def test_pool_sequential_requests_share_one_connection(transport: Http1Transport) -> None:
@@ -341,139 +315,3 @@ async def test_pool_aclose_fails_what_is_open_and_refuses_what_comes() -> None:
         assert caught.value.kind is ErrorKind.CONNECTION
         with pytest.raises(ProviderError):
             await fetch(transport, server.url)
-
-
-# --- bounds on time
-
-
-async def kind_of(transport: Http1Transport, url: str, **changes) -> ErrorKind:
-    with pytest.raises(ProviderError) as caught:
-        await fetch(transport, url, **changes)
-    return caught.value.kind
-
-
-async def silent(reader, writer, number) -> None:
-    await reader.read()
-
-
-async def silent_in_body(reader, writer, number) -> None:
-    await read_request(reader)
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
-    await reader.read()
-
-
-async def dripping(reader, writer, number) -> None:
-    await read_request(reader)
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-    while not reader.at_eof():
-        writer.write(b"x")
-        await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize(
-    ("script", "timeouts", "deadline_s"),
-    [
-        (silent, Timeouts(first_byte_s=0.2), 20),
-        (silent_in_body, Timeouts(idle_s=0.2), 20),
-        (dripping, Timeouts(), 0.3),
-        (silent, Timeouts(), 0.2),
-    ],
-    ids=["first byte", "idle", "deadline while bytes come", "deadline before the first byte"],
-)
-async def test_pool_bound_on_time_raises_timeout_and_closes(
-    transport: Http1Transport, script, timeouts: Timeouts, deadline_s: float
-) -> None:
-    async with RawServer(script) as server:
-        started = asyncio.get_running_loop().time()
-        kind = await kind_of(transport, server.url, timeouts=timeouts, deadline=started + deadline_s)
-        assert kind is ErrorKind.TIMEOUT
-        assert 0.15 < asyncio.get_running_loop().time() - started < 2
-        await eventually(lambda: server.ended == 1)
-
-
-async def test_pool_connect_timeout_is_a_connection_error(transport: Http1Transport) -> None:
-    """A TLS handshake that the server never answers: nothing was sent, so trying again costs nothing."""
-    async with RawServer(silent) as server:
-        url = server.url.replace("http:", "https:")
-        assert await kind_of(transport, url, timeouts=Timeouts(connect_s=0.2)) is ErrorKind.CONNECTION
-
-
-async def test_pool_deadline_while_connecting_is_a_timeout(transport: Http1Transport) -> None:
-    async with RawServer(silent) as server:
-        url = server.url.replace("http:", "https:")
-        deadline = asyncio.get_running_loop().time() + 0.2
-        assert await kind_of(transport, url, deadline=deadline) is ErrorKind.TIMEOUT
-
-
-async def test_pool_slow_reader_is_not_the_providers_silence(transport: Http1Transport) -> None:
-    """While reading is paused for a slow client, only the deadline counts."""
-    async with RawServer(always(answer(b"x" * 3_000_000))) as server:
-        response = await transport.send(request(server.url, timeouts=Timeouts(idle_s=0.2)))
-        await asyncio.sleep(0.6)
-        assert len(await response.read()) == 3_000_000
-        await response.aclose()
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid", f"http://{'a' * 70}.invalid"])
-async def test_pool_unreachable_host_is_a_connection_error(transport: Http1Transport, url: str) -> None:
-    assert await kind_of(transport, url) is ErrorKind.CONNECTION
-
-
-# --- TLS
-
-
-LOOPBACK = x509.IPAddress(IPv4Address("127.0.0.1"))
-
-
-async def test_pool_tls_with_a_trusted_authority_works_and_without_it_fails(tmp_path: Path) -> None:
-    server_tls, client_tls = self_signed(tmp_path, LOOPBACK)
-    trusting = Http1Transport(tls=client_tls)
-    distrusting = Http1Transport()
-    large = b"x" * 700_000
-
-    async def echo(reader, writer, number) -> None:
-        while True:
-            _, body = await read_request(reader)
-            writer.write(answer(body))
-
-    async with RawServer(echo, tls=server_tls) as server:
-        assert await fetch(trusting, server.url) == b"{}"
-        assert await fetch(trusting, server.url, body=large) == large
-        assert server.connections == 1
-        with pytest.raises(ProviderError) as caught:
-            await fetch(distrusting, server.url)
-        assert caught.value.kind is ErrorKind.CONNECTION
-        assert "certificate" in caught.value.message
-        await trusting.aclose()
-        await distrusting.aclose()
-
-
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_pool_tls_server_that_closes_after_the_handshake_is_a_connection_error(tmp_path: Path, run) -> None:
-    server_tls, client_tls = self_signed(tmp_path, LOOPBACK)
-
-    async def hang_up(reader, writer, number) -> None:
-        return
-
-    async def scenario() -> None:
-        transport = Http1Transport(tls=client_tls)
-        async with RawServer(hang_up, tls=server_tls) as server, asyncio.timeout(10):
-            for _ in range(10):
-                assert await kind_of(transport, server.url, body=b"x" * 200_000) is ErrorKind.CONNECTION
-        await transport.aclose()
-
-    run(scenario())
-
-
-async def test_pool_tls_authorities_are_not_read_while_serving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading them takes some 50 ms, in which nobody else would be served."""
-    transport = Http1Transport()
-
-    def read_again(*args: object, **fields: object) -> ssl.SSLContext:
-        raise AssertionError
-
-    monkeypatch.setattr(ssl, "create_default_context", read_again)
-    async with RawServer(silent) as server:
-        url = server.url.replace("http:", "https:")
-        assert await kind_of(transport, url, timeouts=Timeouts(connect_s=0.1)) in {"timeout", "connection"}
-    await transport.aclose()

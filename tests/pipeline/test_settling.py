@@ -8,7 +8,6 @@ from adapters.errors import ErrorKind, ProviderError
 from schemas.usage import Usage
 from tests.pipeline.drivers import Adapter, Run, Stream, waiting
 
-BUSY = {"kind": ErrorKind.SERVER_ERROR, "message": "Busy."}
 PROMPT = 100
 """What the request's 320 characters are estimated at."""
 
