@@ -1,10 +1,13 @@
 """What searches, recordings and documents cost is reserved before it is spent: no budget is exceeded. Traps 8 and 9."""
 
 import base64
+import io
 import itertools
 import json
 import random
 import threading
+import time
+import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from gateway_fixtures import execute, fresh_database
-from raw_http import Answer, ask, request_bytes
+from raw_http import Answer, Connection, ask, request_bytes
 from running_gateway import ENVIRONMENT, RunningGateway, apply_yaml, running_gateway
 
 from aqueduct.db.cluster import Cluster
@@ -21,7 +24,20 @@ from aqueduct.settings import Settings
 CHAT = "/v1/chat/completions"
 BUDGET = 10_000
 """In micro-units, of each caller."""
-CALLERS = ("most", "fewer", "stream", "audio", "several", "rerank", "retry", "mixed", "long", "unpriced")
+CALLERS = (
+    "most",
+    "fewer",
+    "stream",
+    "audio",
+    "several",
+    "rerank",
+    "retry",
+    "mixed",
+    "long",
+    "unpriced",
+    "left",
+    "gone",
+)
 TOKENS = {name: f"aq_{name:-<12}-token-for-tests-0123456789" for name in CALLERS}
 QUERY = 1_000
 PRICES = """
@@ -38,9 +54,17 @@ class Charging(BaseHTTPRequestHandler):
     """A provider that charges for searches and for seconds of recordings, as much as the text of the request says."""
 
     failures: dict[str, int] = {}  # noqa: RUF012 - one server at a time
+    arrived = threading.Event()
+    released = threading.Event()
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        data = self.rfile.read(int(self.headers["content-length"]))
+        asked = json.loads(data)
+        if b"hangs" in data:
+            self.arrived.set()
+            self.released.wait(30)
+            self.close_connection = True
+            return
         if self.path.endswith("rerank"):
             units = {"billed_units": {"search_units": len(asked["documents"]) // 100 + 1}}
             self._answer(200, {"id": "r", "results": [{"index": 0, "relevance_score": 0.5}], "meta": units})
@@ -205,6 +229,39 @@ def test_documents_to_rerank_reserve_their_search_units(limited: RunningGateway)
     assert [rerank(450), rerank(450), rerank(450), rerank(50)] == [200, 429, 429, 200]
     assert used(limited, "rerank") <= BUDGET
     assert no_overrun(limited)
+
+
+def leave(gateway: RunningGateway, who: str, path: str, body: dict[str, object]) -> None:
+    """Ask, and hang up while the provider is at work."""
+    Charging.arrived.clear()
+    Charging.released.clear()
+    try:
+        with Connection(gateway.port) as connection:
+            connection.send(request_bytes(path, json.dumps(body).encode(), token=TOKENS[who]))
+            assert Charging.arrived.wait(15)
+            reserved = used(gateway, who)
+        until = time.monotonic() + 15
+        while used(gateway, who) == reserved and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        Charging.released.set()
+
+
+def test_recording_whose_client_leaves_is_charged_by_its_length(limited: RunningGateway) -> None:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(bytes(int(4.9 * 16_000)))
+    audio = {"data": base64.b64encode(out.getvalue()).decode(), "format": "wav"}
+    content = [{"type": "text", "text": "hangs"}, {"type": "input_audio", "input_audio": audio}]
+    body = {"model": "bounded", "messages": [{"role": "user", "content": content}], "max_tokens": 10}
+    leave(limited, "left", CHAT, body)
+    assert 5 * 100 + 900 <= used(limited, "left") <= 5 * 100 + 1_000, "5 seconds, and the estimate of its tokens"
+
+
+def test_documents_whose_client_leaves_are_charged_by_their_search_units(limited: RunningGateway) -> None:
+    leave(limited, "gone", "/v1/rerank", {"model": "documents", "query": "hangs", "documents": ["text"] * 150})
+    assert 2 * QUERY <= used(limited, "gone") <= 2 * QUERY + 1_000
 
 
 def test_another_attempt_reserves_its_own_searches(limited: RunningGateway) -> None:
