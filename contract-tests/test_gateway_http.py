@@ -354,13 +354,13 @@ def test_time_that_the_provider_is_silent_is_no_overhead(gateway: RunningGateway
 
 
 def test_pause_between_attempts_is_no_overhead(gateway: RunningGateway, mocks: Mocks) -> None:
-    mocks.openai.script(None, fault=Fault(error=429, retry_after="1"))
+    mocks.openai.script(None, fault=Fault(error=429, retry_after="3"))
 
     answer = ask(gateway.port, chat(model="gpt"))
 
     assert answer.headers["x-aqueduct-attempts"] == "2"
-    assert int(answer.headers["openai-processing-ms"]) >= 900
-    assert float(answer.headers["x-aqueduct-overhead-ms"]) < 700
+    assert int(answer.headers["openai-processing-ms"]) >= 2900
+    assert float(answer.headers["x-aqueduct-overhead-ms"]) < 2000
 
 
 def test_request_id_is_the_servers_and_the_clients_own_is_kept_beside_it(gateway: RunningGateway) -> None:
