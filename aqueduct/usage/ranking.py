@@ -12,7 +12,6 @@ from aqueduct.db.names import RANKED
 from aqueduct.usage.periods import ONE_DAY, Days, Spans, starts
 from aqueduct.usage.ranking_statements import (
     MAX_DEPTH,
-    OWNERS,
     Month,
     Ranked,
     RankedDays,
@@ -114,7 +113,7 @@ def rank(query: ReportQuery, today: date, folded: date | None) -> Ranked | None:
     months = tuple(Month(first, first not in in_part, first in read) for first in sorted(in_part | read))
     asked = Days(query.first, min(query.last, folded)).count
     in_part_days = (*(Part(DAILY, days, True) for days in more), *(Part(DAILY, days, False) for days in cover.fewer))  # noqa: FBT003 - is_added
-    if not months or (in_part_days and kind not in OWNERS):
+    if not months:
         return None
     return Ranked(
         by=query.by,

@@ -18,18 +18,21 @@ from msgspec import Struct
 from aqueduct.usage.fold import ranked_key
 from aqueduct.usage.grouping import ADDED, summed
 from aqueduct.usage.periods import ONE_DAY, Days, starts
-from aqueduct.usage.reports import CENTERS, Dimension, read_part, same, shown
+from aqueduct.usage.reports import CENTERS, Dimension, comparable, read_part, same, shown
 from aqueduct.usage.sources import Part
 
 MAX_DEPTH: Final = 2_500
 """Where so many groups would have to be looked at, the days are added up as a whole."""
 _CENTI: Final = Decimal("0.01")
 _DEAREST: Final = "ORDER BY cost DESC, requests DESC"
-OWNERS: Final = {
+_OWNERS: Final = {
     "org_model": ("org_id", "model"),
     **{f"{owner}{model}": (f"{owner}_id",) for owner in ("team", "user", "token") for model in ("", "_model")},
 }
-"""The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found."""
+"""The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found.
+
+Of a cost centre and a model all rows of the days are read.
+"""
 
 
 class Month(Struct, frozen=True):
@@ -148,8 +151,13 @@ SELECT {names}, {summed()} FROM (
 
 def _part_of_found(ranked: Ranked, part: Part, arguments: list[object]) -> str:
     """Return the query of the rows of some days that are of the groups in `found`, each by the index of its owner."""
-    columns = OWNERS[ranked.kind]
+    columns = _OWNERS.get(ranked.kind)
     read = read_part(part, (), arguments)
+    if columns is None:
+        # hashed before the rows are read: a join would be nested, since nobody knows how many were found
+        one, found = (", ".join(comparable(ranked.keys, table)) for table in ("rows", "found"))
+        among = f"CASE WHEN ({one}) IN (SELECT {found} FROM found) THEN true END"  # noqa: S608 - constants
+        return f"SELECT rows.* FROM ({read.query(ranked.keys, ADDED)}) AS rows WHERE {among}"  # noqa: S608 - constants
     own = [f"usage_daily.{column} = owners.{column}" for column in columns]
     nobody = " OR ".join(f"{column} IS NULL" for column in columns)
     if_any = f"(SELECT EXISTS (SELECT FROM found WHERE {nobody})) AND ({nobody})"  # noqa: S608 - constants

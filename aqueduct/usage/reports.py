@@ -160,11 +160,14 @@ def _groups(keys: list[str], read: list[Read]) -> str:
 
 def same(keys: Sequence[str], one: str, other: str) -> str:
     """Return the condition that two rows are of one group, also where that is nothing; a hash join can use it."""
-    return " AND ".join(
-        f"coalesce({one}.{key}, {_NOTHING.get(key, _NO_ID)}) = coalesce({other}.{key}, {_NOTHING.get(key, _NO_ID)})"
-        f" AND ({one}.{key} IS NULL) = ({other}.{key} IS NULL)"
-        for key in keys
-    )
+    pairs = zip(comparable(keys, one), comparable(keys, other), strict=True)
+    return " AND ".join(f"{left} = {right}" for left, right in pairs)
+
+
+def comparable(keys: Sequence[str], table: str) -> list[str]:
+    """Return expressions that are equal for rows of one group, and never null."""
+    values = [f"coalesce({table}.{key}, {_NOTHING.get(key, _NO_ID)})" for key in keys]
+    return [*values, *(f"({table}.{key} IS NULL)" for key in keys)]
 
 
 def owner_conditions(query: ReportQuery, arguments: list[object]) -> list[str]:
