@@ -124,8 +124,14 @@ def test_unused_tokens_come_back_at_once_and_what_never_fits_is_a_400(limited) -
     assert used == sum(int(str(row["prompt_tokens"])) + int(str(row["completion_tokens"])) for row in rows)
     never = chat(limited, "tokens", max_tokens=500)
     assert (never.status, never.error()["code"]) == (400, "request_exceeds_limit")
-    refused = chat(limited, "tokens", max_tokens=390 - used)
-    assert refused.status in {200, 429}
+    refused = chat(limited, "tokens", max_tokens=395 - used)
+    assert refused.status == 429
+    message = str(refused.error()["message"])
+    needed = re.search(
+        r"400 tokens per minute\. Used: (\d+) tokens.*\. This request may need: (\d+) tokens\. Try", message
+    )
+    assert needed is not None, message
+    assert (int(needed[1]), int(needed[1]) + int(needed[2]) > 400) == (used, True)
 
 
 def test_concurrent_requests_never_use_more_than_the_token_limit(limited) -> None:
@@ -145,6 +151,7 @@ def test_concurrent_requests_never_use_more_than_the_token_limit(limited) -> Non
 def test_request_is_explained_with_what_it_reserved_and_used(limited) -> None:
     answer = chat(limited, "explained", max_tokens=300)
     refused = chat(limited, "explained", max_tokens=300)
+    assert "This request may need" not in str(refused.error()["message"]), "what is used says why"
     too_large = chat(limited, "explained", max_tokens=3000)
     assert (answer.status, refused.status, too_large.status) == (200, 429, 400)
     _rows(limited, "explained")

@@ -13,7 +13,7 @@ from aqueduct.cli.arguments import Expires, Expiry, Length, Owner
 from aqueduct.cli.database import with_database
 from aqueduct.cli.output import json_option, moment, print_json, print_table
 from aqueduct.cli.session import open_session
-from aqueduct.cli.token_rows import IssuedToken, TokenRow
+from aqueduct.cli.token_rows import IssuedToken, Predecessor, TokenRow
 
 ResultT = TypeVar("ResultT")
 _MAX_NAME: Final = 100
@@ -160,12 +160,16 @@ def _print_issued(issued: IssuedToken, as_json: bool) -> None:  # noqa: FBT001 -
     until = moment(issued.expires_at, "never")
     click.echo(f"Token '{issued.name}' of {issued.owner}, expires {until}, id {issued.id}.", err=True)
     if issued.replaces:
-        end = moment(issued.replaces.works_until, "")
-        click.echo(
-            f"The old one works until {end}; `aqueduct token revoke {issued.replaces.id}` ends it at once.", err=True
-        )
+        click.echo(_of_old(issued.replaces), err=True)
     click.echo("This is the only time that it is shown:", err=True)
     click.echo(issued.token)
+
+
+def _of_old(old: Predecessor) -> str:
+    if old.works_until <= datetime.now(UTC):
+        return "The old one is refused from now on, on every replica within a second."
+    end = moment(old.works_until, "")
+    return f"The old one works until {end} (UTC); `aqueduct token revoke {old.id}` ends it at once."
 
 
 def _cells(row: TokenRow) -> tuple[str, ...]:

@@ -76,12 +76,12 @@ def standing(account: Account, now_ms: int) -> Standing:
 
 def refusal(account: Account, now_ms: int, currency: str, needed: int) -> LimitReachedError:
     """Return the 429 for a limit that is reached; `needed` is what was asked of it."""
-    error = _reached(account, now_ms, currency)
+    error = _reached(account, now_ms, currency, needed)
     error.refused = RefusedBy(account.limit.id, account.limit.amount, needed, account.spent)
     return error
 
 
-def _reached(account: Account, now_ms: int, currency: str) -> LimitReachedError:
+def _reached(account: Account, now_ms: int, currency: str, needed: int) -> LimitReachedError:
     limit = account.limit
     wait_ms = account.wait_ms(now_ms)
     wait_s = None if wait_ms is None else wait_ms / 1000
@@ -89,6 +89,8 @@ def _reached(account: Account, now_ms: int, currency: str) -> LimitReachedError:
     used = _amount(limit, account.spent, currency)
     if account.others > 0 and not account.is_concurrency:
         used += f". Reserved by other workers: {_amount(limit, account.others, currency)}"
+    if needed > 1 and account.spent < limit.amount:  # or the figures do not say why
+        used += f". This request may need: {_amount(limit, needed, currency)}"
     message = f"{_sentence(limit, currency)} Used: {used}.{resets}"
     if limit.is_budget:
         return LimitReachedError(
