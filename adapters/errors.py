@@ -9,6 +9,7 @@ ProviderError
     retry_after_s     what upstream asked for, in seconds
     upstream_request_id   upstream's request id, for the log
     usage             what was consumed before it failed, None where that is nothing or the stream knows
+    filtered          which filters met, where the content was refused and the provider says so
 """
 
 import re
@@ -16,6 +17,7 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.errors import InnerError
 from schemas.usage import Usage
 
 MAX_MESSAGE_CHARS = 1000
@@ -100,6 +102,7 @@ class ProviderError(Exception):
         self.retry_after_s = retry_after_s
         self.upstream_request_id = upstream_request_id
         self.usage: Usage | None = None
+        self.filtered: InnerError | None = None
 
     @property
     def is_retryable(self) -> bool:
@@ -127,6 +130,7 @@ STATUS_KINDS: dict[int, ErrorKind] = {
     413: ErrorKind.REQUEST_TOO_LARGE,
     422: ErrorKind.INVALID_REQUEST,
     429: ErrorKind.RATE_LIMIT,
+    498: ErrorKind.OVERLOADED,  # Groq: no room for the flex tier
     501: ErrorKind.INVALID_REQUEST,  # something that the server does not have, or was not started for
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
@@ -153,6 +157,17 @@ _CONTEXT_MARKS = (
     "longer than the model's context length",
     "exceeds the available context size",
     "maximum prompt length is",
+    "longer than the maximum model length",  # vLLM
+    "the model's context length is only",
+    "exceeds the model's maximum context length",  # SGLang
+    "tokens) exceeds the maximum allowed length",
+    "`inputs` tokens + `max_new_tokens` must be <=",  # TGI, Together
+    "when context the overflows",  # LM Studio
+    "initial prompt is greater than the context length",
+    "exceeded model token limit",  # Moonshot
+    "prompt exceeds max length",  # Z.ai
+    "range of input length should be",  # Alibaba
+    "because the input token count is",  # Vertex AI
 )
 
 
@@ -170,7 +185,7 @@ def is_context_overflow(code: str | None, message: str) -> bool:
 _SECRETS = re.compile(
     r"""(?x)
     \b(?i:https?|wss?)://[^\s"'<>)\]]+                                   # URLs
-    | \b(?:sk|pk|rk|gsk|csk|xai|hf|r8|pplx|nvapi|fw|tgp|aq|gh[opsu])[-_]    # keys by their prefixes,
+    | \b(?:sk|pk|rk|gsk|csk|xai|hf|r8|pplx|nvapi|fw|tgp|aq|org|gh[opsu])[-_]  # keys and accounts by prefix,
       (?=[A-Za-z_.\-]{0,64}[0-9*])[A-Za-z0-9_.*\-]{8,}                         #   which hold a digit or are masked
     | \bAIza[A-Za-z0-9_\-*]{12,} | \bAKIA[A-Z0-9]{12,} | \bya29\.\S+ | \beyJ[A-Za-z0-9_\-]{8,1024}+\.\S+
     | (?i:\b(?:bearer|basic)\s+) (?=\S*[0-9])\S{12,}

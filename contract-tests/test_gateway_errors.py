@@ -71,7 +71,8 @@ def reply_of(case: Case) -> Reply:
 def told_by(error: openai.APIStatusError) -> Told:
     body = error.body
     assert isinstance(body, dict)
-    assert set(body) == {"message", "type", "param", "code"}
+    filters = {"innererror"} if body["code"] == "content_filter" else set()
+    assert set(body) - filters == {"message", "type", "param", "code"}
     for secret in ("canary", "internal.example", "127.0.0.1"):
         assert secret not in json.dumps(body)
         assert secret not in str(sorted(error.response.headers.items()))
@@ -212,6 +213,19 @@ def test_reported_failure_is_told_by_its_status_and_words(client: openai.OpenAI,
     with pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model=model, messages=HELLO)
     assert told_by(caught.value)._replace(param=None) == judged(entry["status"], json.dumps(entry["body"]).encode())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_refused_prompt_says_which_filters_met(client: openai.OpenAI, mocks: Mocks, stream: bool) -> None:
+    """Azure's clients read it from `innererror`; nothing else that stands there is told."""
+    [entry] = reported_errors("azure")
+    inner = entry["body"]["error"]["innererror"]
+    body = {"error": {**entry["body"]["error"], "innererror": {**inner, "revised_prompt": "canary"}}}
+    mocks.azure.always(json_reply(body, entry["status"]))
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="gpt-azure", messages=HELLO, stream=stream)
+    assert caught.value.code == "content_filter"
+    assert caught.value.body["innererror"] == inner
 
 
 # --- errors inside a 200

@@ -3,7 +3,16 @@
 All four keys are always present and `code` is text or null: https://platform.openai.com/docs/guides/error-codes.
 """
 
+from msgspec import UNSET, Raw, UnsetType
+
 from schemas.chat_response import ResponseStruct
+
+
+class InnerError(ResponseStruct, kw_only=True):
+    """Which filters met a refused prompt, category by category, in the form that Azure's clients read."""
+
+    code: str | UnsetType = UNSET
+    content_filter_result: Raw
 
 
 class ErrorDetail(ResponseStruct, kw_only=True):
@@ -13,6 +22,7 @@ class ErrorDetail(ResponseStruct, kw_only=True):
     type: str
     param: str | None = None
     code: str | None = None
+    innererror: InnerError | UnsetType = UNSET
 
 
 class ErrorBody(ResponseStruct, kw_only=True):

@@ -28,8 +28,10 @@ _KINDS: Final = {
 _PHRASES: Final = (
     ("credit balance is too low", ErrorKind.CREDENTIALS),
     ("organization has been disabled", ErrorKind.CREDENTIALS),
+    ("reached your specified api usage limits", ErrorKind.CREDENTIALS),
     ("blocked by content filtering policy", ErrorKind.CONTENT_POLICY),
 )
+_LONG_PROMPT: Final = "required for long context requests"  # said as if it were a limit that passes
 _PARAMS: Final = {
     "messages": "messages",
     "system": "messages",
@@ -83,6 +85,8 @@ def _kind(detail: ErrorDetail, message: str, failure: Failure | None) -> ErrorKi
     kind = _KINDS.get(detail.type or "")
     if kind is None:
         kind = kind_of_status(failure.status) if failure is not None else ErrorKind.SERVER_ERROR
+    if kind is ErrorKind.RATE_LIMIT and _LONG_PROMPT in message:
+        return ErrorKind.CONTEXT_LENGTH
     if kind is not ErrorKind.INVALID_REQUEST:
         return kind
     if is_context_overflow(detail.type, message):

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 import msgspec
+from msgspec import UNSET, Raw
 
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
+from schemas.errors import InnerError
 
 JSON = Mapping[str, object]
 
@@ -23,11 +25,15 @@ _CODE_KINDS: Final = {
     "insufficient_quota": ErrorKind.CREDENTIALS,
     "billing_hard_limit_reached": ErrorKind.CREDENTIALS,
     "billing_not_active": ErrorKind.CREDENTIALS,
+    "exceeded_current_quota_error": ErrorKind.CREDENTIALS,
+    "Arrearage": ErrorKind.CREDENTIALS,
     "context_length_exceeded": ErrorKind.CONTEXT_LENGTH,
     "exceed_context_size_error": ErrorKind.CONTEXT_LENGTH,
+    "tokens_limit_reached": ErrorKind.CONTEXT_LENGTH,
     "content_filter": ErrorKind.CONTENT_POLICY,
     "content_policy_violation": ErrorKind.CONTENT_POLICY,
     "invalid_prompt": ErrorKind.CONTENT_POLICY,
+    "data_inspection_failed": ErrorKind.CONTENT_POLICY,
     "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_POLICY,
     "model_not_found": ErrorKind.MODEL_NOT_FOUND,
     "invalid_model": ErrorKind.MODEL_NOT_FOUND,
@@ -36,11 +42,16 @@ _CODE_KINDS: Final = {
     "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
     "overloaded": ErrorKind.OVERLOADED,
     "overloaded_error": ErrorKind.OVERLOADED,
+    "engine_overloaded_error": ErrorKind.OVERLOADED,
+    "queue_exceeded": ErrorKind.OVERLOADED,
+    "capacity_exceeded": ErrorKind.OVERLOADED,
     "server_error": ErrorKind.SERVER_ERROR,
     "internal_error": ErrorKind.SERVER_ERROR,
 }
 # Said under a status that does not tell the fault: 400 by hosts that have no code for it, 500 by llama.cpp.
 _PHRASES: Final = (
+    ("does not support parameter", ErrorKind.UNSUPPORTED_PARAMETER),
+    ("argument not supported on this model", ErrorKind.UNSUPPORTED_PARAMETER),
     ("incorrect api key provided", ErrorKind.CREDENTIALS),
     ("is not a valid model id", ErrorKind.MODEL_NOT_FOUND),
     ("model not found:", ErrorKind.MODEL_NOT_FOUND),
@@ -49,10 +60,19 @@ _PHRASES: Final = (
     ("audio input is not supported", ErrorKind.UNSUPPORTED_PARAMETER),
     ("is too large to process. increase the physical batch size", ErrorKind.CONTEXT_LENGTH),
 )
+# Said under a status that tells another fault, whatever the code.
+_STRONGER: Final = (
+    ("request too large for", frozenset({413, 429}), ErrorKind.REQUEST_TOO_LARGE),  # for the account's limit, for ever
+    ("content violates usage guidelines", frozenset({400, 403}), ErrorKind.CONTENT_POLICY),  # xAI
+    ("used all available credits", frozenset({403, 429}), ErrorKind.CREDENTIALS),  # xAI
+    ("insufficient balance", frozenset({400, 429}), ErrorKind.CREDENTIALS),
+    ("is suspended, ", frozenset({400, 412, 429}), ErrorKind.CREDENTIALS),
+)
 _NO_MODEL: Final = re.compile(r"model \S{1,256} does not exist")
 _PARAM: Final = re.compile(r"Field '([\w.]{1,64})': ")  # llama.cpp has no member for it
 _REQUEST_IDS: Final = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "cf-ray")
 _CONTEXT_MARK: Final = "exceeded max context length by"  # Ollama's words
+MAX_FILTERED_BYTES: Final = 4096
 NO_DETAIL: Final = "The provider gave no reason."
 
 
@@ -71,7 +91,7 @@ def _build(document: JSON, failure: Failure | None) -> ProviderError:
     detail = _object(error) or document
     message = _words(error) or _words(document.get("message")) or _words(document.get("detail")) or NO_DETAIL
     status = failure.status if failure is not None else _status(detail)
-    return ProviderError(
+    built = ProviderError(
         _kind(status, detail, message, inside=failure is None),
         message,
         status=status,
@@ -80,21 +100,45 @@ def _build(document: JSON, failure: Failure | None) -> ProviderError:
         retry_after_s=failure.retry_after_s if failure is not None else None,
         upstream_request_id=_request_id(failure),
     )
+    if built.kind is ErrorKind.CONTENT_POLICY:
+        built.filtered = _filtered(detail)
+    return built
+
+
+def _filtered(detail: JSON) -> InnerError | None:
+    """Return what a refusal's `innererror` says of each filter, without all else that may stand there."""
+    inner = _object(detail.get("innererror")) or {}
+    result = _object(inner.get("content_filter_result"))
+    if not result:
+        return None
+    encoded = msgspec.json.encode(result)
+    if len(encoded) > MAX_FILTERED_BYTES:
+        return None
+    return InnerError(code=_text(inner.get("code")) or UNSET, content_filter_result=Raw(encoded))
 
 
 def _kind(status: int | None, detail: JSON, message: str, *, inside: bool) -> ErrorKind:
     words = [word for name in ("code", "type") if (word := _text(detail.get(name)))]
     if is_context_overflow(words[0] if words else None, message) or _CONTEXT_MARK in message:
         return ErrorKind.CONTEXT_LENGTH
-    if status == 500 and (special := _by_words(message.lower())):
+    lowered = message.lower()
+    if stronger := next((kind for phrase, under, kind in _STRONGER if status in under and phrase in lowered), None):
+        return stronger
+    if status == 500 and (special := _by_words(lowered)):
         return special
     for word in (*words, *_inner_codes(detail)):
         if word in _CODE_KINDS and (status is None or status < 500 or not inside):
-            return _CODE_KINDS[word]
+            return _of_code(word, status)
     if status is None:
         return ErrorKind.SERVER_ERROR
-    special = _by_words(message.lower()) if status in {400, 422} else None
+    special = _by_words(lowered) if status in {400, 422} else None
     return special or kind_of_status(status)
+
+
+def _of_code(code: str, status: int | None) -> ErrorKind:
+    """Return a code's kind; `server_error` says less than a status of 503 or 504."""
+    kind = _CODE_KINDS[code]
+    return kind_of_status(status) if kind is ErrorKind.SERVER_ERROR and status in {503, 504, 529} else kind
 
 
 def _by_words(lowered: str) -> ErrorKind | None:

@@ -111,6 +111,8 @@ def from_provider(error: ProviderError) -> WireError:
     elif error.kind is ErrorKind.INVALID_REQUEST and error.code and _SLUG.fullmatch(error.code):
         code = error.code
     detail = ErrorDetail(message=row.message or error.message, type=row.type, param=error.param or row.param, code=code)
+    if error.filtered is not None:
+        detail.innererror = error.filtered
     return WireError(
         status=row.status,
         body=ErrorBody(error=detail),
