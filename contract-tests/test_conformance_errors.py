@@ -2,7 +2,7 @@
 
 import json
 
-from matrix import OPENAI, Talk, behaviour, each
+from matrix import Talk, behaviour, each
 from upstreams import UPSTREAM_KEY, Fault, Reply
 from upstreams.wire import json_reply
 
@@ -51,14 +51,11 @@ def test_errors_rate_limit(talk: Talk) -> None:
 OVERLOADED = {"anthropic": 529}
 
 
-NO_OVERLOAD = each("OpenAI's format has no error of its own for overload.", *OPENAI, "mistral", "openrouter")
-
-
-@behaviour("errors.overloaded", "An overloaded provider (503, 529) is a 503", unsupported=NO_OVERLOAD)
+@behaviour("errors.overloaded", "An overloaded provider (503, 529) is a 503")
 def test_errors_overloaded(talk: Talk) -> None:
     talk.upstream.script(None, fault=Fault(error=OVERLOADED.get(talk.subject.dialect, 503)))
 
-    assert talk.ask("hello").answer.status == (502 if talk.unsupported else 503)
+    assert talk.ask("hello").answer.status == 503
 
 
 @behaviour("errors.server", "A provider's 500 is a 502")

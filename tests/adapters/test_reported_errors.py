@@ -1,8 +1,8 @@
-"""Failures as providers really worded them, each with the kind that decides on retry, cooldown and what is told.
+"""Failures as providers word them, each with the kind that decides on retry, cooldown and what is told.
 
-Each text stands as it was quoted in a public repository's issues, with names of accounts replaced, or as the provider's
-own source has it (vLLM, SGLang, TGI, LM Studio). A wrong kind is felt: a policy's refusal taken for a bad key takes
-the deployment away from everybody, an empty account taken for a busy one is asked again and again.
+Texts of xAI, Groq, Anthropic and vLLM stand as they were quoted in public issues, with names of accounts replaced;
+those of others as their users know them, without a source to point to. A wrong kind is felt: a policy's refusal taken
+for a bad key takes the deployment away from everybody, an empty account taken for a busy one is asked again and again.
 """
 
 import json
