@@ -187,8 +187,8 @@ usage_ranked_until = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 """The last day that is in `usage_ranked`; no row where none is."""
-usage_centers = Table(
-    "usage_centers",
+ranked_centers = Table(
+    "ranked_centers",
     metadata,
     Column("team_id", Uuid, primary_key=True),
     Column("cost_center", Text, nullable=False),

@@ -2,8 +2,8 @@
 
 The recorder adds a day when it has ended, so that a batch does not pay for it. Whatever adds to `usage_daily` holds the
 lock of the rollups, and so does folding: a row of a day that is folded is either in the day's rows by then, or finds
-the day folded and is added by `add_late`. Cost centres are those of `usage_centers`; where a team gets another one, its
-folded days move there.
+the day folded and is added by `add_late`. Cost centres are those of `ranked_centers`; where a team gets another one,
+its folded days move there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _NOTE: Final = (
 )
 _MOVED: Final = """
 SELECT coalesce(t.id, c.team_id) AS team_id, c.cost_center AS before, t.cost_center AS after
-  FROM teams t FULL JOIN usage_centers c ON c.team_id = t.id WHERE t.cost_center IS DISTINCT FROM c.cost_center
+  FROM teams t FULL JOIN ranked_centers c ON c.team_id = t.id WHERE t.cost_center IS DISTINCT FROM c.cost_center
 """
 CENTERS_AGREE: Final = f"SELECT NOT EXISTS ({_MOVED})"
 """Whether folded days are added up by the cost centres that teams have today."""
@@ -48,7 +48,7 @@ def ranked_key(kind: str, first_day: str, keys: Mapping[str, str]) -> str:
 
 def add_days(days: str, kinds: Mapping[str, Sequence[str]] = RANKED) -> str:
     """Return the statement that adds what the query `days` gives per day and keys of the daily rollup."""
-    centered = f"SELECT given.*, cost_center FROM ({days}) AS given LEFT JOIN usage_centers USING (team_id)"  # noqa: S608 - constants
+    centered = f"SELECT given.*, cost_center FROM ({days}) AS given LEFT JOIN ranked_centers USING (team_id)"  # noqa: S608 - constants
     return _add(centered, kinds)
 
 
@@ -103,9 +103,9 @@ def _move() -> str:
         f" UNION ALL SELECT day, model, after, {', '.join(ADDED)} {folded}"
     )
     noted = f"""moved AS MATERIALIZED ({_MOVED} LIMIT {MOVED_TEAMS}),
-unset AS (DELETE FROM usage_centers WHERE team_id IN (SELECT team_id FROM moved WHERE after IS NULL)),
+unset AS (DELETE FROM ranked_centers WHERE team_id IN (SELECT team_id FROM moved WHERE after IS NULL)),
 set AS (
-    INSERT INTO usage_centers (team_id, cost_center) SELECT team_id, after FROM moved WHERE after IS NOT NULL
+    INSERT INTO ranked_centers (team_id, cost_center) SELECT team_id, after FROM moved WHERE after IS NOT NULL
         ON CONFLICT (team_id) DO UPDATE SET cost_center = excluded.cost_center
 ),
 """  # noqa: S608 - constants

@@ -61,7 +61,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("token_id IS NOT NULL"),
     )
     op.create_table(
-        "usage_centers",
+        "ranked_centers",
         sa.Column("team_id", sa.Uuid(), primary_key=True),
         sa.Column("cost_center", sa.Text(), nullable=False),
     )
@@ -71,6 +71,6 @@ def downgrade() -> None:
     """Remove the tables; gateways of then fill the one by the month anew."""
     op.drop_index("ix_usage_daily_token_id_day", "usage_daily")
     op.drop_index("ix_usage_daily_org_id_model_day", "usage_daily")
-    op.drop_table("usage_centers")
+    op.drop_table("ranked_centers")
     op.drop_table("usage_ranked_until")
     op.drop_table("usage_ranked")

@@ -69,7 +69,7 @@ async def check(connection: asyncpg.Connection) -> None:
             kind,
         )
         wanted = await connection.fetch(
-            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily LEFT JOIN usage_centers"  # noqa: S608 - constants
+            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily LEFT JOIN ranked_centers"  # noqa: S608 - constants
             f" USING (team_id) WHERE day <= (SELECT until FROM usage_ranked_until) GROUP BY 1, {columns}"
         )
         assert {tuple(row) for row in kept} == {tuple(row) for row in wanted}, kind
