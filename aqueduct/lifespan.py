@@ -19,10 +19,8 @@ from adapters.base import SupportsChat
 from adapters.http1 import Http1Transport
 from adapters.registry import AdapterUnavailableError, adapter_types, build
 from adapters.transport import Transport
-from aqueduct.api.body_budget import BodyBudget
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.stream_watch import StreamWatch
-from aqueduct.api.upkeep import Upkeep
+from aqueduct.api.gauges import publish_gauges
 from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.row_checks import Sources
 from aqueduct.catalog.secrets import SecretBox
@@ -42,6 +40,9 @@ from aqueduct.pipeline.limiting import LimitedAdmission
 from aqueduct.pipeline.media import ChatWithContents, FetchingAdapter
 from aqueduct.pipeline.usage_log import UsageLog
 from aqueduct.schema_check.checker import SchemaChecker
+from aqueduct.server.body_budget import BodyBudget
+from aqueduct.server.stream_watch import StreamWatch
+from aqueduct.server.upkeep import Upkeep
 from aqueduct.settings import Settings, SettingsError, variable
 from aqueduct.usage.journal import Journal
 from aqueduct.usage.recorder import JOURNAL_COLUMNS, Recorder
@@ -224,7 +225,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
         if gateway.vault is not None:
             await gateway.vault.start()
         await gateway.stream_watch.start()
-        upkeep = Upkeep(gateway)
+        upkeep = Upkeep(lambda: publish_gauges(gateway), lambda: gateway.inflight)
         await upkeep.start()
         gc.collect()
         gc.freeze()  # what the start has made lives as long as the process: no collection walks it again

@@ -13,8 +13,6 @@ from aqueduct.api.completions import COMPLETIONS
 from aqueduct.api.cors import Cors
 from aqueduct.api.embeddings import EMBEDDINGS
 from aqueduct.api.health import live, metrics, ready
-from aqueduct.api.hot_paths import HotPaths
-from aqueduct.api.lost_methods import LostMethods
 from aqueduct.api.me import accept_terms, me, validate
 from aqueduct.api.models import get_model, list_models
 from aqueduct.api.ordinary import on_defect, on_gateway_error, on_http_exception
@@ -26,6 +24,8 @@ from aqueduct.api.usage import usage
 from aqueduct.errors import GatewayError
 from aqueduct.lifespan import build_gateway, running
 from aqueduct.pipeline.spec import BodyT, ChunkT, RequestT
+from aqueduct.server.head_and_options import HeadAndOptions
+from aqueduct.server.hot_paths import HotPaths
 from aqueduct.settings import Settings
 
 
@@ -41,6 +41,7 @@ class GatewayPlugin(InitPlugin):
         """Add routes, exception handlers and the lifespan."""
         gateway = build_gateway(self._settings)
         app_config.state.gateway = gateway
+        app_config.state.settings = self._settings  # for the server's protocol, which knows no gateway
         app_config.lifespan = [running(gateway)]
         self._add(app_config, OperationRoute(CHAT, gateway))
         self._add(app_config, OperationRoute(COMPLETIONS, gateway))
@@ -60,7 +61,7 @@ class GatewayPlugin(InitPlugin):
     def shorten(self, app: Litestar) -> None:
         """Let the hot paths skip what wraps the router; the requests of browsers pass `Cors` first."""
         request_ids = app.state.gateway.request_ids
-        app.asgi_handler = HotPaths(self._hot, LostMethods(app.asgi_handler, request_ids))
+        app.asgi_handler = HotPaths(self._hot, HeadAndOptions(app.asgi_handler, request_ids))
         if self._settings.cors_origins:
             app.asgi_handler = Cors(app.asgi_handler, self._settings.cors_origins, request_ids)
 

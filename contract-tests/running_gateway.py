@@ -17,12 +17,12 @@ from upstreams.dialects.base import UPSTREAM_KEY
 from upstreams.dialects.bedrock import SIGNING_ID, SIGNING_SECRET
 
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.hot_protocol import HotHttpProtocol
 from aqueduct.app import create_app
 from aqueduct.catalog.secrets import SecretBox
 from aqueduct.config.apply import Request, apply
 from aqueduct.config.read import read
 from aqueduct.db.engine import create_engine
+from aqueduct.server.hot_protocol import HotHttpProtocol
 from aqueduct.settings import Settings
 
 TOKEN = "aq_a-token-for-tests-0123456789abcdefghijk"

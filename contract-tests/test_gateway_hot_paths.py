@@ -1,4 +1,4 @@
-"""The short way of the hot paths (`api/hot_protocol.py`) keeps HTTP as the server's own way does."""
+"""The short way of the hot paths (`server/hot_protocol.py`) keeps HTTP as the server's own way does."""
 
 import json
 import re

@@ -8,7 +8,7 @@ UNUSED: Final = ("alembic", "anthropic", "google", "httpx", "mako", "openai", "p
 """For migrations, the command line and tests alone; half the memory of an idle process, and most of its start."""
 PROGRAM: Final = """
 import sys
-import aqueduct.cli.program, aqueduct.cli.serve, aqueduct.app, aqueduct.api.hot_protocol
+import aqueduct.cli.program, aqueduct.cli.serve, aqueduct.app, aqueduct.server.hot_protocol
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 

@@ -5,14 +5,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from aqueduct.api.gateway import Gateway
-from aqueduct.auth.credentials import Refusal, credentials_from_headers
+from aqueduct.auth.credentials import UNAUTHENTICATED, Refusal, credentials_from_headers
 from aqueduct.auth.principal import Principal
 from aqueduct.auth.tokens import hash_token
 from aqueduct.errors import ErrorType, GatewayError
 
-UNAUTHENTICATED: Final = (
-    "Invalid or missing API key. Send the token of your gateway as 'Authorization: Bearer TOKEN', and only one."
-)
 EXPIRED: Final = "Your API key has expired. Create a new one or ask your administrator."
 DISABLED: Final = "The organisation, team or account of this API key is disabled. Ask your administrator."
 

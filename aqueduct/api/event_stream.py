@@ -13,8 +13,6 @@ from litestar.types import Send
 
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.api.closing import note_provider_failure
-from aqueduct.api.direct_write import DirectWrite, begin_stream, direct_write
-from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import as_headers, stream_head
@@ -25,6 +23,8 @@ from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import CHARS_PER_TOKEN, settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, answers, wants_usage
 from aqueduct.pipeline.unreported import with_units
+from aqueduct.server.direct_write import DirectWrite, begin_stream, direct_write
+from aqueduct.server.disconnect import DisconnectWatch
 from aqueduct.usage.pricing import to_text
 from schemas.chat_response import CompletionUsage
 from schemas.usage import Usage

@@ -3,9 +3,6 @@
 from msgspec import Struct, field
 
 from adapters.transport import Transport
-from aqueduct.api.body_budget import BodyBudget
-from aqueduct.api.stream_watch import StreamWatch
-from aqueduct.api.turnstile import Turnstile
 from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.readers import Readers
 from aqueduct.ids import RequestIds
@@ -14,6 +11,9 @@ from aqueduct.observability.request_log import RequestLog
 from aqueduct.pipeline.execute import Pipeline
 from aqueduct.pipeline.limiting import LimitedAdmission
 from aqueduct.schema_check.checker import SchemaChecker
+from aqueduct.server.body_budget import BodyBudget
+from aqueduct.server.stream_watch import StreamWatch
+from aqueduct.server.turnstile import Turnstile
 from aqueduct.settings import Settings
 from aqueduct.usage.recorder import Recorder
 from aqueduct.vault.vault import Vault

@@ -6,8 +6,8 @@ from typing import Final
 from litestar import Response, get
 
 from aqueduct.api.gateway import Gateway
+from aqueduct.api.gauges import publish_gauges
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, request_id_header
-from aqueduct.api.upkeep import publish_gauges
 from aqueduct.observability.metrics import CONTENT_TYPE
 
 STALE_AFTER_POLLS: Final = 6

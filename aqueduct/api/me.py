@@ -7,14 +7,14 @@ from litestar import Response, get, post, route
 from litestar.enums import HttpMethod
 from msgspec import Struct
 
-from aqueduct.api.body import ClientGoneError, read_json_body
-from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.ordinary import AnyRequest, gateway_of, json_response, principal_of
 from aqueduct.db.readers import ReadersBusyError
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request, terms_unavailable
 from aqueduct.limits.telling import Standing
+from aqueduct.server.body import ClientGoneError, read_json_body
+from aqueduct.server.body_budget import BodyLease
 
 ACCEPT: Final = """
 UPDATE users SET accepted_terms = $2 FROM orgs

@@ -12,9 +12,9 @@ from litestar.types import Scope
 from aqueduct.api.authentication import authenticate
 from aqueduct.api.errors import WireError, encode_error, from_gateway, internal_error
 from aqueduct.api.gateway import Gateway
-from aqueduct.api.lost_methods import allowing_head
 from aqueduct.auth.principal import Principal
 from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.server.head_and_options import allowing_head
 
 AnyRequest = Request[object, object, State]
 JSON: Final = "application/json"

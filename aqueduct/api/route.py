@@ -13,22 +13,22 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from adapters.errors import ProviderError
 from aqueduct.api.authentication import authenticate
-from aqueduct.api.body import ClientGoneError, arrived_json_body, read_body
-from aqueduct.api.body_budget import BodyLease
 from aqueduct.api.closing import close_request, note_provider_failure
-from aqueduct.api.direct_write import write_whole
-from aqueduct.api.disconnect import DisconnectWatch
 from aqueduct.api.early_head import EarlyHead
 from aqueduct.api.errors import WireError, encode_error, from_gateway, from_provider, internal_error
 from aqueduct.api.event_stream import EventStream, last_events
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import Headers, as_headers, client_request_id, json_head, note_wishes, relevant
-from aqueduct.api.turnstile import LARGE_BYTES
 from aqueduct.errors import ErrorType, GatewayError, overloaded, shutting_down
 from aqueduct.limits.telling import LimitReachedError
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import execute, execute_stream
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, wants_stream
+from aqueduct.server.body import ClientGoneError, arrived_json_body, read_body
+from aqueduct.server.body_budget import BodyLease
+from aqueduct.server.direct_write import write_whole
+from aqueduct.server.disconnect import DisconnectWatch
+from aqueduct.server.turnstile import LARGE_BYTES
 
 CLIENT_CLOSED_REQUEST: Final = 499
 logger = logging.getLogger("aqueduct.api")

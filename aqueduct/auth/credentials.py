@@ -7,8 +7,13 @@ one: a request with two credentials is refused, because a proxy in front might h
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 MAX_TOKEN_BYTES = 512
+UNAUTHENTICATED: Final = (
+    "Invalid or missing API key. Send the token of your gateway as 'Authorization: Bearer TOKEN', and only one."
+)
+"""What a client without a valid token is told, whatever is wrong with it."""
 CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _SCHEME = b"bearer "
 _is_visible = re.compile(rb"[!-~]+").fullmatch  # visible ASCII: no spaces, no controls, nothing above 127

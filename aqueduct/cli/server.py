@@ -28,7 +28,7 @@ KEEP_ALIVE_S: Final = 75
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they do it first."""
 BACKLOG: Final = 2048
 APPLICATION: Final = "aqueduct.app:create_app"
-PROTOCOL: Final = "aqueduct.api.hot_protocol:HotHttpProtocol"
+PROTOCOL: Final = "aqueduct.server.hot_protocol:HotHttpProtocol"
 METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 logger = logging.getLogger("aqueduct")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from adapters.embeddings import MAX_INPUTS
 from adapters.sse import MAX_EVENT_BYTES
 from adapters.transport import MAX_RESPONSE_BYTES
-from aqueduct.api.http_protocol import MAX_HEAD_BYTES, UNREAD_TIMEOUT_S
 from aqueduct.api.rerank import MAX_DOCUMENTS
 from aqueduct.cli.server import KEEP_ALIVE_S
 from aqueduct.dialects.decode import MAX_EXTRA_PARAMS
 from aqueduct.pipeline.fan_out import MAX_ANSWERS
 from aqueduct.pipeline.media import MAX_PARTS
+from aqueduct.server.http_protocol import MAX_HEAD_BYTES, UNREAD_TIMEOUT_S
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client-api.md").read_text()
 

@@ -6,8 +6,8 @@ import weakref
 
 import pytest
 
-from aqueduct.api import stream_watch
-from aqueduct.api.stream_watch import StreamWatch
+from aqueduct.server import stream_watch
+from aqueduct.server.stream_watch import StreamWatch
 
 
 class Stream:

@@ -1,4 +1,4 @@
-"""The methods that the router leaves out: `HEAD` of whatever can be got, and answers to `OPTIONS` that say so.
+"""The methods that the router leaves out: `HEAD` of whatever `GET` answers, and answers to `OPTIONS` that say so.
 
 Probes and monitors ask by `HEAD`; every server that knows `GET` must answer it (RFC 9110, section 9.1).
 """
@@ -9,7 +9,7 @@ from typing import cast
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 
-class LostMethods:
+class HeadAndOptions:
     """Stands before the router."""
 
     def __init__(self, router: ASGIApp, request_ids: Callable[[], str]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from litestar.types import Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from aqueduct.api.hot_protocol import HotCycle
+from aqueduct.server.hot_protocol import HotCycle
 
 JOIN_BELOW_BYTES: Final = 64 * 1024
 """Larger bodies are not copied behind their head."""

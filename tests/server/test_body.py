@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from aqueduct.api.body import ClientGoneError, read_json_body
-from aqueduct.api.body_budget import BodyBudget, BodyLease
 from aqueduct.errors import GatewayError
+from aqueduct.server.body import ClientGoneError, read_json_body
+from aqueduct.server.body_budget import BodyBudget, BodyLease
 
 Message = dict[str, object]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aqueduct.api.hot_protocol import LateEvent
+from aqueduct.server.hot_protocol import LateEvent
 
 
 async def test_late_event_lets_all_go_on_that_wait() -> None:

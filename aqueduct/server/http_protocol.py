@@ -14,9 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from aqueduct.api.authentication import UNAUTHENTICATED
-from aqueduct.api.gateway import Gateway
-from aqueduct.auth.credentials import CREDENTIAL_HEADERS
+from aqueduct.auth.credentials import CREDENTIAL_HEADERS, UNAUTHENTICATED
 from aqueduct.ids import RequestIds
 from aqueduct.settings import Settings
 
@@ -285,5 +283,5 @@ def _without_h2c(data: bytes) -> bytes:
 
 def _settings_of(app: object) -> Settings:
     """Return the settings of the application that is served, or the defaults where uvicorn has wrapped it."""
-    gateway: Gateway | None = app.state.get("gateway") if isinstance(app, Litestar) else None
-    return Settings() if gateway is None else gateway.settings
+    settings: Settings | None = app.state.get("settings") if isinstance(app, Litestar) else None
+    return Settings() if settings is None else settings

@@ -2,8 +2,8 @@
 
 import pytest
 
-from aqueduct.api.body_budget import BodyBudget, BodyLease
 from aqueduct.errors import GatewayError
+from aqueduct.server.body_budget import BodyBudget, BodyLease
 
 
 def test_lease_beyond_the_budget_is_a_503_and_takes_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from aqueduct.api.http_protocol import BoundedHttpProtocol
+from aqueduct.server.http_protocol import BoundedHttpProtocol
 
 KEEP_ALIVE_S = 8
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -7,9 +7,9 @@ from typing import Final
 
 from litestar.types import Receive
 
-from aqueduct.api.body_budget import BodyLease
-from aqueduct.api.hot_protocol import take_whole
 from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.server.body_budget import BodyLease
+from aqueduct.server.hot_protocol import take_whole
 
 _JSON: Final = b"application/json"
 MAX_LENGTH_DIGITS: Final = 20

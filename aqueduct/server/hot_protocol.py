@@ -19,8 +19,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from aqueduct.api.hot_paths import hot_paths
-from aqueduct.api.http_protocol import BoundedHttpProtocol
+from aqueduct.server.hot_paths import hot_paths
+from aqueduct.server.http_protocol import BoundedHttpProtocol
 
 
 class LateEvent(Struct, eq=False):

@@ -8,7 +8,7 @@ from typing import Final
 
 from litestar.types import Receive
 
-from aqueduct.api.hot_protocol import on_disconnect
+from aqueduct.server.hot_protocol import on_disconnect
 
 WATCH_AFTER_S: Final = 0.3
 
