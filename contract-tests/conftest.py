@@ -7,13 +7,14 @@ from gateway_fixtures import gateway, gateway_cluster, mocks, own_cluster, sessi
 from llama_fixtures import llama, llama_client, llama_direct, llama_embedder, llama_gateway
 from matrix.fixtures import matrix_gateway, subject, talk
 from matrix.plugin import matrix
+from portability import start
 from replay_summary import pytest_collection_modifyitems, pytest_terminal_summary
 from upstreams import Anthropic, Azure, Google, OpenAI, Upstream
 
 __all__ = [
     "gateway", "gateway_cluster", "llama", "llama_client", "llama_direct", "llama_embedder", "llama_gateway",
     "matrix_gateway", "mocks", "own_cluster", "pytest_collection_modifyitems", "pytest_terminal_summary",
-    "session_gateway", "session_mocks", "subject", "talk",
+    "session_gateway", "session_mocks", "start", "subject", "talk",
 ]  # fmt: skip
 
 

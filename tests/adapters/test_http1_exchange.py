@@ -1,41 +1,16 @@
-"""What is read of an answer and what is sent of a request, against servers that write raw bytes."""
+"""What is read of an answer, against servers that write raw bytes."""
 
 import asyncio
 import gzip
-import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
 
 import pytest
 import uvloop
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport
-from adapters.http1.exchange import MAX_BUFFERED_BYTES
-from adapters.transport import Request, Timeouts
+from tests.adapters.http1_exchanges import CHUNKED, fetch, once, request
 from tests.adapters.raw_server import RawServer, Script, always, answer, read_request
-
-CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Http1Transport]:
-    transport = Http1Transport()
-    yield transport
-    await transport.aclose()
-
-
-def request(url: str, body: bytes = b"{}", headers=()) -> Request:
-    deadline = asyncio.get_running_loop().time() + 20
-    return Request(method="POST", url=url, headers=headers, body=body, timeouts=Timeouts(), deadline=deadline)
-
-
-async def fetch(transport: Http1Transport, url: str, body: bytes = b"{}", headers=()) -> tuple[int, dict, bytes]:
-    response = await transport.send(request(url, body, headers))
-    try:
-        return response.status, response.headers, await response.read()
-    finally:
-        await response.aclose()
 
 
 async def error_of(transport: Http1Transport, script: Script) -> ErrorKind:
@@ -44,14 +19,6 @@ async def error_of(transport: Http1Transport, script: Script) -> ErrorKind:
             await fetch(transport, server.url)
         assert not transport._active
         return caught.value.kind
-
-
-def once(data: bytes) -> Script:
-    """Answer the first request with these bytes and close the connection."""
-    return always(data, close=True)
-
-
-# --- bodies
 
 
 @pytest.mark.parametrize(
@@ -107,95 +74,6 @@ async def test_exchange_every_byte_by_itself_reads_the_same(transport: Http1Tran
         assert (await fetch(transport, server.url))[2] == b"abcde"
 
 
-async def test_exchange_chunks_that_arrive_together_are_read_together(transport: Http1Transport) -> None:
-    async with RawServer(always(CHUNKED + b"1\r\nx\r\n" * 500 + b"0\r\n\r\n")) as server:
-        response = await transport.send(request(server.url))
-        await asyncio.sleep(0.05)
-        assert await response.read_chunk() == b"x" * 500
-        assert await response.read_chunk() == b""
-        await response.aclose()
-
-
-async def test_exchange_delivers_from_where_the_bytes_arrive_until_the_taker_refuses(transport: Http1Transport) -> None:
-    pieces: list[tuple[bytes, asyncio.Task[object] | None]] = []
-
-    def take(data: bytes) -> bool:
-        pieces.append((data, asyncio.current_task()))
-        return len(pieces) != 2
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(CHUNKED)
-        for count in range(1, 5):
-            writer.write(b"1\r\n%d\r\n" % count * count)
-            await writer.drain()
-            while len(pieces) < count:  # noqa: ASYNC110 - no event says so
-                await asyncio.sleep(0.001)
-        writer.write(b"0\r\n\r\n")
-
-    async with RawServer(script) as server, asyncio.timeout(10):
-        response = await transport.send(request(server.url))
-        assert not await response.deliver(take)
-        assert await response.deliver(take)
-        assert await response.read_chunk() == b""
-        await response.aclose()
-    assert b"".join(data for data, _ in pieces) == b"1223334444"
-    assert [task for _, task in pieces if task is None]
-
-
-@pytest.mark.parametrize("at", [1, 2])
-async def test_exchange_raises_what_the_taker_raises(transport: Http1Transport, at: int) -> None:
-    taken: list[bytes] = []
-
-    def take(data: bytes) -> bool:
-        taken.append(data)
-        if len(taken) == at:
-            raise ZeroDivisionError
-        return True
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(CHUNKED + b"1\r\nx\r\n")
-        await writer.drain()
-        while not taken:  # noqa: ASYNC110 - no event says so
-            await asyncio.sleep(0.001)
-        writer.write(b"1\r\ny\r\n")
-        await reader.read()
-
-    async with RawServer(script) as server, asyncio.timeout(10):
-        response = await transport.send(request(server.url))
-        with pytest.raises(ZeroDivisionError):
-            await response.deliver(take)
-        await response.aclose()
-
-
-async def test_exchange_delivers_bytes_before_it_raises_a_failure(transport: Http1Transport) -> None:
-    taken: list[bytes] = []
-
-    def take(data: bytes) -> bool:
-        taken.append(data)
-        return True
-
-    async with RawServer(once(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")) as server:
-        response = await transport.send(request(server.url))
-        with pytest.raises(ProviderError) as caught:
-            await response.deliver(take)
-        assert (taken, caught.value.kind) == ([b"half"], ErrorKind.CONNECTION)
-        await response.aclose()
-
-
-async def test_exchange_bytes_before_a_failure_are_read_first(transport: Http1Transport) -> None:
-    async with RawServer(once(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")) as server:
-        response = await transport.send(request(server.url))
-        await asyncio.sleep(0.05)
-        assert await response.read_chunk() == b"half"
-        for _ in range(2):
-            with pytest.raises(ProviderError) as caught:
-                await response.read_chunk()
-            assert caught.value.kind is ErrorKind.CONNECTION
-        await response.aclose()
-
-
 async def test_exchange_repeated_headers_are_joined_and_lower_case(transport: Http1Transport) -> None:
     async with RawServer(once(answer(headers="X-A: 1\r\nx-a: 2\r\n"))) as server:
         assert (await fetch(transport, server.url))[1]["x-a"] == "1, 2"
@@ -207,9 +85,6 @@ async def test_exchange_error_status_is_an_answer_like_any_other(transport: Http
         for _ in range(2):
             assert (await fetch(transport, server.url))[0::2] == (status, b"why")
         assert server.connections == 1
-
-
-# --- answers that are refused
 
 
 @pytest.mark.parametrize(
@@ -295,165 +170,6 @@ async def test_exchange_compressed_body_is_inflated(transport: Http1Transport, e
 async def test_exchange_empty_body_called_gzip_is_empty(transport: Http1Transport) -> None:
     async with RawServer(once(answer(b"", headers="content-encoding: gzip\r\n"))) as server:
         assert (await fetch(transport, server.url))[2] == b""
-
-
-# --- backpressure
-
-
-async def test_exchange_slow_reader_bounds_memory_and_loses_nothing(transport: Http1Transport) -> None:
-    """TRAPS 7, 17: a client that does not read must not fill the gateway."""
-    total = 30_000_000
-    sent = 0
-
-    async def script(reader, writer, number) -> None:
-        nonlocal sent
-        await read_request(reader)
-        writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {total}\r\n\r\n".encode())
-        while sent < total:
-            writer.write(b"x" * 100_000)
-            await writer.drain()
-            sent += 100_000
-
-    async with RawServer(script) as server:
-        response = await transport.send(request(server.url))
-        await asyncio.sleep(0.3)
-        assert response._buffered <= 2 * MAX_BUFFERED_BYTES
-        assert sent < total - 5_000_000  # the rest waits in the server and the kernel
-        received = 0
-        while piece := await response.read_chunk():
-            received += len(piece)
-            assert len(piece) <= 2 * MAX_BUFFERED_BYTES
-        assert received == total
-        await response.aclose()
-
-
-async def test_exchange_twenty_megabytes_up_arrive_without_a_stall_or_a_copy(transport: Http1Transport) -> None:
-    body = bytes(range(256)) * 80_000
-    received = b""
-
-    async def script(reader, writer, number) -> None:
-        nonlocal received
-        _, received = await read_request(reader)
-        writer.write(answer())
-        await reader.read()
-
-    async def longest_stall() -> float:
-        loop, longest = asyncio.get_running_loop(), 0.0
-        while not received:
-            before = loop.time()
-            await asyncio.sleep(0.001)
-            longest = max(longest, loop.time() - before)
-        return longest
-
-    async with RawServer(script) as server:
-        stall = asyncio.create_task(longest_stall())
-        await fetch(transport, server.url, body)
-        assert received == body
-        assert await stall < 0.5  # generous: the machine is shared
-
-
-async def test_exchange_upload_holds_no_second_copy_while_the_server_is_slow(transport: Http1Transport) -> None:
-    body = bytes(20_000_000)
-    go_on = asyncio.Event()
-
-    async def script(reader, writer, number) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await go_on.wait()
-        await reader.readexactly(len(body))
-        writer.write(answer())
-        await reader.read()
-
-    async with RawServer(script) as server:
-        tracemalloc.start()
-        try:
-            task = asyncio.create_task(fetch(transport, server.url, body))
-            await asyncio.sleep(0.2)
-            held, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert held < 4_000_000
-        go_on.set()
-        assert (await task)[0] == 200
-
-
-async def test_exchange_answer_before_the_upload_ended_is_read_and_the_connection_closed(
-    transport: Http1Transport,
-) -> None:
-    async def script(reader, writer, number) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer(b"too large", status="413 Content Too Large"))
-        await reader.read()
-
-    async with RawServer(script) as server:
-        assert (await fetch(transport, server.url, bytes(20_000_000)))[0::2] == (413, b"too large")
-        assert not any(transport._idle.values())
-
-
-# --- requests
-
-
-async def test_exchange_request_has_one_host_one_length_and_its_headers(transport: Http1Transport) -> None:
-    heads: list[bytes] = []
-
-    async def script(reader, writer, number) -> None:
-        head, body = await read_request(reader)
-        heads.append(head + body)
-        writer.write(answer())
-
-    async with RawServer(script) as server:
-        await fetch(transport, f"{server.url}/v1/a%2Fb?x=1#fragment", b"body", [(b"authorization", b"Bearer k")])
-        assert heads == [
-            b"POST /v1/a%%2Fb?x=1 HTTP/1.1\r\nhost: 127.0.0.1:%d\r\naccept-encoding: identity\r\n"
-            b"content-length: 4\r\nauthorization: Bearer k\r\n\r\nbody" % server.port
-        ]
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        (b"authorization", b"Bearer a\r\nx-evil: 1"),
-        (b"authorization", b"Bearer a\n"),
-        (b"authorization", b"a\rb"),
-        (b"authorization", b"a\0b"),
-        (b"x-a: 1\r\nx-evil", b"1"),
-        (b"Content-Length", b"0"),
-        (b"transfer-encoding", b"chunked"),
-        (b"host", b"elsewhere"),
-    ],
-)
-async def test_exchange_header_that_would_smuggle_is_refused(
-    transport: Http1Transport, header: tuple[bytes, bytes]
-) -> None:
-    """TRAPS 24. The value, perhaps a secret, is not in the message."""
-    async with RawServer(always(answer())) as server:
-        with pytest.raises(ProviderError) as caught:
-            await fetch(transport, server.url, headers=[(b"x-ok", b"1"), header])
-        assert caught.value.kind is ErrorKind.CREDENTIALS
-        assert "evil" not in caught.value.message
-        assert "Bearer" not in caught.value.message
-        assert server.connections == 0
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1/a b",
-        "http://127.0.0.1/a\r\nx-evil: 1",
-        "http://127.0.0.1/ä",
-        "http://127.0.0.1:99999/",
-        "http://127.0.0.1:0/",
-        "http://127.0.0.1:x/",
-        "http://[::1/",
-        "ftp://127.0.0.1/",
-        "127.0.0.1/v1",
-        "http:///v1",
-        "",
-    ],
-)
-async def test_exchange_url_that_is_none_is_refused(transport: Http1Transport, url: str) -> None:
-    with pytest.raises(ProviderError) as caught:
-        await fetch(transport, url)
-    assert caught.value.kind is ErrorKind.CONNECTION
 
 
 def test_exchange_works_on_uvloop() -> None:

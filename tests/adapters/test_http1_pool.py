@@ -1,7 +1,6 @@
 """Which connection a request takes, how many there are, and what becomes of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,13 +9,6 @@ from adapters.http1 import Http1Transport, pool
 from adapters.http1.connection import Connection
 from tests.adapters.http1_client import eventually, fetch, kind_of, request
 from tests.adapters.raw_server import RawServer, always, answer, read_request, silent
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Http1Transport]:
-    transport = Http1Transport()
-    yield transport
-    await transport.aclose()
 
 
 async def test_pool_sequential_requests_share_one_connection(transport: Http1Transport) -> None:

@@ -1,7 +1,6 @@
 """Bounds on the time of a request: to connect, to the first byte, between bytes, and the deadline."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,13 +9,6 @@ from adapters.http1 import Http1Transport
 from adapters.transport import Timeouts
 from tests.adapters.http1_client import eventually, kind_of, request
 from tests.adapters.raw_server import RawServer, always, answer, read_request, silent
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Http1Transport]:
-    transport = Http1Transport()
-    yield transport
-    await transport.aclose()
 
 
 async def silent_in_body(reader, writer, number) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.conftest import Run
-from tests.cli.test_commands import fetch
+from tests.cli.rows import fetch
 
 LOST = """
 WITH o AS (SELECT id FROM orgs LIMIT 1),

@@ -10,7 +10,7 @@ from uuid import UUID
 from aqueduct.cli.usage import MAX_ROWS
 from aqueduct.db.names import ROLLUP_SUMS
 from tests.cli.conftest import Run
-from tests.cli.test_commands import fetch
+from tests.cli.rows import fetch
 
 
 def test_prices_are_imported_once_listed_and_told_where_no_model_is(

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from aqueduct.db.connections import connect
 from aqueduct.db.names import ATTEMPT_COLUMNS, ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
-from aqueduct.ids import RequestIds
 from aqueduct.usage import rerate as rerating
 from aqueduct.usage.fold import add_days
 from aqueduct.usage.pricing import Price, PriceList
@@ -24,34 +23,26 @@ from aqueduct.usage.rerate import rerate
 from aqueduct.usage.segments import Cell, Entry
 from aqueduct.usage.store import COLUMNS, prepare, roll_up, write
 from tests.conftest import Insert
+from tests.usage.rows import request_cells
 
-new_id = RequestIds()
 TODAY = datetime.now(UTC).date()
 OLD = datetime(1970, 1, 1, tzinfo=UTC)
 DEPLOYMENT = UUID(int=7)
 
 
 def entry(**values: Cell) -> Entry:
-    cells: dict[str, Cell] = {
-        "id": new_id(),
-        "started_at": datetime.now(UTC),
-        "duration_ms": 5,
-        "endpoint": "/v1/chat/completions",
-        "operation": "chat",
-        "streamed": False,
-        "status": 200,
-        "attempts": 1,
-        "model": "gpt",
-        "provider": "p",
-        "deployment_id": DEPLOYMENT,
-        "usage_source": "provider",
-        "prompt_tokens": 10,
-        "completion_tokens": 3,
-        "cost": Decimal("0.5"),
-        "violations": [],
-        "dropped_params": [],
-    }
-    cells |= values
+    cells = request_cells(
+        **{
+            "model": "gpt",
+            "provider": "p",
+            "deployment_id": DEPLOYMENT,
+            "usage_source": "provider",
+            "prompt_tokens": 10,
+            "completion_tokens": 3,
+            "cost": Decimal("0.5"),
+            **values,
+        }
+    )
     attempt = {name: cells.get(name) for name in ATTEMPT_COLUMNS}
     attempt |= {"request_id": cells["id"], "number": 1, "request_started_at": cells["started_at"]}
     return Entry(tuple(cells.get(name) for name in COLUMNS), (tuple(attempt[name] for name in ATTEMPT_COLUMNS),))

@@ -13,37 +13,28 @@ import pytest
 
 from aqueduct.db.connections import connect
 from aqueduct.db.names import ATTEMPT_COLUMNS
-from aqueduct.ids import RequestIds
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.segments import Cell, Entry
 from aqueduct.usage.store import COLUMNS, prepare, write
+from tests.usage.rows import request_cells
 
-new_id = RequestIds()
 ORG, TEAM = UUID(int=1), UUID(int=2)
 
 
 def entry(**values: Cell) -> Entry:
-    cells: dict[str, Cell] = {
-        "id": new_id(),
-        "started_at": datetime.now(UTC),
-        "duration_ms": 5,
-        "endpoint": "/v1/chat/completions",
-        "operation": "chat",
-        "streamed": False,
-        "status": 200,
-        "attempts": 1,
-        "org_id": ORG,
-        "team_id": TEAM,
-        "model": "gpt",
-        "provider": "p",
-        "usage_source": "provider",
-        "prompt_tokens": 10,
-        "completion_tokens": 3,
-        "cost": Decimal("0.000000000001"),
-        "violations": [],
-        "dropped_params": [],
-    }
-    cells |= values
+    cells = request_cells(
+        **{
+            "org_id": ORG,
+            "team_id": TEAM,
+            "model": "gpt",
+            "provider": "p",
+            "usage_source": "provider",
+            "prompt_tokens": 10,
+            "completion_tokens": 3,
+            "cost": Decimal("0.000000000001"),
+            **values,
+        }
+    )
     attempt: dict[str, Cell] = {
         "request_id": cells["id"],
         "number": 1,

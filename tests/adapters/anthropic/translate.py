@@ -5,15 +5,19 @@ from typing import Any
 
 import msgspec
 import pydantic
+import pytest
 from anthropic.types import message_create_params
 
 from adapters.anthropic.request import Translation, to_messages_request
 from adapters.base import Call, Deployment
+from adapters.errors import ProviderError
 from schemas.chat_request import ChatRequest
 
 PARAMS = pydantic.TypeAdapter[Any](message_create_params.MessageCreateParamsBase)
 SAMPLING = {"temperature", "top_p", "top_k"}  # the API version in use takes them, the SDK's types no longer do
 QUESTION = [{"role": "user", "content": "Hi"}]
+PARAMETERS = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": PARAMETERS}}
 
 
 def call(model: str = "claude-sonnet-4-5", extra: dict | None = None, **deployment) -> Call:
@@ -37,3 +41,17 @@ def sent(fields: dict, at: Call | None = None) -> dict:
 
 def turns(messages: list[dict], **fields) -> list[tuple[str, list[dict]]]:
     return [(turn["role"], turn["content"]) for turn in sent({"messages": messages, **fields})["messages"]]
+
+
+def dropped(fields: dict, **deployment) -> tuple[str, ...]:
+    return translation(fields, call(**deployment)).dropped
+
+
+def refused(fields: dict, **deployment) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        translation(fields, call(**deployment))
+    return caught.value
+
+
+def strict(name: str = "f", parameters: dict = PARAMETERS) -> dict:
+    return {"type": "function", "function": {"name": name, "parameters": parameters, "strict": True}}

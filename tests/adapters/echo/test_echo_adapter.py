@@ -1,78 +1,14 @@
-"""The echo model does what its directives, its request and its configuration say, and nothing else."""
+"""The echo model answers chats as its directives and its configuration say: text, pace and failures."""
 
 import asyncio
-import base64
-import json
-import math
-import struct
 
 import msgspec
 import pytest
 
-from adapters.base import Call, Deployment, SupportsChat, SupportsCompletions, SupportsEmbeddings
-from adapters.conformance.fold import said_chunks, said_whole
+from adapters.base import SupportsChat, SupportsCompletions, SupportsEmbeddings
 from adapters.echo import EchoAdapter
-from adapters.errors import ErrorKind, ProviderError
-from schemas.chat_request import ChatRequest
-from schemas.completions import CompletionRequest
-from schemas.embeddings import EmbeddingRequest
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-SHELL = {"type": "custom", "custom": {"name": "shell"}}
-
-
-@pytest.fixture
-def echo() -> EchoAdapter:
-    return EchoAdapter(None, clock=lambda: 1_760_000_000.5)
-
-
-def new_call(*, deadline_s: float = 10, options=None, extra=None, **changes) -> Call:
-    deployment = Deployment(
-        id="d", model="m", provider="p", adapter="echo", upstream_model="echo-1", options=options or {}, **changes
-    )
-    deadline = asyncio.get_running_loop().time() + deadline_s
-    return Call(deployment=deployment, request_id="req-1", deadline=deadline, extra_params=extra or {})
-
-
-def ask(text: str = "Hello, world!", **fields) -> ChatRequest:
-    body = {"model": "m", "messages": [{"role": "user", "content": text}], **fields}
-    return msgspec.json.decode(json.dumps(body), type=ChatRequest)
-
-
-async def read_all(stream) -> list:
-    return [chunk async for chunks in stream for chunk in chunks]
-
-
-async def read_until_error(stream) -> tuple[list, ProviderError]:
-    seen = []
-    try:
-        async for chunks in stream:
-            seen += chunks
-    except ProviderError as error:
-        return seen, error
-    pytest.fail("the stream did not fail")
-
-
-async def said(echo: EchoAdapter, request: ChatRequest, **call):
-    """What the first choice says, the same whole and streamed."""
-    result = await echo.chat(request, new_call(**call))
-    stream = await echo.chat_stream(request, new_call(**call))
-    whole, streamed = said_whole(result.body), said_chunks(await read_all(stream))
-    assert whole == streamed
-    assert result.usage == stream.usage
-    return whole[0], result
-
-
-async def error_of(awaitable) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await awaitable
-    return caught.value
+from adapters.errors import ErrorKind
+from tests.adapters.echo.asking import WEATHER, ask, error_of, new_call, read_all, read_until_error, said
 
 
 async def test_echo_answers_with_the_last_user_text_and_counts_four_characters_a_token(echo: EchoAdapter) -> None:
@@ -103,9 +39,6 @@ async def test_echo_reads_text_parts_and_counts_media(echo: EchoAdapter) -> None
 async def test_echo_without_a_user_message_says_nothing(echo: EchoAdapter, messages: list) -> None:
     one, _ = await said(echo, ask(messages=messages))
     assert (one.content, one.finish) == ("", "stop")
-
-
-# --- directives
 
 
 @pytest.mark.parametrize(
@@ -160,9 +93,6 @@ async def test_directives_usage_off_reports_none(echo: EchoAdapter) -> None:
     stream = await echo.chat_stream(request, new_call())
     await read_all(stream)
     assert (result.usage.prompt_tokens, result.body.usage, stream.usage) == (None, msgspec.UNSET, None)
-
-
-# --- pace and failures
 
 
 async def test_pace_pieces_have_the_size_and_leave_together_as_told(echo: EchoAdapter) -> None:
@@ -232,227 +162,6 @@ async def test_failure_after_more_pieces_than_there_are_never_comes(echo: EchoAd
     stream = await echo.chat_stream(ask("[echo tokens=2 error=overloaded after=3] x"), new_call())
     await read_all(stream)
     assert stream.finished
-
-
-# --- request parameters
-
-
-@pytest.mark.parametrize(
-    ("fields", "content", "finish"),
-    [
-        ({"max_tokens": 2}, "abcdefgh", "length"),
-        ({"max_completion_tokens": 1, "max_tokens": 9}, "abcd", "length"),
-        ({"max_tokens": 4}, "abcdefghijklmnop", "stop"),
-        ({"stop": "efg"}, "abcd", "stop"),
-        ({"stop": ["zz", "", "mn"]}, "abcdefghijkl", "stop"),
-        ({"response_format": {"type": "json_object"}}, '{"echo":"abcdefghijklmnop"}', "stop"),
-    ],
-)
-async def test_parameters_cut_and_shape_the_text(echo: EchoAdapter, fields: dict, content: str, finish: str) -> None:
-    one, _ = await said(echo, ask("abcdefghijklmnop", **fields))
-    assert (one.content, one.finish) == (content, finish)
-
-
-async def test_parameters_deployment_cap_counts_too(echo: EchoAdapter) -> None:
-    one, _ = await said(echo, ask("abcdefgh", max_tokens=5), max_output_tokens=1)
-    assert (one.content, one.finish) == ("abcd", "length")
-
-
-async def test_parameters_n_multiplies_choices_and_usage(echo: EchoAdapter) -> None:
-    result = await echo.chat(ask("abcdefgh", n=3), new_call())
-    assert [choice.index for choice in result.body.choices] == [0, 1, 2]
-    assert (result.usage.prompt_tokens, result.usage.completion_tokens) == (2, 6)
-
-
-async def test_parameters_logprobs_cover_every_token(echo: EchoAdapter) -> None:
-    result = await echo.chat(ask("abcdef", logprobs=True, top_logprobs=2), new_call())
-    content = result.body.choices[0].logprobs.content
-    assert [token.token for token in content] == ["abcd", "ef"]
-    assert [len(token.top_logprobs) for token in content] == [2, 2]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"n": 129}, {"top_logprobs": 21, "logprobs": True}, {"top_logprobs": 1}],
-)
-async def test_parameters_out_of_bounds_are_refused(echo: EchoAdapter, fields: dict) -> None:
-    error = await error_of(echo.chat(ask(**fields), new_call()))
-    assert error.kind is ErrorKind.INVALID_REQUEST
-    assert error.param is not None
-
-
-async def test_parameters_costly_combinations_are_cut(echo: EchoAdapter) -> None:
-    """One request of this model must not hold up the gateway."""
-    request = ask("[echo tokens=100000] x", n=128, logprobs=True, top_logprobs=20)
-    result = await echo.chat(request, new_call())
-    assert len(msgspec.json.encode(result.body)) < 4_000_000
-    assert result.body.choices[0].finish_reason == "length"
-
-
-async def test_parameters_unknown_ones_are_dropped_by_name(echo: EchoAdapter) -> None:
-    call = new_call(extra={"magic": msgspec.Raw(b"1")})
-    result = await echo.chat(ask(functions=[{"name": "f"}]), call)
-    assert result.dropped_params == ("magic", "functions")
-    error = await error_of(echo.chat(ask(), new_call(extra={"magic": msgspec.Raw(b"1")}, extra_params="reject")))
-    assert error.kind is ErrorKind.UNSUPPORTED_PARAMETER
-
-
-# --- tools
-
-
-@pytest.mark.parametrize(
-    ("fields", "names"),
-    [
-        ({}, []),
-        ({"tool_choice": "auto"}, []),
-        ({"tool_choice": "none"}, []),
-        ({"tool_choice": "required"}, ["get_weather"]),
-        ({"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}, ["get_weather"]),
-        ({"tool_choice": {"type": "custom", "custom": {"name": "shell"}}}, ["shell"]),
-        (
-            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {
-                "mode": "required", "tools": [{"type": "custom", "custom": {"name": "shell"}}]}}},
-            ["shell"],
-        ),
-        ({"metadata": {"echo": "tool=shell,get_weather"}}, ["shell", "get_weather"]),
-        ({"metadata": {"echo": "tool=shell"}, "tool_choice": "none"}, []),
-    ],
-)  # fmt: skip
-async def test_tools_are_called_when_forced_or_told(echo: EchoAdapter, fields: dict, names: list[str]) -> None:
-    one, _ = await said(echo, ask("ls", tools=[WEATHER, SHELL], **fields))
-    assert [call.name for call in one.calls] == names
-    assert one.finish == ("tool_calls" if names else "stop")
-    for call in one.calls:
-        assert json.loads(call.arguments) == {"city": "echo"} if call.name == "get_weather" else call.arguments == "ls"
-
-
-async def test_tools_result_is_echoed_and_the_tool_not_called_again(echo: EchoAdapter) -> None:
-    first, _ = await said(echo, ask("[echo tool=get_weather] Ulm?", tools=[WEATHER]))
-    call = first.calls[0]
-    messages = [
-        {"role": "user", "content": "[echo tool=get_weather] Ulm?"},
-        {"role": "assistant", "tool_calls": [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}]},
-        {"role": "tool", "tool_call_id": call.id, "content": "Sunny"},
-    ]  # fmt: skip
-    second, _ = await said(echo, ask(messages=messages, tools=[WEATHER]))
-    assert (second.content, second.calls, second.finish) == ("Sunny", [], "stop")
-
-
-async def test_tools_that_are_not_offered_are_refused(echo: EchoAdapter) -> None:
-    error = await error_of(echo.chat(ask("[echo tool=rm] x", tools=[WEATHER]), new_call()))
-    assert (error.kind, error.param) == (ErrorKind.INVALID_REQUEST, "tools")
-
-
-# --- legacy completions
-
-
-async def completion_of(adapter: EchoAdapter, /, **fields):
-    request = CompletionRequest(model="m", **fields)
-    result = await adapter.completion(request, new_call())
-    stream = await adapter.completion_stream(request, new_call())
-    texts: dict[int, str] = {}
-    ends: dict[int, str] = {}
-    for chunk in await read_all(stream):
-        for choice in chunk.choices:
-            texts[choice.index] = texts.get(choice.index, "") + choice.text
-            if choice.finish_reason:
-                assert choice.index not in ends
-                ends[choice.index] = choice.finish_reason
-    assert [choice.text for choice in result.body.choices] == [texts[index] for index in sorted(texts)]
-    assert [choice.finish_reason for choice in result.body.choices] == [ends[index] for index in sorted(ends)]
-    assert (stream.finished, stream.usage) == (True, result.usage)
-    return result
-
-
-@pytest.mark.parametrize(
-    ("fields", "texts"),
-    [
-        ({"prompt": "abc"}, ["abc"]),
-        ({"prompt": None}, [""]),
-        ({"prompt": ["a", "b"], "n": 2}, ["a", "a", "b", "b"]),
-        ({"prompt": [1, 2]}, ["1 2"]),
-        ({"prompt": [[1], [2, 3]]}, ["1", "2 3"]),
-        ({"prompt": "abcdefgh", "max_tokens": 1}, ["abcd"]),
-        ({"prompt": "abcdefgh", "max_tokens": 1, "echo": True}, ["abcdefghabcd"]),
-        ({"prompt": "[echo tokens=2] ab", "stop": " "}, ["ab"]),
-    ],
-)
-async def test_completion_every_form_of_prompt_is_echoed(echo: EchoAdapter, fields: dict, texts: list[str]) -> None:
-    result = await completion_of(echo, **fields)
-    assert [choice.text for choice in result.body.choices] == texts
-    if fields.get("echo"):
-        assert result.usage.completion_tokens == 1  # the prompt that is given back was not generated
-
-
-async def test_completion_logprobs_have_the_legacy_form(echo: EchoAdapter) -> None:
-    result = await completion_of(echo, prompt="abcdef", logprobs=1)
-    assert json.loads(msgspec.json.encode(result.body.choices[0].logprobs)) == {
-        "tokens": ["abcd", "ef"],
-        "token_logprobs": [0.0, 0.0],
-        "top_logprobs": [{"abcd": 0.0}, {"ef": 0.0}],
-        "text_offset": [0, 4],
-    }
-
-
-async def test_completion_bounds_and_losses(echo: EchoAdapter) -> None:
-    assert (await completion_of(echo, prompt="x", best_of=2, suffix="y")).dropped_params == ("best_of", "suffix")
-    error = await error_of(echo.completion(CompletionRequest(model="m", prompt=["x"] * 129), new_call()))
-    assert error.kind is ErrorKind.INVALID_REQUEST
-
-
-async def test_completion_fails_as_told(echo: EchoAdapter) -> None:
-    request = CompletionRequest(model="m", prompt="[echo tokens=4 error=overloaded after=2] x")
-    stream = await echo.completion_stream(request, new_call())
-    chunks, error = await read_until_error(stream)
-    assert (error.kind, len(chunks)) == (ErrorKind.OVERLOADED, 2)
-
-
-# --- embeddings and models
-
-
-async def test_embeddings_are_unit_vectors_of_their_text_alone(echo: EchoAdapter) -> None:
-    result = await echo.embeddings(EmbeddingRequest(model="m", input=["one", "two", "one"]), new_call())
-    vectors = [item.embedding for item in result.body.data]
-    assert vectors[0] == vectors[2] != vectors[1]
-    assert [len(vector) for vector in vectors] == [256] * 3
-    assert all(math.isclose(math.hypot(*vector), 1) for vector in vectors)
-    assert [item.index for item in result.body.data] == [0, 1, 2]
-    assert (result.usage.prompt_tokens, result.body.usage.total_tokens) == (3, 3)
-
-
-async def test_embeddings_base64_is_the_same_vector_in_float32(echo: EchoAdapter) -> None:
-    request = EmbeddingRequest(model="m", input="x", dimensions=7)
-    plain = (await echo.embeddings(request, new_call())).body.data[0].embedding
-    encoded = await echo.embeddings(msgspec.structs.replace(request, encoding_format="base64"), new_call())
-    numbers = struct.unpack("<7f", base64.b64decode(encoded.body.data[0].embedding))
-    assert numbers == pytest.approx(plain, abs=1e-6)
-
-
-@pytest.mark.parametrize("given", [[1, 2], [[1, 2], [3]], ["a"], "a"])
-async def test_embeddings_every_form_of_input_is_taken(echo: EchoAdapter, given) -> None:
-    result = await echo.embeddings(EmbeddingRequest(model="m", input=given, dimensions=2), new_call())
-    assert len(result.body.data) == (2 if isinstance(given[0], list) else 1)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"input": []},
-        {"input": ["x"] * 2049},
-        {"input": "x", "dimensions": 0},
-        {"input": "x", "dimensions": 8193},
-        {"input": ["x"] * 2000, "dimensions": 8000},
-    ],
-)
-async def test_embeddings_out_of_bounds_are_refused(echo: EchoAdapter, fields: dict) -> None:
-    error = await error_of(echo.embeddings(EmbeddingRequest(model="m", **fields), new_call()))
-    assert error.kind is ErrorKind.INVALID_REQUEST
-
-
-async def test_embeddings_fail_as_told(echo: EchoAdapter) -> None:
-    error = await error_of(echo.embeddings(EmbeddingRequest(model="m", input="[echo status=429] x"), new_call()))
-    assert error.kind is ErrorKind.RATE_LIMIT
 
 
 async def test_list_models_names_the_one_model(echo: EchoAdapter) -> None:
