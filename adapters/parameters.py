@@ -58,6 +58,17 @@ def stop_sequences(request: ChatRequest, most: int) -> list[str] | None:
     return sequences
 
 
+def spoken_stop_sequences(request: ChatRequest, losses: Losses) -> list[str] | None:
+    """Return the sequences that are more than white space, None for none; the others are dropped."""
+    if request.stop is None:
+        return None
+    given = [request.stop] if isinstance(request.stop, str) else request.stop
+    kept = [stop for stop in given if stop.strip()]
+    if len(kept) < len(given):
+        losses.drop("stop")
+    return kept or None
+
+
 def refuse_modalities(request: ChatRequest, *missing: Modality) -> None:
     """Raise `ProviderError` where the client asks for one of these."""
     for name in request.modalities or ():

@@ -5,8 +5,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from adapters import free_text
 from adapters.errors import ErrorKind, ProviderError
 from adapters.tool_ids import UniqueIds, split_signature
+from schemas.chat_request import CustomToolCall, ToolCall
 
 NO_ARGUMENTS: Final = "{}"
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -80,6 +82,12 @@ def checked_arguments(text: str, path: str) -> str:
     return text
 
 
-def arguments_object(text: str, path: str) -> Raw:
-    """Return the arguments of a call as a JSON object; raises `ProviderError`."""
-    return Raw(checked_arguments(text, path).encode("utf-8", "replace"))
+def called(call: ToolCall, path: str) -> tuple[str, Raw]:
+    """Return the name of the tool that is called at `path` and the arguments as a JSON object; free text becomes one.
+
+    Raises `ProviderError` for arguments that are none.
+    """
+    if isinstance(call, CustomToolCall):
+        return call.custom.name, Raw(free_text.to_arguments(call.custom.input))
+    arguments = checked_arguments(call.function.arguments, f"{path}.function.arguments")
+    return call.function.name, Raw(arguments.encode("utf-8", "replace"))

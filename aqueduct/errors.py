@@ -17,6 +17,8 @@ from typing import Final
 
 from adapters.errors import ErrorKind
 
+_SHOWN_CHARS: Final = 100
+
 
 class ErrorType(StrEnum):
     """Why a request or an attempt failed, by whose fault it is: in metrics, usage rows and attempts."""
@@ -124,52 +126,29 @@ def terms_required() -> GatewayError:
     )
 
 
+def unavailable(
+    code: str, message: str, retry_after_s: float, kind: ErrorType = ErrorType.GATEWAY_OVERLOADED
+) -> GatewayError:
+    """Return a 503 of the gateway itself: the request is not at fault, and may be sent again after `retry_after_s`."""
+    return GatewayError(503, code, message, kind=kind, error_type="server_error", retry_after_s=retry_after_s)
+
+
 def shutting_down() -> GatewayError:
     """Return the 503 for a request that the server's end cuts off."""
-    return GatewayError(
-        503,
-        "gateway_shutdown",
-        "The gateway is shutting down. Send the request again.",
-        kind=ErrorType.GATEWAY_SHUTDOWN,
-        error_type="server_error",
-        retry_after_s=1.0,
-    )
+    message = "The gateway is shutting down. Send the request again."
+    return unavailable("gateway_shutdown", message, 1.0, ErrorType.GATEWAY_SHUTDOWN)
 
 
 def reports_unavailable() -> GatewayError:
     """Return the 503 for a report while the database is out of reach or busy."""
-    return GatewayError(
-        503,
-        "reports_unavailable",
-        "Usage cannot be read right now. Try again later.",
-        kind=ErrorType.GATEWAY_OVERLOADED,
-        error_type="server_error",
-        retry_after_s=5.0,
-    )
+    return unavailable("reports_unavailable", "Usage cannot be read right now. Try again later.", 5.0)
 
 
 def terms_unavailable() -> GatewayError:
     """Return the 503 for an acceptance of terms while the database is out of reach or busy."""
-    return GatewayError(
-        503,
-        "terms_unavailable",
-        "Your acceptance cannot be noted right now. Try again later.",
-        kind=ErrorType.GATEWAY_OVERLOADED,
-        error_type="server_error",
-        retry_after_s=5.0,
-    )
+    return unavailable("terms_unavailable", "Your acceptance cannot be noted right now. Try again later.", 5.0)
 
 
 def overloaded() -> GatewayError:
     """Return the 503 for a request that is not even begun."""
-    return GatewayError(
-        503,
-        "gateway_overloaded",
-        "The gateway takes no new requests right now. Try again later.",
-        kind=ErrorType.GATEWAY_OVERLOADED,
-        error_type="server_error",
-        retry_after_s=1.0,
-    )
-
-
-_SHOWN_CHARS = 100
+    return unavailable("gateway_overloaded", "The gateway takes no new requests right now. Try again later.", 1.0)

@@ -22,7 +22,7 @@ FUNCTION_RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", 
 
 
 def call(operation: str, body: Body, model: str = "m", path: str = "/", headers: Any = ()) -> Call:
-    request = Request(method="POST", target=path, headers=headers, body=b"", connection=0, received_at=0.0)
+    request = Request(method="POST", target=path, headers=headers, body=b"", connection=0)
     return Call(operation, body.get("model", model), body.get("stream") is True, body, request)
 
 

@@ -5,8 +5,6 @@ Source: https://platform.openai.com/docs/api-reference/models.
 
 from typing import Literal
 
-from msgspec import UNSET, UnsetType
-
 from schemas.chat_response import ResponseStruct
 
 
@@ -17,7 +15,6 @@ class Model(ResponseStruct, kw_only=True):
     created: int
     owned_by: str
     object: Literal["model"] = "model"
-    shutdown_date: str | UnsetType | None = UNSET
 
 
 class ModelList(ResponseStruct, kw_only=True):

@@ -20,7 +20,7 @@ from adapters.counts import note_missing_signature
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.legacy_functions import with_tools
-from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, within
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, spoken_stop_sequences, within
 from adapters.prompt_cache import with_breakpoints
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
@@ -89,7 +89,7 @@ def to_messages_request(request: hub.ChatRequest, call: Call, *, stream: bool) -
         metadata=_metadata(request),
         output_config=_output_config(plan, forms.format),
         service_tier=_service_tier(request, losses),
-        stop_sequences=_stop_sequences(request, losses),
+        stop_sequences=spoken_stop_sequences(request, losses),
         stream=stream or None,
         thinking=plan.thinking,
         tools=_with_bound(forms.tools, call.deployment.max_queries, losses) or None,
@@ -212,16 +212,6 @@ def _service_tier(request: hub.ChatRequest, losses: Losses) -> Literal["auto", "
         case _:
             losses.drop("service_tier")
             return None
-
-
-def _stop_sequences(request: hub.ChatRequest, losses: Losses) -> list[str] | None:
-    if request.stop is None:
-        return None
-    given = [request.stop] if isinstance(request.stop, str) else request.stop
-    kept = [stop for stop in given if stop.strip()]
-    if len(kept) < len(given):
-        losses.drop("stop")
-    return kept or None
 
 
 def _with_sampling(

@@ -10,13 +10,12 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from adapters import free_text
 from adapters.anthropic.reasoning import to_thinking_blocks
 from adapters.base import Losses
 from adapters.bedrock.documents import Titles
 from adapters.bedrock.models import CLAUDE_FORMAT, Traits
 from adapters.bedrock.parts import from_encrypted, to_blocks, to_cache_points
-from adapters.tool_history import arguments_object
+from adapters.tool_history import called
 from adapters.tool_names import ToolNames
 from adapters.turns import Turns
 from schemas import chat_request as hub
@@ -132,11 +131,7 @@ class Conversation:
         return blocks
 
     def _call(self, call: hub.ToolCall, path: str) -> wire.Block:
-        if isinstance(call, hub.CustomToolCall):
-            name, arguments = call.custom.name, Raw(free_text.to_arguments(call.custom.input))
-        else:
-            name = call.function.name
-            arguments = arguments_object(call.function.arguments, f"{path}.function.arguments")
+        name, arguments = called(call, path)
         return self._tool_use(self._turns.calls.call(call.id, path), name, arguments)
 
     def _tool_use(self, call_id: str, name: str, arguments: Raw) -> wire.Block:

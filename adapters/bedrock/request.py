@@ -20,7 +20,7 @@ from adapters.counts import note_missing_signature
 from adapters.errors import ErrorKind, ProviderError
 from adapters.extra_params import forwardable
 from adapters.legacy_functions import with_tools
-from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, within
+from adapters.parameters import drop_given, refuse_modalities, refuse_several_answers, spoken_stop_sequences, within
 from adapters.prompt_cache import with_breakpoints
 from adapters.tool_names import ToolNames
 from schemas import chat_request as hub
@@ -159,7 +159,10 @@ def _inference(
                 losses.drop(name)
         temperature = top_p = max_tokens = None
     made = wire.InferenceConfig(
-        max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop_sequences=_stop_sequences(request, losses)
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        stop_sequences=spoken_stop_sequences(request, losses),
     )
     return made if made != wire.InferenceConfig() else None
 
@@ -183,16 +186,6 @@ def _sampling(
             losses.drop("top_p")
         top_p = None
     return temperature, top_p
-
-
-def _stop_sequences(request: hub.ChatRequest, losses: Losses) -> list[str] | None:
-    if request.stop is None:
-        return None
-    given = [request.stop] if isinstance(request.stop, str) else request.stop
-    kept = [stop for stop in given if stop.strip()]
-    if len(kept) < len(given):
-        losses.drop("stop")
-    return kept or None
 
 
 def _additional(

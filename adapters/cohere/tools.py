@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, description_of
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.tool_names import NameForm, ToolNames
+from adapters.tool_parameters import NO_PARAMETERS, SCHEMA, parameters_of
 from schemas import chat_request as hub
 from schemas import cohere as wire
 
 NAMES: Final = NameForm("_", 64, identifier=True)
-_NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
-_SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
 _REQUIRED: Final = msgspec.json.Decoder(list[str])
 Choice = Literal["REQUIRED", "NONE"]
 
@@ -87,8 +86,8 @@ def _answer_tool(wanted: hub.ResponseFormat | None) -> _Function | None:
     if not isinstance(wanted, hub.JsonSchemaFormat):
         return None
     given = wanted.json_schema
-    parameters = _parameters(given.schema, "response_format.json_schema.schema")
-    if parameters is _NO_PARAMETERS or _SCHEMA.decode(parameters).get("type") != Raw(b'"object"'):
+    parameters = parameters_of(given.schema, "response_format.json_schema.schema")
+    if parameters is NO_PARAMETERS or SCHEMA.decode(parameters).get("type") != Raw(b'"object"'):
         return None
     function = wire.Function(name=JSON_TOOL, description=description_of(given), parameters=parameters)
     path = "response_format.json_schema.strict" if given.strict else None
@@ -99,22 +98,11 @@ def _function(function: hub.FunctionDefinition, path: str, names: ToolNames) -> 
     wired = wire.Function(
         name=names.native(function.name),
         description=function.description,
-        parameters=_parameters(function.parameters, f"{path}.parameters"),
+        parameters=parameters_of(function.parameters, f"{path}.parameters"),
     )
     return _Function(
         name=function.name, tool=wire.Tool(function=wired), strict_path=f"{path}.strict" if function.strict else None
     )
-
-
-def _parameters(raw: Raw | UnsetType, path: str) -> Raw:
-    if isinstance(raw, UnsetType) or bytes(raw) in {b"null", b"{}"}:
-        return _NO_PARAMETERS
-    try:
-        _SCHEMA.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        message = f"'{path}' is no JSON schema object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return raw
 
 
 def _strict(functions: Sequence[_Function], losses: Losses) -> bool:
@@ -131,7 +119,7 @@ def _can_be_strict(function: _Function, *, wished: bool) -> bool:
     parameters = function.tool.function.parameters
     if not wished and parameters is not free_text.PARAMETERS:
         return False
-    required = _SCHEMA.decode(parameters).get("required")
+    required = SCHEMA.decode(parameters).get("required")
     if required is None:
         return False
     try:

@@ -9,8 +9,9 @@ from msgspec import Raw, Struct, UnsetType
 from adapters.base import Deployment
 from adapters.echo import tokens
 from adapters.echo.directives import MAX_TOKENS, Directives, read_directives, split_prefix
-from adapters.echo.instance import Json, minimal_instance
+from adapters.echo.instance import minimal_instance
 from adapters.errors import ErrorKind, ProviderError
+from adapters.json_values import Json
 from schemas.chat_request import (
     AllowedToolsChoice,
     AssistantMessage,

@@ -5,9 +5,9 @@ the bounds on numbers, strings and arrays. `pattern`, `not` and conditionals are
 """
 
 import math
-from typing import Final, TypeAlias
+from typing import Final
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from adapters.json_values import Json, pointed_to
 
 MAX_DEPTH: Final = 24
 MAX_VALUES: Final = 2000
@@ -55,21 +55,13 @@ class _Builder:
         for _ in range(MAX_DEPTH):
             reference = schema.get("$ref")
             if isinstance(reference, str):
-                target = self._look_up(reference)
+                target = pointed_to(self._root, reference)
                 schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
             elif isinstance(parts := schema.get("allOf"), list):
                 schema = _merge(schema, parts)
             else:
                 break
         return schema
-
-    def _look_up(self, reference: str) -> dict[str, Json]:
-        found: Json = self._root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            if part:
-                key = part.replace("~1", "/").replace("~0", "~")
-                found = _child(found, key)
-        return found if isinstance(found, dict) else {}
 
     def _least_deep(self, branches: list[Json]) -> Json:
         """Prefer a branch without a reference: in a recursive schema that is the one that ends."""
@@ -101,10 +93,6 @@ class _Builder:
             return {}
         known = properties if isinstance(properties, dict) else {}
         return {name: self.build(known.get(name, {}), depth + 1) for name in required if isinstance(name, str)}
-
-
-def _child(value: Json, key: str) -> Json:
-    return value.get(key) if isinstance(value, dict) else None
 
 
 def _merge(schema: dict[str, Json], parts: list[Json]) -> dict[str, Json]:

@@ -11,7 +11,7 @@ import msgspec
 from adapters.base import Losses
 from adapters.embeddings import Vector, estimated_usage, texts_of
 from adapters.errors import UNREADABLE, bad_response
-from adapters.google.errors import holds_error, to_error_inside
+from adapters.google.errors import to_error_inside, unreadable
 from adapters.google.usage import to_usage
 from schemas.embeddings import EmbeddingRequest
 from schemas.google.embeddings import EmbedContentRequest, EmbedContentResponse
@@ -40,9 +40,7 @@ def read_vectors(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], Usage
         response = _DECODER.decode(body)
         usage = to_usage(response.usage_metadata)
     except UNREADABLE:
-        if holds_error(body):
-            raise to_error_inside(body) from None
-        raise bad_response() from None
+        raise unreadable(body) from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     found = response.embeddings if response.embeddings is not None else [response.embedding]

@@ -5,14 +5,14 @@ comes as a list of one.
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
+from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response, is_context_overflow, kind_of_status
 from adapters.exchange import Failure
+from adapters.json_values import Json
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject = Mapping[str, Json]
 
 _STATUS_KINDS: Final = {
@@ -46,10 +46,11 @@ def to_error_inside(body: bytes) -> ProviderError:
     return _build(_status_of(body), None)
 
 
-def holds_error(body: bytes) -> bool:
-    """Return whether a JSON text is an error in one of Google's wrappings."""
+def unreadable(body: bytes) -> ProviderError:
+    """Return the error of a 200 that is no answer: what it holds in one of Google's wrappings, else a bad response."""
     document = _first(_decode(body))
-    return isinstance(document, dict) and isinstance(document.get("error"), dict)
+    is_error = isinstance(document, dict) and isinstance(document.get("error"), dict)
+    return to_error_inside(body) if is_error else bad_response()
 
 
 def _build(status: JsonObject, failure: Failure | None) -> ProviderError:

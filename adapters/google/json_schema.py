@@ -4,14 +4,13 @@
 and refuse every other keyword; `parametersJsonSchema` and `responseJsonSchema` take JSON schema.
 """
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from adapters.errors import ErrorKind, ProviderError
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from adapters.json_values import Json, pointed_to
 
 MAX_DEPTH: Final = 32
 MAX_SCHEMAS: Final = 2000
@@ -138,17 +137,5 @@ class _Reducer:
             if not isinstance(reference, str):
                 break
             rest = {key: value for key, value in schema.items() if key != "$ref"}
-            schema = {**self._look_up(reference), **rest}
+            schema = {**pointed_to(self._root, reference), **rest}
         return schema
-
-    def _look_up(self, reference: str) -> dict[str, Json]:
-        found: Json = self._root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            if part:
-                key = part.replace("~1", "/").replace("~0", "~")
-                found = _child(found, key)
-        return found if isinstance(found, dict) else {}
-
-
-def _child(schema: Json, key: str) -> Json:
-    return schema.get(key) if isinstance(schema, dict) else None

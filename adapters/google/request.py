@@ -14,10 +14,11 @@ from adapters.base import Deployment, Losses
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.contents import ContentsWriter
 from adapters.google.form import beside_tools, with_answer_tool
-from adapters.google.json_schema import Json, decode_schema, to_openapi
+from adapters.google.json_schema import decode_schema, to_openapi
 from adapters.google.models import ModelFacts, facts_of
 from adapters.google.thinking import to_thinking_config
 from adapters.google.tools import NAMES, to_tool_config, to_tools
+from adapters.json_values import Json
 from adapters.legacy_functions import with_tools
 from adapters.parameters import drop_given, refuse_modalities, stop_sequences, within
 from adapters.tool_names import ToolNames

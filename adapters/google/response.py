@@ -3,10 +3,10 @@
 from msgspec import UNSET, Struct
 
 from adapters.base import Result
-from adapters.errors import UNREADABLE, bad_response
+from adapters.errors import UNREADABLE
 from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
-from adapters.google.errors import holds_error, to_error_inside
+from adapters.google.errors import to_error_inside, unreadable
 from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.usage import Searches, read_usage
 from adapters.tool_names import ToolNames
@@ -75,9 +75,7 @@ def decode(body: bytes) -> tuple[GenerateContentResponse, Usage | None, str | No
         response = answer.DECODER.decode(body)
         usage, tier = read_usage(response.usage_metadata)
     except UNREADABLE:
-        if holds_error(body):
-            raise to_error_inside(body) from None
-        raise bad_response() from None
+        raise unreadable(body) from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     return response, usage, tier

@@ -5,19 +5,13 @@ tools out, one or some allowed tools leave the others out, and that a call was d
 """
 
 from collections.abc import Sequence
-from typing import Final
-
-import msgspec
-from msgspec import Raw, UnsetType
 
 from adapters import free_text
 from adapters.base import Losses
 from adapters.errors import ErrorKind, ProviderError
+from adapters.tool_parameters import parameters_of
 from schemas import chat_request as hub
 from schemas import ollama as wire
-
-_NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
-_SCHEMA: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 def to_tools(request: hub.ChatRequest, losses: Losses, choice_param: str) -> list[wire.Tool]:
@@ -61,20 +55,9 @@ def _tool(function: hub.FunctionDefinition, path: str, losses: Losses) -> wire.T
         function=wire.Function(
             name=function.name,
             description=function.description,
-            parameters=_parameters(function.parameters, f"{path}.parameters"),
+            parameters=parameters_of(function.parameters, f"{path}.parameters"),
         )
     )
-
-
-def _parameters(raw: Raw | UnsetType, path: str) -> Raw:
-    if isinstance(raw, UnsetType) or bytes(raw) in {b"null", b"{}"}:
-        return _NO_PARAMETERS
-    try:
-        _SCHEMA.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        message = f"'{path}' is no JSON schema object."
-        raise ProviderError(ErrorKind.INVALID_REQUEST, message, param=path) from None
-    return raw
 
 
 def _allowed(choice: object) -> tuple[Sequence[str] | None, bool]:

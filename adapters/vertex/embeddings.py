@@ -21,7 +21,7 @@ from adapters.errors import UNREADABLE, bad_response
 from adapters.exchange import read_body
 from adapters.google import embeddings as google
 from adapters.google.adapter import losses_of, with_extra
-from adapters.google.errors import holds_error, to_error, to_error_inside
+from adapters.google.errors import to_error, to_error_inside, unreadable
 from adapters.vertex.sender import Sender
 from schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from schemas.google.request import Content, Part
@@ -72,9 +72,7 @@ def read_predictions(body: bytes, texts: Sequence[str]) -> tuple[list[Vector], U
     try:
         response = _DECODER.decode(body)
     except UNREADABLE:
-        if holds_error(body):
-            raise to_error_inside(body) from None
-        raise bad_response() from None
+        raise unreadable(body) from None
     if response.error:
         raise to_error_inside(bytes(response.error))
     found = [prediction.embeddings for prediction in response.predictions or ()]

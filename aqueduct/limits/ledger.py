@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from aqueduct.limits.account import Account, positive
+from aqueduct.limits.account import Account
 from aqueduct.limits.rules import Applied, Metric
 
 FENCE_SHARE: Final = 0.8
@@ -415,10 +415,6 @@ class Ledger:
         """Spend no more: from now on batches report and give everything back."""
         self._asked.clear()
         self._is_closed = True
-
-    def open_deltas(self) -> int:
-        """Return what was spent and is not reported, of all counters; for tests and metrics."""
-        return sum(positive(account.pending.values()) for account in self._active)
 
 
 def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:

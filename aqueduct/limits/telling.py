@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.errors import ErrorType, GatewayError, unavailable
 from aqueduct.limits.account import UNKNOWN_WAIT_MS, Account
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.price import MICROS_PER_UNIT
@@ -124,16 +124,10 @@ def never_fits(limit: Limit, amount: int, currency: str) -> LimitReachedError:
     return error
 
 
-def unavailable() -> GatewayError:
+def limits_unavailable() -> GatewayError:
     """Return the 503 for a request whose limits nobody can check."""
-    return GatewayError(
-        503,
-        "limits_unavailable",
-        "The gateway cannot check your limits right now. Try again in a moment.",
-        kind=ErrorType.GATEWAY_LIMITS_UNAVAILABLE,
-        error_type="server_error",
-        retry_after_s=UNKNOWN_WAIT_MS / 1000,
-    )
+    message = "The gateway cannot check your limits right now. Try again in a moment."
+    return unavailable("limits_unavailable", message, UNKNOWN_WAIT_MS / 1000, ErrorType.GATEWAY_LIMITS_UNAVAILABLE)
 
 
 def kind_of(limit: Limit) -> str:

@@ -10,7 +10,7 @@ from aqueduct.limits.estimate import LEAST_OUTPUT, OutputLengths, input_tokens, 
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.ledger import Held, Take
 from aqueduct.limits.rules import LimitSet
-from aqueduct.limits.telling import Standing, header_lines, kind_of, never_fits, refusal, standing, unavailable
+from aqueduct.limits.telling import Standing, header_lines, kind_of, limits_unavailable, never_fits, refusal, standing
 from aqueduct.pipeline.admit import Demand, Reservation
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
@@ -127,7 +127,7 @@ class LimitedAdmission:
             is_open = self._fail_open == "all" or (self._fail_open == "rates" and not account.limit.is_budget)
             self._count(account.limit.scope, "open" if is_open else outcome.value)
             if not is_open:
-                raise unavailable()
+                raise limits_unavailable()
         return ledger.take(takes)
 
 

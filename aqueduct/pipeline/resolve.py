@@ -5,7 +5,7 @@ from typing import Final
 from adapters import registry
 from aqueduct.auth.principal import Principal
 from aqueduct.catalog.snapshot import ResolvedModel, Snapshot
-from aqueduct.errors import ErrorType, GatewayError, invalid_request, model_not_found
+from aqueduct.errors import GatewayError, invalid_request, model_not_found, unavailable
 
 NOT_FOR_CLIENTS: Final = frozenset({"model_discovery"})
 """Operations of adapters that no endpoint has."""
@@ -42,11 +42,4 @@ def _operations(adapter: str) -> frozenset[str]:
 
 def no_deployment(name: str) -> GatewayError:
     """Return the 503 for a model that no enabled deployment serves."""
-    return GatewayError(
-        503,
-        "no_healthy_deployment",
-        f"No deployment of the model '{name}' is available right now.",
-        kind=ErrorType.GATEWAY_OVERLOADED,
-        error_type="server_error",
-        retry_after_s=5.0,
-    )
+    return unavailable("no_healthy_deployment", f"No deployment of the model '{name}' is available right now.", 5.0)

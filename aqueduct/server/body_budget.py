@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from aqueduct.errors import ErrorType, GatewayError
+from aqueduct.errors import unavailable
 
 DEFAULT_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
@@ -26,14 +26,8 @@ class BodyLease(Struct, eq=False):
     def take(self, size: int) -> None:
         """Hold `size` more bytes; raises `GatewayError` 503 where the budget has no room for them."""
         if self._budget.used_bytes + size > self._budget.limit_bytes:
-            raise GatewayError(
-                503,
-                "gateway_overloaded",
-                "The gateway holds as many request bodies as it may. Try again in a moment.",
-                kind=ErrorType.GATEWAY_OVERLOADED,
-                error_type="server_error",
-                retry_after_s=1.0,
-            )
+            message = "The gateway holds as many request bodies as it may. Try again in a moment."
+            raise unavailable("gateway_overloaded", message, 1.0)
         self._held_bytes += size
         self._budget.used_bytes += size
 

@@ -17,6 +17,7 @@ import asyncpg
 
 from aqueduct.db.connections import DedicatedConnection
 from aqueduct.observability.metrics import Metrics
+from aqueduct.tasks import ended
 from aqueduct.usage.batches import SLICE_ROWS
 from aqueduct.usage.fold import FOLD_TIMEOUT_S, fold_day
 from aqueduct.usage.journal import Journal
@@ -136,12 +137,8 @@ class Recorder:
         """Write what is left within `timeout_s`, then stop; what is left then stays in the journal."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._task
-            except TimeoutError:
-                logger.warning("usage_rows_left_in_journal rows=%d", self._journal.waiting)
+        if self._task is not None and not await ended(self._task, timeout_s):
+            logger.warning("usage_rows_left_in_journal rows=%d", self._journal.waiting)
         if self._connection is not None:
             await self._connection.close(timeout=5.0)
         await self._journal.aclose()

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from aqueduct.db.connections import DedicatedConnection, Pool
 from aqueduct.observability.metrics import Metrics
+from aqueduct.tasks import ended
 from aqueduct.vault.keys import TEXT_KEY
 from aqueduct.vault.memory import Key, Memory
 
@@ -177,12 +178,8 @@ class Vault:
         """Write what is left within `timeout_s`, then stop."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._task
-            except TimeoutError:
-                logger.warning("vault_states_lost states=%d", len(self._queue))
+        if self._task is not None and not await ended(self._task, timeout_s):
+            logger.warning("vault_states_lost states=%d", len(self._queue))
         self._drop_connection()
         if self._pool is not None:
             self._pool.terminate()

@@ -36,7 +36,6 @@ class Exchange:
         self.events_sent = 0
         self.bytes_sent = 0
         self.completed = False
-        self.finished_at: float | None = None
         self.client_closed_at: float | None = None
 
 
@@ -46,7 +45,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: "Server", number: int) -> None:
         self.server = server
         self.number = number
-        self.opened_at = time.monotonic()
         self.client_closed_at: float | None = None
         self.closed_at: float | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -142,7 +140,6 @@ class Connection(asyncio.Protocol):
             headers=tuple(self._headers),
             body=bytes(self._body),
             connection=self.number,
-            received_at=time.monotonic(),
         )
         self._requests.put_nowait((request, self._parser.should_keep_alive()))
 
@@ -176,7 +173,6 @@ class Connection(asyncio.Protocol):
         await self._write(response_head(exchange.plan), fault)
         if exchange.request.method != "HEAD":
             await self._send_body(exchange)
-        exchange.finished_at = time.monotonic()
         match exchange.plan.ending:
             case "complete":
                 if exchange.plan.chunked and exchange.request.method != "HEAD":

@@ -15,14 +15,13 @@ FRAMING_HEADERS = frozenset({"connection", "content-encoding", "content-length",
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One received request; header names are lower case, `received_at` is time.monotonic()."""
+    """One received request; header names are lower case."""
 
     method: str
     target: str
     headers: Headers
     body: bytes
     connection: int
-    received_at: float
 
     @property
     def path(self) -> str:

@@ -24,10 +24,18 @@ COHERE = {
     "message": {"role": "assistant", "content": [{"type": "text", "text": "Sunny."}]},
     "usage": {"tokens": {"input_tokens": 9, "output_tokens": 2}},
 }
-OLLAMA = {"model": "m", "message": {"role": "assistant", "content": "Sunny."}, "done": True, "done_reason": "stop"}
+OLLAMA = {
+    "model": "m",
+    "message": {"role": "assistant", "content": "Sunny."},
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 9,
+    "eval_count": 2,
+}
 OPENAI = {
     "id": "x",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
 }
 # name: adapter, model, further fields of the deployment, an answer
 DIALECTS: dict[str, tuple[str, str, Mapping[str, object], object]] = {

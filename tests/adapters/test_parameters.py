@@ -16,6 +16,7 @@ from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
 from adapters.openai_compatible.quirks import ROWS
 from schemas.chat_request import ChatRequest
+from tests.adapters.dialects import COHERE, CONVERSE, OLLAMA, OPENAI
 from tests.adapters.provider_types import ACCEPT, accept
 from tests.adapters.vertex.vertex_fixtures import CLAUDE, GEMINI
 from tests.golden import Golden
@@ -25,30 +26,6 @@ TOOLS = [
     {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
 ]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
-CONVERSE = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "Sunny."}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 9, "outputTokens": 2, "totalTokens": 11},
-}
-COHERE = {
-    "id": "c",
-    "finish_reason": "COMPLETE",
-    "message": {"role": "assistant", "content": [{"type": "text", "text": "Sunny."}]},
-    "usage": {"tokens": {"input_tokens": 9, "output_tokens": 2}},
-}
-OPENAI = {
-    "id": "x",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
-}
-OLLAMA = {
-    "model": "m",
-    "message": {"role": "assistant", "content": "Sunny."},
-    "done": True,
-    "done_reason": "stop",
-    "prompt_eval_count": 9,
-    "eval_count": 2,
-}
 # name: adapter, model, fields of the deployment, answer
 PROVIDERS: dict[str, tuple[str, str, Mapping[str, object], object]] = {
     "anthropic": ("anthropic", "claude-sonnet-4-5", {}, CLAUDE),

@@ -46,6 +46,8 @@ def raised() -> dict[tuple[int, str], set[str]]:
                 continue
             if node.func.id == "invalid_request":
                 codes, status, types = literals(node.args[0]), 400, ["invalid_request_error"]
+            elif node.func.id == "unavailable":
+                codes, status, types = literals(node.args[0]), 503, ["server_error"]
             elif node.func.id in {"GatewayError", "LimitReachedError"} and isinstance(node.args[0], ast.Constant):
                 named = {keyword.arg: literals(keyword.value) for keyword in node.keywords}
                 codes, status = literals(node.args[1]), int(str(node.args[0].value))

@@ -18,7 +18,7 @@ from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
 from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
 from aqueduct.limits.price import micros
 from aqueduct.limits.rules import MAX_AMOUNT, Applied, Limit
-from aqueduct.limits.telling import unavailable
+from aqueduct.limits.telling import limits_unavailable
 from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
@@ -64,7 +64,7 @@ class World:
         del cuts
         held = self.ledger.reserve(takes) or self.ledger.reserve(self.ledger.reduced(takes))
         if held is None:
-            raise unavailable()
+            raise limits_unavailable()
         return held
 
     def settle(self, held: Sequence[Held], actual: Mapping[str, int], further: Sequence[Held]) -> None:
