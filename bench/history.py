@@ -15,7 +15,7 @@ from aqueduct.usage.fold import add_days, move_centers
 from aqueduct.usage.store import LOCK_ROLLUPS, hours_of, roll_up
 
 MONTHS: Final = 13
-ROLLUPS: Final = ["usage_hourly", "usage_daily", "usage_totals", "usage_ranked"]
+ADDED_TO: Final = ["usage_hourly", "usage_daily", "usage_totals"]
 EVENTS_PER_SESSION: Final = 10
 
 
@@ -98,29 +98,44 @@ def month_statements(size: Size, month: date) -> list[str]:
 async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: Size, last: date) -> None:
     """Fill an empty database; the last month is the one of `last`, as a whole."""
     await connection.execute(catalog_script(size))
-    await move_centers(connection, LOCK_ROLLUPS)
-    yesterday = last - timedelta(days=1)
     months = [
         date((number := last.year * 12 + last.month - 1 - back) // 12, number % 12 + 1, 1) for back in range(MONTHS)
     ]
     await connection.execute("SELECT usage.ensure_partitions($1, $2)", months[-1], months[0])
-    indexes = await connection.fetch(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY ($1) AND indexname LIKE 'ix_%'",
-        ROLLUPS,
-    )
-    for index in indexes:
-        await connection.execute(f"DROP INDEX {index['indexname']}")
+    indexes = await _without_indexes(connection, ADDED_TO)
     await connection.execute("ALTER TABLE usage.requests DROP CONSTRAINT pk_requests")
     await connection.execute("DROP INDEX usage.ix_requests_token_id_started_at, usage.ix_requests_started_at")
     for month in reversed(months):
         async with connection.transaction():
             for statement in month_statements(size, month):
                 await connection.execute(statement)
-            end = min(yesterday, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1))
-            await connection.execute(add_days("SELECT * FROM usage_daily WHERE day BETWEEN $1 AND $2"), month, end)
         print(f"{month:%Y-%m} made", flush=True)  # noqa: T201
-    await connection.execute("INSERT INTO usage_ranked_until (until) VALUES ($1)", yesterday)
     for index in indexes:
-        await connection.execute(index["indexdef"])
+        await connection.execute(index)
     await connection.execute("CLUSTER usage_daily USING ix_usage_daily_day")
     await connection.execute("VACUUM ANALYZE")
+
+
+async def fold(connection: "asyncpg.Connection[asyncpg.Record]", last: date) -> None:
+    """Fill an empty `usage_ranked` up to the day `last`, by the month."""
+    await move_centers(connection, LOCK_ROLLUPS)
+    indexes = await _without_indexes(connection, ["usage_ranked"])
+    months = await connection.fetch("SELECT DISTINCT date_trunc('month', day)::date FROM usage_daily ORDER BY 1")
+    for (month,) in months:
+        end = min(last, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1))
+        await connection.execute(add_days("SELECT * FROM usage_daily WHERE day BETWEEN $1 AND $2"), month, end)
+        print(f"{month:%Y-%m} folded", flush=True)  # noqa: T201
+    await connection.execute("INSERT INTO usage_ranked_until (until) VALUES ($1)", last)
+    for index in indexes:
+        await connection.execute(index)
+    await connection.execute("VACUUM ANALYZE usage_ranked, ranked_centers")
+
+
+async def _without_indexes(connection: "asyncpg.Connection[asyncpg.Record]", tables: list[str]) -> list[str]:
+    """Drop the indexes of tables, but for the primary keys, and return what makes them again."""
+    found = await connection.fetch(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY ($1) AND indexname LIKE 'ix_%'", tables
+    )
+    for index in found:
+        await connection.execute(f"DROP INDEX {index['indexname']}")
+    return [index["indexdef"] for index in found]

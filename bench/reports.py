@@ -1,6 +1,8 @@
 """How long reports take on a large installation: `python -m bench.reports` makes one, measures, and deletes it.
 
-It takes the better part of an hour and 25 GB. `BENCH_EVENTS` sets the number of raw rows.
+It takes the better part of an hour and 30 GB. `BENCH_EVENTS` sets the number of raw rows. `python -m bench.reports
+FOLDER` keeps it in that folder, and measures what is kept there at the next time. `BENCH_ONLY` names the reports to
+measure by a part of their name.
 """
 
 import asyncio
@@ -22,9 +24,11 @@ from aqueduct.cli.usage import SHOWN_ROWS
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
+from aqueduct.usage.fold import fold_day
 from aqueduct.usage.ranking import read_report
 from aqueduct.usage.reports import Dimension, ReportQuery
-from bench.history import Size, fill
+from aqueduct.usage.store import LOCK_ROLLUPS
+from bench.history import Size, fill, fold
 from bench.processes import cpu_s
 
 RUNS: Final = 20
@@ -37,6 +41,7 @@ OPTIONS: Final = (
     "shared_buffers=1GB",
 )
 """For making the rows; reading them is affected by the buffers alone."""
+MAKING: Final = ("work_mem = '256MB'", "jit = off")
 
 
 class Asked(Struct, frozen=True):
@@ -107,7 +112,10 @@ async def measure(url: str) -> None:
             " GROUP BY 1, 2, 3 ORDER BY sum(requests) DESC LIMIT 1"
         )
     )
+    only = os.environ.get("BENCH_ONLY", "")
     for one in asked(datetime.now(UTC).date(), ids):
+        if only not in one.name:
+            continue
         rows, waits = await read_report(connection, one.query), list[float]()
         before = cpu_s(server)
         for _ in range(RUNS):
@@ -121,18 +129,26 @@ async def measure(url: str) -> None:
 
 
 async def make(url: str, today: date) -> None:
-    """Fill an empty database."""
+    """Fill a database that is empty, or not of the newest revision."""
     await migrate.upgrade(url)
     connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
-    await fill(connection, Size(events=int(os.environ.get("BENCH_EVENTS", "50_000_000"))), today)
+    for setting in MAKING:
+        await connection.execute(f"SET {setting}")
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM usage_daily)"):
+        await fill(connection, Size(events=int(os.environ.get("BENCH_EVENTS", "50_000_000"))), today)
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM usage_ranked_until)"):
+        await fold(connection, today - timedelta(days=1))
+    while await fold_day(connection, LOCK_ROLLUPS) is not None:
+        pass  # days that are over since
     await connection.close()
 
 
 def main() -> None:
-    """Make, measure, delete."""
+    """Make, measure, and delete what is not to be kept."""
     today = datetime.now(UTC).date()
-    with tempfile.TemporaryDirectory(prefix="aqueduct-bench-", dir=sys.argv[1] if sys.argv[1:] else None) as folder:
-        cluster = Cluster(newest_programs(), Path(folder) / "postgres", options=OPTIONS)
+    with tempfile.TemporaryDirectory(prefix="aqueduct-bench-") as temporary:
+        folder = Path(sys.argv[1] if sys.argv[1:] else temporary)
+        cluster = Cluster(newest_programs(), folder / "postgres", options=OPTIONS)
         cluster.start()
         try:
             asyncio.run(make(cluster.url, today))

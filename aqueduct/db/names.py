@@ -130,12 +130,17 @@ RANKED = {
     "cost_center_day": ("day", "cost_center"),
     "cost_center_month": ("month", "cost_center"),
     "cost_center_year": ("year", "cost_center"),
+    "org_cost_center_day": ("day", "org_id", "cost_center"),
+    "org_cost_center_month": ("month", "org_id", "cost_center"),
+    "team_five_days": ("five_days", "team_id"),
     "team_month": ("month", "team_id"),
     "team_year": ("year", "team_id"),
     "user_month": ("month", "user_id"),
     "service_account_day": ("day", "service_account_id"),
     "service_account_month": ("month", "service_account_id"),
     "token_month": ("month", "token_id"),
+    "org_team_month": ("month", "org_id", "team_id"),
+    "org_user_month": ("month", "org_id", "user_id"),
     "org_model_month": ("month", "org_id", "model"),
     "team_model_month": ("month", "team_id", "model"),
     "user_model_month": ("month", "user_id", "model"),
@@ -144,7 +149,7 @@ RANKED = {
 """The kinds of rows in `usage_ranked`, and what each adds up by: a group of a report by just that is a row a span.
 
 What has few groups is there by the day, what has many by the month: by the day, each kind of that would be most of
-`usage_daily` again.
+`usage_daily` again. Teams are so few that they have rows by five days.
 """
 RANKED_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model", "provider", "cost_center")
 MONTHLY_KEYS = ("org_id", "team_id", "user_id", "service_account_id", "token_id", "model")

@@ -18,7 +18,13 @@ FOLD_TIMEOUT_S: Final = 300.0
 """Longer than a connection gives its other commands: a day has many rows."""
 MOVED_TEAMS: Final = 200
 """How many teams move to other cost centres in one transaction: writers of rollups wait for it."""
-_SPANS: Final = ("day", "month", "year")
+SPANS: Final = {
+    "day": "day",
+    "five_days": "date_trunc('month', day)::date + least((extract(day FROM day)::int - 1) / 5, 5) * 5",
+    "month": "date_trunc('month', day)::date",
+    "year": "date_trunc('year', day)::date",
+}
+"""The first day of each span that a `day` is in."""
 _TEXTS: Final = {"model", "provider", "cost_center"}
 _STORED: Final = tuple(key for key in RANKED_KEYS if key != "cost_center")
 """The keys that `usage_daily` has."""
@@ -58,13 +64,14 @@ def _add(days: str, kinds: Mapping[str, Sequence[str]], before: str = "") -> str
     missing = {
         key: f"NULL::{'text' if key in _TEXTS else 'uuid'} AS {key}" for key in RANKED_KEYS if key not in grouped
     }
-    spans = ", ".join(span for span in _SPANS if span in grouped)
+    spans = [span for span in SPANS if span in grouped]
+    starts = ", ".join(f"{SPANS[span]} AS {span}" for span in spans)
     found = ", ".join(missing.get(key, key) for key in RANKED_KEYS)
     return f"""
 WITH {before}days AS (
-    SELECT date_trunc('month', day)::date AS month, date_trunc('year', day)::date AS year, * FROM ({days}) AS given
+    SELECT {starts}, {", ".join((*sorted(grouped & {*RANKED_KEYS}), *ADDED))} FROM ({days}) AS given
 ), totals AS (
-    SELECT {kind_of_set(kinds)} AS kind, coalesce({spans}) AS first_day, {found}, {summed()}
+    SELECT {kind_of_set(kinds)} AS kind, coalesce({", ".join(spans)}) AS first_day, {found}, {summed()}
       FROM days {grouping_sets(kinds)}
 )
 INSERT INTO usage_ranked AS r (id, {columns})
@@ -99,8 +106,8 @@ def _move() -> str:
     folded = "FROM moved JOIN usage_daily USING (team_id) WHERE day <= (SELECT until FROM usage_ranked_until)"
     taken = ", ".join(f"-{name} AS {name}" for name in ADDED)
     days = (
-        f"SELECT day, model, before AS cost_center, {taken} {folded}"
-        f" UNION ALL SELECT day, model, after, {', '.join(ADDED)} {folded}"
+        f"SELECT day, org_id, model, before AS cost_center, {taken} {folded}"
+        f" UNION ALL SELECT day, org_id, model, after, {', '.join(ADDED)} {folded}"
     )
     noted = f"""moved AS MATERIALIZED ({_MOVED} LIMIT {MOVED_TEAMS}),
 unset AS (DELETE FROM ranked_centers WHERE team_id IN (SELECT team_id FROM moved WHERE after IS NULL)),

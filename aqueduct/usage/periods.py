@@ -1,4 +1,4 @@
-"""Days as whole spans (months, years), more days and fewer days: the fewest rows to read; knows no table."""
+"""Days as whole spans (five days, months, years), more days and fewer: the fewest rows to read; knows no table."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
@@ -9,8 +9,9 @@ from msgspec import Struct
 ONE_DAY: Final = timedelta(days=1)
 LATEST: Final = date(9998, 12, 31)
 """No usage is later: what follows a day has a date, too."""
-Span = Literal["day", "month", "year"]
-_LONGEST: Final[dict[Span, int]] = {"day": 1, "month": 32, "year": 366}
+Span = Literal["day", "five_days", "month", "year"]
+"""The last five days of a month are all days after its 25th."""
+_LONGEST: Final[dict[Span, int]] = {"day": 1, "five_days": 6, "month": 32, "year": 366}
 """From the first day of a span so many lead into the next one."""
 
 
@@ -24,6 +25,10 @@ class Days(Struct, frozen=True):
     def count(self) -> int:
         """How many."""
         return max((self.last - self.first).days + 1, 0)
+
+    def has(self, day: date) -> bool:
+        """Whether a day is one of them."""
+        return self.first <= day <= self.last
 
 
 class Cover(Struct, frozen=True):
@@ -50,41 +55,46 @@ class Spans(Struct, frozen=True, kw_only=True):
 
         A span that is asked for in part is read day by day, or as a whole less its other days, whichever are fewer.
         """
-        spans: list[Days] = []
+        found: list[Days] = []
         more: list[Days] = []
         fewer: list[Days] = []
-        for whole in _spans(Days(asked.first, min(asked.last, LATEST)), self.span):
+        for whole in spans(Days(asked.first, min(asked.last, LATEST)), self.span):
             wanted = Days(max(whole.first, asked.first), min(whole.last, asked.last))
             others = Days(whole.first, wanted.first - ONE_DAY), Days(wanted.last + ONE_DAY, min(whole.last, self.until))
             inside = self._past(Days(wanted.first, min(wanted.last, self.until)))
             outside = sum(map(self._past, others))
             if inside and 1 + outside * self.day_cost <= inside * self.day_cost:
-                spans.append(whole)
+                found.append(whole)
                 fewer += [days for days in others if self._past(days)]
                 more.append(Days(max(wanted.first, self.until + ONE_DAY), wanted.last))
             else:
                 more.append(wanted)
-        return Cover(tuple(spans), tuple(joined(more)), tuple(fewer))
+        return Cover(tuple(found), tuple(joined(more)), tuple(fewer))
 
     def _past(self, days: Days) -> int:
         return Days(days.first, min(days.last, self.today)).count
 
 
-def starts(days: Days, span: Span) -> Iterator[date]:
-    """Yield the first day of every span that days are in."""
-    yield from (whole.first for whole in _spans(days, span))
-
-
-def _spans(asked: Days, span: Span) -> Iterator[Days]:
-    first = asked.first
-    if span != "day":
-        first = first.replace(day=1) if span == "month" else first.replace(day=1, month=1)
+def spans(asked: Days, span: Span) -> Iterator[Days]:
+    """Yield every span that days are in, as a whole."""
+    first = _start(asked.first, span)
     while first <= asked.last:
-        after = first + timedelta(days=_LONGEST[span])
-        if span != "day":
-            after = after.replace(day=1) if span == "month" else after.replace(day=1, month=1)
+        after = _start(first + timedelta(days=_LONGEST[span]), span)
         yield Days(first, after - ONE_DAY)
         first = after
+
+
+def _start(day: date, span: Span) -> date:
+    """Return the first day of the span that a day is in."""
+    match span:
+        case "day":
+            return day
+        case "five_days":
+            return day.replace(day=min((day.day - 1) // 5 * 5, 25) + 1)
+        case "month":
+            return day.replace(day=1)
+        case "year":
+            return day.replace(day=1, month=1)
 
 
 def joined(many: Iterable[Days]) -> Iterator[Days]:

@@ -9,10 +9,10 @@ import asyncpg
 
 from aqueduct.db.connections import DedicatedConnection
 from aqueduct.db.names import RANKED
-from aqueduct.usage.periods import ONE_DAY, Days, Spans, starts
+from aqueduct.usage.periods import ONE_DAY, Days, spans
 from aqueduct.usage.ranking_statements import (
     MAX_DEPTH,
-    Month,
+    Order,
     Ranked,
     RankedDays,
     days_statement,
@@ -20,7 +20,7 @@ from aqueduct.usage.ranking_statements import (
     ranked_statement,
 )
 from aqueduct.usage.reports import COLUMNS, Connection, Dimension, ReportQuery, ReportRow, report, rows_of, usable_until
-from aqueduct.usage.sources import DAILY, Part, days_of, parts
+from aqueduct.usage.sources import DAILY, Part, days_of, parts, ranked_of
 
 _DIMENSIONS: Final[dict[str, Dimension]] = {column: name for name, column in COLUMNS.items()}
 
@@ -29,31 +29,28 @@ def _kinds(span: str) -> dict[frozenset[Dimension], str]:
     return {
         frozenset(_DIMENSIONS[column] for column in columns[1:]): name.removesuffix(f"_{span}")
         for name, columns in RANKED.items()
-        if columns[0] == span and not (span == "month" and f"{name.removesuffix('month')}day" in RANKED)
+        if columns[0] == span
     }
 
 
-KINDS: Final = _kinds("month")
+_FEW: Final = ("org_provider", "cost_center", "org_cost_center", "service_account")
+"""Kinds that are added up from their rows by the day: as fast, and as exact for parts of months."""
+KINDS: Final = {by: kind for by, kind in _kinds("month").items() if kind not in _FEW}
 """By what a report must add up, exactly, so that each of its groups is one row a month, and there are many."""
 DAY_KINDS: Final = _kinds("day")
 """By what, beside the day, so that each of its groups is one row."""
-DEPTHS: Final = (1.5, 6)
+DEPTHS: Final = (2.5, 6)
 """How many times the wanted number of groups is looked at in each month, one after the other."""
 _SPARE: Final = 1.25
 """How many more than expected are looked at for a part of a month: a second look costs more."""
-_SETTINGS: Final = (
-    "SET LOCAL work_mem = '64MB'",
-    "SET LOCAL jit = off",
-    "SET LOCAL max_parallel_workers_per_gather = 0",
-)
+_SETTINGS: Final = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0"
 """A report has some ten thousand groups: hashing them takes half as long as sorting, and compiling longer than both."""
 
 
 async def read_report(connection: DedicatedConnection, query: ReportQuery) -> list[ReportRow]:
     """Return a report from one state of the database: a day that is folded between two statements would count twice."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        for setting in _SETTINGS:
-            await connection.execute(setting)
+        await connection.execute(_SETTINGS)
         return await (report if query.top is None else dearest)(connection, query)
 
 
@@ -105,26 +102,57 @@ def rank(query: ReportQuery, today: date, folded: date | None) -> Ranked | None:
     kind = _kind(query)
     if kind is None or folded is None or query.top is None or "day" in query.by:
         return None
-    cover = Spans(until=folded, today=today).cover(Days(query.first, query.last))
-    more = [Days(days.first, min(days.last, folded)) for days in cover.more if days.first <= folded]
-    edge = [Days(max(days.first, folded + ONE_DAY), days.last) for days in cover.more if days.last > folded]
-    in_part = {first for days in (*more, *cover.fewer) for first in starts(days, "month")}
-    read = {span.first for span in cover.spans}
-    months = tuple(Month(first, first not in in_part, first in read) for first in sorted(in_part | read))
-    asked = Days(query.first, min(query.last, folded)).count
-    in_part_days = (*(Part(DAILY, days, True) for days in more), *(Part(DAILY, days, False) for days in cover.fewer))  # noqa: FBT003 - is_added
-    if not months:
+    found = parts(ranked_of(kind), Days(query.first, query.last), today, folded)
+    read = tuple(part for part in found if part.source is not DAILY)
+    days = [
+        Part(DAILY, Days(part.days.first, min(part.days.last, folded)), part.is_added)
+        for part in found
+        if part.source is DAILY and part.days.first <= folded
+    ]
+    edge = [
+        Part(DAILY, Days(max(part.days.first, folded + ONE_DAY), part.days.last), is_added=True)
+        for part in found
+        if part.source is DAILY and part.days.last > folded
+    ]
+    orders = _orders(kind, read, days)
+    if not orders:
         return None
+    asked = Days(query.first, min(query.last, folded)).count
     return Ranked(
         by=query.by,
         kind=kind,
         keys=RANKED[f"{kind}_month"][1:],
-        months=months,
-        days=in_part_days,
-        edge=tuple(Part(DAILY, days, is_added=True) for days in edge),
+        orders=orders,
+        taken=tuple(part for part in read if not part.is_added),
+        days=tuple(days),
+        edge=tuple(edge),
         top=query.top,
-        share=asked / sum(min(month.days.last, folded).day for month in months),
+        share=min(1.0, asked / sum(Days(one.days.first, min(one.days.last, folded)).count for one in orders)),
     )
+
+
+def _orders(kind: str, read: Sequence[Part], days: Sequence[Part]) -> tuple[Order, ...]:
+    """Return the spans whose order is looked at: those that are read, and the shortest that parts of spans are in."""
+    shortest = ranked_of(kind)[-2]
+    assert shortest.span is not None  # noqa: S101 - it is ranked
+    taken = [part.days for part in (*read, *days) if not part.is_added]
+    found = [
+        Order(part.source.kind, span, is_whole=not any(span.has(some.first) for some in taken), is_read=True)
+        for part in read
+        if part.is_added and part.source.span
+        for span in spans(part.days, part.source.span)
+    ]
+    for part in days:
+        if part.is_added:
+            inside = spans(part.days, shortest.span)
+            found += [
+                Order(shortest.kind, span, is_whole=False, is_read=False) for span in inside if not _is_in(span, found)
+            ]
+    return tuple(found)
+
+
+def _is_in(days: Days, orders: Sequence[Order]) -> bool:
+    return any(one.days.has(days.first) for one in orders)
 
 
 def _kind(query: ReportQuery) -> str | None:

@@ -1,14 +1,13 @@
 """Statements that find the most expensive groups by the first rows of each span; knows no report's rows.
 
-Each month of `usage_ranked` has its rows in order of their cost. A group that is among the first `k` of no month costs
-at most what the last of them costs in each; where the groups that were found cost more than that, they are the most
-expensive of all (Fagin's threshold algorithm). What a group costs in a part of a month is at most what it costs in all
-of it, and is added up from `usage_daily` for the groups that were found alone. Groups of one cost are in the order of
-their requests, and so each comparison is of both. Days that are not folded yet are added up as a whole.
+Each span of `usage_ranked`, a month or five days, has its rows in order of their cost. A group that is among the first
+`k` of no span costs at most what the last of them costs in each; where the groups that were found cost more than that,
+they are the most expensive of all (Fagin's threshold algorithm). What a group costs in a part of a span is at most what
+it costs in all of it, and is added up from `usage_daily` for the groups that were found alone. Groups of one cost are
+in the order of their requests, and so each comparison is of both. Days that are not folded yet are added up as a whole.
 """
 
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from math import ceil
 from typing import Final
@@ -17,8 +16,8 @@ from msgspec import Struct
 
 from aqueduct.usage.fold import ranked_key
 from aqueduct.usage.grouping import ADDED, summed
-from aqueduct.usage.periods import ONE_DAY, Days, starts
-from aqueduct.usage.reports import CENTERS, Dimension, comparable, read_part, same, shown
+from aqueduct.usage.periods import Days, spans
+from aqueduct.usage.reports import CENTERS, Dimension, added_or_taken, comparable, read_part, same, shown
 from aqueduct.usage.sources import Part
 
 MAX_DEPTH: Final = 2_500
@@ -28,6 +27,7 @@ _DEAREST: Final = "ORDER BY cost DESC, requests DESC"
 _OWNERS: Final = {
     "org_model": ("org_id", "model"),
     **{f"{owner}{model}": (f"{owner}_id",) for owner in ("team", "user", "token") for model in ("", "_model")},
+    **{f"org_{owner}": (f"{owner}_id",) for owner in ("team", "user")},
 }
 """The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found.
 
@@ -35,34 +35,30 @@ Of a cost centre and a model all rows of the days are read.
 """
 
 
-class Month(Struct, frozen=True):
-    """A month whose order is looked at. `is_whole`: all its days are meant; `is_read`: its sums are read."""
+class Order(Struct, frozen=True):
+    """A span whose order is looked at, and the kind of its rows.
 
-    first: date
+    `is_whole`: all its days are meant; `is_read`: its sums are read.
+    """
+
+    kind: str
+    days: Days
     is_whole: bool
     is_read: bool
-
-    @property
-    def days(self) -> Days:
-        """All days of it."""
-        return Days(self.first, _end(self.first))
-
-
-def _end(first: date) -> date:
-    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return after - ONE_DAY
 
 
 class Ranked(Struct, frozen=True, kw_only=True):
     """What is asked for, the columns that the rows of its kind have, and how its days are read.
 
-    `days`: parts of months; `edge`: days that are not folded. `share`: how much of the days of its months is meant.
+    `taken`: whole spans that are taken away from longer ones; `days`: parts of spans; `edge`: days that are not folded.
+    `share`: how much of the days whose orders are looked at is meant.
     """
 
     by: tuple[Dimension, ...]
     kind: str
     keys: tuple[str, ...]
-    months: tuple[Month, ...]
+    orders: tuple[Order, ...]
+    taken: tuple[Part, ...]
     days: tuple[Part, ...]
     edge: tuple[Part, ...]
     top: int
@@ -81,33 +77,37 @@ class RankedDays(Struct, frozen=True):
 
 
 def ranked_statement(ranked: Ranked, depth: int) -> tuple[str, list[object]]:
-    """Return the statement that looks at `depth` groups of each month, and its arguments.
+    """Return the statement that looks at `depth` groups of each span, and its arguments.
 
-    Of the groups that it sees it adds up only those that can be among the most expensive: what a group costs in a month
-    where it was not seen lies between nothing and the last cost that was.
+    Of the groups that it sees it adds up only those that can be among the most expensive: what a group costs in a span
+    where it was not seen lies between nothing and the last cost that was. Only there is its row read by its key.
     """
-    months = ranked.months
     arguments: list[object] = [
-        [one.first for one in months],
-        [one.is_whole for one in months],
-        [one.is_read for one in months],
+        [one.kind for one in ranked.orders],
+        [one.days.first for one in ranked.orders],
+        [one.is_whole for one in ranked.orders],
+        [one.is_read for one in ranked.orders],
     ]
-    names = ", ".join(ranked.keys)
-    edge = _edge(ranked.keys, ranked.edge, arguments)
+    names, added = ", ".join(ranked.keys), ", ".join(ADDED)
+    unread = ", ".join(name if name in {"requests", "cost"} else "NULL" for name in ADDED)
+    edge = _rows(ranked.keys, ranked.edge, arguments)
     statement = f"""
-WITH months AS MATERIALIZED (
-    SELECT * FROM unnest($1::date[], $2::boolean[], $3::boolean[]) AS m (first, is_whole, is_read)
+WITH spans AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::date[], $3::boolean[], $4::boolean[])
+                  WITH ORDINALITY AS s (span_kind, first, is_whole, is_read, span)
 ),
 edge AS MATERIALIZED ({edge}),
 top AS MATERIALIZED (
-    SELECT first, is_whole, best.* FROM months, LATERAL (
-        SELECT {names}, cost, requests, row_number() OVER ({_DEAREST}) AS place FROM usage_ranked
-         WHERE kind = '{ranked.kind}_month' AND first_day = first {_DEAREST} LIMIT {depth}
+    SELECT span, is_whole, is_read, best.* FROM spans, LATERAL (
+        SELECT {names}, {added}, row_number() OVER ({_DEAREST}) AS place FROM usage_ranked
+         WHERE kind = span_kind AND first_day = first {_DEAREST} LIMIT {depth}
     ) AS best
     UNION ALL
-    (SELECT NULL, true, {names}, cost, requests, row_number() OVER ({_DEAREST}) FROM edge {_DEAREST} LIMIT {depth})
+    (SELECT 0, true, false, {names}, {unread}, row_number() OVER ({_DEAREST})
+       FROM (SELECT {names}, {summed(("requests", "cost"))} FROM edge GROUP BY {names}) AS every
+      {_DEAREST} LIMIT {depth})
 ),
-cut AS MATERIALIZED (SELECT coalesce(first, 'infinity') AS first, cost, requests FROM top WHERE place = {depth}),
+cut AS MATERIALIZED (SELECT span, cost, requests FROM top WHERE place = {depth}),
 bound AS MATERIALIZED (
     SELECT coalesce(sum(cost), 0) AS cost, coalesce(sum(requests), 0) AS requests, count(*) > 0 AS is_cut FROM cut
 ),
@@ -116,7 +116,7 @@ seen AS MATERIALIZED (
            coalesce(sum(top.requests) FILTER (WHERE is_whole), 0) AS least_requests,
            sum(top.cost) + min(bound.cost) - coalesce(sum(cut.cost), 0) AS most_cost,
            sum(top.requests) + min(bound.requests) - coalesce(sum(cut.requests), 0) AS most_requests
-      FROM top LEFT JOIN cut ON cut.first = coalesce(top.first, 'infinity') CROSS JOIN bound GROUP BY {names}
+      FROM top LEFT JOIN cut USING (span) CROSS JOIN bound GROUP BY {names}
 ),
 enough AS (
     SELECT least_cost, least_requests FROM seen
@@ -125,6 +125,11 @@ enough AS (
 found AS MATERIALIZED (
     SELECT {names} FROM seen LEFT JOIN enough e ON true
      WHERE e.least_cost IS NULL OR (most_cost, most_requests) >= (e.least_cost, e.least_requests)
+),
+unseen AS MATERIALIZED (
+    SELECT found.*, span_kind, first FROM found CROSS JOIN (SELECT * FROM spans JOIN cut USING (span)) AS every
+     WHERE is_read AND NOT EXISTS (
+           SELECT FROM top WHERE top.span = every.span AND {same(ranked.keys, "top", "found")})
 )
 SELECT named.*, is_cut, bound.cost AS bound_cost, bound.requests AS bound_requests
   FROM ({_named(ranked.by, ranked.keys, _found_groups(ranked, arguments))}) AS named CROSS JOIN bound
@@ -136,17 +141,33 @@ SELECT named.*, is_cut, bound.cost AS bound_cost, bound.requests AS bound_reques
 def _found_groups(ranked: Ranked, arguments: list[object]) -> str:
     """Return the query of all sums of the groups in `found`, and of the first of them."""
     names = ", ".join(ranked.keys)
-    key = ranked_key(f"'{ranked.kind}_month'", "first", {column: f"found.{column}" for column in ranked.keys})
-    parts = " ".join(f"UNION ALL {_part_of_found(ranked, part, arguments)}" for part in ranked.days)
+    seen = f"SELECT {', '.join(f'top.{name}' for name in (*ranked.keys, *ADDED))}"
+    parts = [
+        f"SELECT edge.* FROM edge JOIN found ON {same(ranked.keys, 'edge', 'found')}",  # noqa: S608 - constants
+        f"{seen} FROM top JOIN found ON {same(ranked.keys, 'top', 'found')} WHERE is_read",
+        _by_key("unseen", ranked.keys, ADDED),
+        *(_span_taken(ranked.keys, part, arguments) for part in ranked.taken),
+        *(_part_of_found(ranked, part, arguments) for part in ranked.days),
+    ]
     return f"""
-SELECT {names}, {summed()} FROM (
-    SELECT m.* FROM found CROSS JOIN (SELECT first FROM months WHERE is_read) AS read,
-           LATERAL (SELECT {names}, {", ".join(ADDED)} FROM usage_ranked WHERE id = {key} LIMIT 1) AS m
-    UNION ALL
-    SELECT edge.* FROM edge JOIN found ON {same(ranked.keys, "edge", "found")}
-    {parts}
-) AS every GROUP BY {names} HAVING usage.total(requests) > 0
+SELECT {names}, {summed()} FROM ({" UNION ALL ".join(parts)}) AS every GROUP BY {names} HAVING usage.total(requests) > 0
 {_DEAREST} LIMIT {ranked.top}"""  # noqa: S608 - constants
+
+
+def _by_key(groups: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """Return the query of the rows of groups in spans, each by its key."""
+    key = ranked_key("span_kind", "first", {column: f"groups.{column}" for column in keys})
+    return f"""
+SELECT one.* FROM {groups} AS groups,
+       LATERAL (SELECT {", ".join((*keys, *sums))} FROM usage_ranked WHERE id = {key} LIMIT 1) AS one"""  # noqa: S608 - constants
+
+
+def _span_taken(keys: Sequence[str], part: Part, arguments: list[object]) -> str:
+    """Return the query of the rows that the groups in `found` have in whole spans, to be taken away."""
+    arguments += [part.source.kind, [span.first for span in spans(part.days, part.source.span or "day")]]
+    kind, firsts = f"${len(arguments) - 1}::text", f"${len(arguments)}::date[]"
+    groups = f"(SELECT found.*, {kind} AS span_kind, first FROM found CROSS JOIN unnest({firsts}) AS first)"  # noqa: S608 - constants
+    return _by_key(groups, keys, added_or_taken(ADDED, is_added=False))
 
 
 def _part_of_found(ranked: Ranked, part: Part, arguments: list[object]) -> str:
@@ -171,20 +192,21 @@ def _part_of_found(ranked: Ranked, part: Part, arguments: list[object]) -> str:
 
 
 def depth_statement(ranked: Ranked) -> tuple[str, list[object]]:
-    """Return the statement that tells how many groups of a month cost as much as the last one of its part may.
+    """Return the statement that tells how many groups of a span cost as much as the last one of its part may.
 
-    That is taken to be the part's share of what the month's last one costs; null where months have few groups.
+    That is taken to be the part's share of what the span's last one costs; null where spans have few groups.
     """
-    place = f"kind = '{ranked.kind}_month' AND first_day = first"
+    place = "kind = span_kind AND first_day = first"
     statement = f"""
-SELECT max(dear.number) AS depth FROM unnest($1::date[]) AS first,
+SELECT max(dear.number) AS depth FROM unnest($1::text[], $2::date[]) AS o (span_kind, first),
        LATERAL (SELECT cost FROM usage_ranked WHERE {place} {_DEAREST} OFFSET {ranked.top - 1} LIMIT 1) AS last,
        LATERAL (
            SELECT count(*) AS number FROM (
-               SELECT FROM usage_ranked WHERE {place} AND usage_ranked.cost >= last.cost * $2 LIMIT {MAX_DEPTH + 1}
+               SELECT FROM usage_ranked WHERE {place} AND usage_ranked.cost >= last.cost * $3 LIMIT {MAX_DEPTH + 1}
            ) AS every
        ) AS dear"""  # noqa: S608 - constants
-    return statement, [[month.first for month in ranked.months], Decimal(ranked.share).quantize(_CENTI)]
+    share = Decimal(ranked.share).quantize(_CENTI)
+    return statement, [[one.kind for one in ranked.orders], [one.days.first for one in ranked.orders], share]
 
 
 def days_statement(ranked: RankedDays) -> tuple[str, list[object]]:
@@ -192,7 +214,7 @@ def days_statement(ranked: RankedDays) -> tuple[str, list[object]]:
 
     The first few of every day tell what a group must cost at least.
     """
-    days = list(starts(ranked.days, "day"))
+    days = [span.first for span in spans(ranked.days, "day")]
     arguments: list[object] = [days]
     names = ", ".join(ranked.keys)
     first = 2 + ceil(2 * ranked.top / len(days))
@@ -206,7 +228,7 @@ SELECT * FROM (
          {_DEAREST} LIMIT {ranked.top}
     ) AS best
     UNION ALL
-    ({_edge(("day", *ranked.keys), ranked.edge, arguments)})
+    ({_added_up(("day", *ranked.keys), ranked.edge, arguments)})
 ) AS every {_DEAREST} LIMIT {ranked.top}"""  # noqa: S608 - constants
     statement = f"""
 WITH enough AS MATERIALIZED (
@@ -219,12 +241,17 @@ WITH enough AS MATERIALIZED (
     return statement, arguments
 
 
-def _edge(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
+def _added_up(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
     """Return the query of days that are not folded, added up by the keys."""
-    rows = " UNION ALL ".join(read_part(part, (), arguments).query(keys, ADDED) for part in parts)
     names = ", ".join(keys)
+    return f"SELECT {names}, {summed()} FROM ({_rows(keys, parts, arguments)}) AS rows GROUP BY {names}"  # noqa: S608 - constants
+
+
+def _rows(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
+    """Return the query of the rows of days that are not folded."""
     nothing = "usage_daily CROSS JOIN (SELECT NULL::text AS cost_center) AS nothing WHERE false"
-    return f"SELECT {names}, {summed()} FROM {f'({rows}) AS rows' if rows else nothing} GROUP BY {names}"  # noqa: S608 - constants
+    rows = (read_part(part, (), arguments).query(keys, ADDED) for part in parts)
+    return " UNION ALL ".join(rows) or f"SELECT {', '.join((*keys, *ADDED))} FROM {nothing}"  # noqa: S608 - constants
 
 
 def _named(by: tuple[Dimension, ...], keys: tuple[str, ...], groups: str) -> str:

@@ -118,10 +118,15 @@ class Read(Struct, frozen=True):
         is_mapped = "cost_center" in keys and not source.is_centered
         named = {"day": f"{source.day} AS day", **({"cost_center": "center AS cost_center"} if is_mapped else {})}
         columns = [named.get(key, key) for key in keys]
-        sums = [name if self.part.is_added else f"-{name} AS {name}" for name in added]
+        sums = added_or_taken(added, is_added=self.part.is_added)
         centers = CENTERS if is_mapped else ""
         where = " AND ".join((self.condition, *more))
         return f"SELECT {', '.join([*columns, *sums])} FROM {source.table}{centers} WHERE {where}"  # noqa: S608 - constants
+
+
+def added_or_taken(sums: Sequence[str], *, is_added: bool) -> list[str]:
+    """Return the columns of sums, with a minus where they are to be taken away."""
+    return [name if is_added else f"-{name} AS {name}" for name in sums]
 
 
 def report_statement(

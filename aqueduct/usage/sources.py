@@ -48,8 +48,12 @@ def _ranked(kind: str, span: Span, rows: float) -> Source:
 
 DAILY: Final = Source()
 _BY_DAY: Final = _total("model_day")
+_ORG_DAY: Final = _total("org_day")
 _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
-    ("day", "org_id"): (_total("org_day"),),
+    ("org_id",): (_ranked("org_provider", "month", 1), _ORG_DAY),
+    ("provider",): (_ranked("org_provider", "month", 1), _BY_DAY),
+    ("day",): (_ranked("provider", "day", 1), _ORG_DAY),
+    ("day", "org_id"): (_ORG_DAY,),
     ("model", "provider"): (_total("model_month", "month"), _BY_DAY),
     ("day", "model", "provider"): (_BY_DAY,),
     ("cost_center",): (
@@ -60,6 +64,11 @@ _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
     ),
     ("day", "cost_center"): (_ranked("cost_center", "day", 0.1), DAILY),
     ("team_id", "cost_center"): (_ranked("team", "year", 30), _total("team_month", "month"), DAILY),
+    ("org_id", "cost_center"): (
+        _ranked("org_cost_center", "month", 1),
+        _ranked("org_cost_center", "day", 0.1),
+        DAILY,
+    ),
     ("org_id", "team_id", "cost_center"): (_total("team_month", "month"), DAILY),
     ("org_id", "provider"): (_ranked("org_provider", "month", 1), _ranked("org_provider", "day", 0.1), DAILY),
     ("org_id", "user_id"): (_total("user_month", "month", 5), DAILY),
@@ -77,6 +86,13 @@ def sources_of(columns: Collection[str], *, of_an_org: bool) -> tuple[Source, ..
     """Return the sources that have all columns of a report; `usage_daily` alone has everything."""
     wanted = {*columns, "org_id"} if of_an_org else {*columns}
     return next((sources for has, sources in _ADDED_UP.items() if wanted <= set(has)), (DAILY,))
+
+
+def ranked_of(kind: str) -> tuple[Source, ...]:
+    """Return the sources whose rows are the groups of a report: the ranked ones, and the daily rollup."""
+    if f"{kind}_five_days" in RANKED:
+        return _ranked(kind, "month", 15), _ranked(kind, "five_days", 1), DAILY
+    return _ranked(kind, "month", 1), DAILY
 
 
 def days_of(kind: str) -> tuple[Source, ...]:

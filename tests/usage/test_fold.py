@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from aqueduct.db.connections import DedicatedConnection, connect
 from aqueduct.db.names import RANKED, RANKED_KEYS, ROLLUP_SUMS
 from aqueduct.usage import reports
-from aqueduct.usage.fold import CENTERS_AGREE, fold_day, move_centers
+from aqueduct.usage.fold import CENTERS_AGREE, SPANS, fold_day, move_centers
 from aqueduct.usage.pricing import Price, PriceList
 from aqueduct.usage.ranking import DAY_KINDS, KINDS, dearest, rank, read_report
 from aqueduct.usage.ranking_statements import ranked_statement
@@ -69,7 +69,7 @@ async def check(connection: asyncpg.Connection) -> None:
             kind,
         )
         wanted = await connection.fetch(
-            f"SELECT date_trunc('{span}', day)::date, {columns}, {sums} FROM usage_daily LEFT JOIN ranked_centers"  # noqa: S608 - constants
+            f"SELECT {SPANS[span]}, {columns}, {sums} FROM usage_daily LEFT JOIN ranked_centers"  # noqa: S608 - constants
             f" USING (team_id) WHERE day <= (SELECT until FROM usage_ranked_until) GROUP BY 1, {columns}"
         )
         assert {tuple(row) for row in kept} == {tuple(row) for row in wanted}, kind
@@ -188,7 +188,8 @@ OTHERS: tuple[frozenset[Dimension], ...] = (
     frozenset({"team", "cost_center"}),
     frozenset({"team", "cost_center", "model"}),
     frozenset({"day", "user", "model"}),
-    frozenset({"org", "user"}),
+    frozenset({"org", "user", "model"}),
+    frozenset({"org", "team", "cost_center"}),
     frozenset({"cost_center"}),
 )
 RANGES = ((75, 0), (75, 1), (40, 0), (52, 18), (33, 3), (20, 12), (61, 30), (3, 0), (0, 0))
@@ -302,7 +303,8 @@ ANY = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=("user",), 
     ("query", "is_ranked"),
     [
         (ANY, True),
-        (replace(ANY, by=("org", "user")), False),
+        (replace(ANY, by=("org", "user")), True),
+        (replace(ANY, by=("org", "user", "model")), False),
         (replace(ANY, org_id=UUID(int=1)), False),
         (replace(ANY, top=None), False),
         (replace(ANY, last=date(2026, 1, 5)), True),

@@ -112,7 +112,7 @@ TOTALS_READ = (
     (("provider", "model"), "model_month"),
     (("day", "model"), "model_day"),
     (("team",), "team_month"),
-    (("org", "cost_center"), "team_month"),
+    (("team", "cost_center"), "team_month"),
     (("user",), "user_month"),
     (("org", "model"), "org_model_month"),
 )
@@ -168,8 +168,8 @@ async def test_every_ranking_reads_the_first_rows_of_an_index_by_cost(connection
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
         assert "Limit" in plan
         assert "ix_usage_ranked_kind_first_day_cost" in plan, plan
-        assert not any(month.is_read for month in ranked.months) or "pk_usage_ranked" in plan, plan
-        index = "org_id_model" if "org" in by else ranked.keys[0]
+        assert not any(one.is_read for one in ranked.orders) or "pk_usage_ranked" in plan, plan
+        index = "org_id_model" if by == {"org", "model"} else ranked.keys["org" in by]
         index = "day" if "cost_center" in by else f"{index}_day"
         assert not ranked.days or f"ix_usage_daily_{index}" in plan, plan
         assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
