@@ -28,7 +28,7 @@ from aqueduct.catalog.watcher import Catalog
 from aqueduct.db.connections import DedicatedConnection, Pool, connect, create_pool
 from aqueduct.db.readers import Readers
 from aqueduct.ids import RequestIds
-from aqueduct.limits.leases import Leases
+from aqueduct.limits.leases import Leases, local_ms
 from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.store import PostgresStore
 from aqueduct.media.fetch import Bounds, Fetcher
@@ -199,7 +199,7 @@ def _around_chat(settings: Settings) -> Callable[[object], object]:
 def _admission(settings: Settings, database_url: str, metrics: Metrics, journal: Journal) -> LimitedAdmission:
     ttl_ms = int(settings.limits_lease_s * 1000)
     report_s = min(LIMITS_REPORT_S, settings.limits_lease_s / 5)
-    ledger = Ledger(lambda: time.monotonic_ns() // 1_000_000, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
+    ledger = Ledger(local_ms, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
     replica = uuid4()
     store = PostgresStore(
         database_url, replica, ttl_ms=ttl_ms, journal=lambda: None if journal.folder is None else journal.folder.name
@@ -239,7 +239,7 @@ def running(gateway: Gateway) -> Callable[[Litestar], AbstractAsyncContextManage
             await gateway.recorder.aclose(LAST_ROWS_S)
             if gateway.vault is not None:
                 await gateway.vault.aclose(LAST_STATES_S)
-            await gateway.admission.leases.aclose(is_recorded=not gateway.recorder.waiting)
+            await gateway.admission.leases.aclose()
             await gateway.checker.aclose()
             await gateway.readers.aclose()
             await gateway.transport.aclose()

@@ -184,7 +184,7 @@ async def _measured() -> Parts:
             await common.run(spent_ns)
         rounds.append(spent_ns)
         await asyncio.sleep(0)
-    await leases.aclose(is_recorded=True)
+    await leases.aclose()
     return Parts(*(min(part) / REQUESTS / 1_000 for part in zip(*rounds, strict=True)))
 
 

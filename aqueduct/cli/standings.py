@@ -12,7 +12,7 @@ from aqueduct.catalog.build_limits import Limits
 from aqueduct.catalog.build_principals import TokenOwners
 from aqueduct.catalog.rows import Rows
 from aqueduct.cli import token_rows
-from aqueduct.limits.leases import Leases
+from aqueduct.limits.leases import Leases, local_ms
 from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.store import PostgresStore
@@ -25,7 +25,7 @@ _OWNERS: Final = {"user": "user_id", "team": "team_id", "service": "service_acco
 
 async def asked(url: str, applied: Sequence[Applied]) -> list[Standing]:
     """Return where limits stand; raises `click.ClickException` where that cannot be known."""
-    ledger = Ledger(lambda: time.monotonic_ns() // 1_000_000, ttl_ms=TTL_MS, report_ms=int(REPORT_S * 1000))
+    ledger = Ledger(local_ms, ttl_ms=TTL_MS, report_ms=int(REPORT_S * 1000))
     leases = Leases(ledger, PostgresStore(url, uuid4(), ttl_ms=TTL_MS, journal=lambda: None), report_s=REPORT_S)
     await leases.start()
     try:
@@ -34,7 +34,7 @@ async def asked(url: str, applied: Sequence[Applied]) -> list[Standing]:
             raise click.ClickException("The limits' counters cannot be read right now.")
         return [standing(account, ledger.now_ms) for account in accounts]
     finally:
-        await leases.aclose(is_recorded=True)
+        await leases.aclose()
 
 
 def all_limits(rows: Rows, zone: str) -> tuple[list[Applied], list[Limit]]:

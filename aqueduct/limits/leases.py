@@ -6,6 +6,7 @@ counters all have credits never comes here.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, Protocol
@@ -27,6 +28,14 @@ MAX_ROUNDS: Final = 8
 logger = logging.getLogger(__name__)
 
 
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def local_ms() -> int:
+    """Return the time by the clock of leases: nobody sets it, and it goes on while the machine sleeps (Linux)."""
+    return time.clock_gettime_ns(_CLOCK) // 1_000_000
+
+
 class Store(Protocol):
     """Where batches are carried out."""
 
@@ -44,10 +53,6 @@ class Store(Protocol):
 
     async def leave(self) -> None:
         """Report no more; everything is settled."""
-        ...
-
-    async def settle(self) -> None:
-        """Report no more; what was consumed of windows that do not slide is what the usage rows say."""
         ...
 
     def drop(self) -> None:
@@ -81,26 +86,23 @@ class Leases:
         await self._exchange()
         self._task = asyncio.create_task(self._run(), name="limit-leases")
 
-    async def aclose(self, *, is_recorded: bool) -> None:
-        """Report what was spent and give back what is held; `is_recorded`: all usage rows are in the database.
-
-        Where a lease has lapsed meanwhile, the rows say what it was used for. Rows that are left in the journal settle
-        the replica when they are replayed.
-        """
+    async def aclose(self) -> None:
+        """Report what was spent and give back what is held."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
             self.ledger.close()
-            for _ in range(2):  # an unanswered batch goes first
-                await self._exchange()
-            if self.is_reachable and (is_recorded or not self.ledger.has_lapsed):
+            await self._exchange()  # an unanswered batch goes first
+            while await self._exchange() and self.ledger.has_more:
+                pass
+            if self.is_reachable:
                 await self._leave()
         self._store.drop()
 
     async def _leave(self) -> None:
         try:
             async with asyncio.timeout(SYNC_TIMEOUT_S):
-                await (self._store.settle() if self.ledger.has_lapsed else self._store.leave())
+                await self._store.leave()
         except Exception as error:  # noqa: BLE001 - the boundary of a background task: it is settled as if it were killed
             logger.warning("limits_not_left error=%s", type(error).__name__)
 
@@ -172,7 +174,7 @@ class Leases:
 
     async def _run(self) -> None:
         while True:
-            if not self._waiting:
+            if not (self._waiting or (self.ledger.has_more and self.is_reachable)):
                 await self._pause()
             if not (self._waiting or self.ledger.size):
                 continue  # nobody is limited

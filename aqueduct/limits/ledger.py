@@ -28,8 +28,8 @@ DEMAND_REPORTS: Final = 2
 """Credits held ahead, in reports' worth of demand."""
 FIRST_SPARE: Final = 4
 IDLE_MS: Final = 120_000
-MAX_ITEMS: Final = 2_000
-"""Counters in one batch: the rest follows in the next."""
+MAX_ITEMS: Final = 500
+"""Counters in one batch, 0.1 ms of the database each: the rest follows in the next."""
 
 
 class Take(Struct, frozen=True):
@@ -122,8 +122,8 @@ class Ledger:
         self._peeked: set[Account] = set()
         self._calls: dict[Account, None] = {}
         self._is_closed = False
-        self.has_lapsed = False
-        """Whether a lease of a window that does not slide was lost: more is booked of it than was consumed."""
+        self.has_more = False
+        """Whether the last batch had no room for all that there was to tell."""
         self.overrun = 0
         """What settled above its reservation since the start, in credits of all metrics."""
 
@@ -309,11 +309,15 @@ class Ledger:
             self._unanswered = Batch(self._number, self._monotonic_ms(), ())
             return self._unanswered
         first = {**self._asked, **dict.fromkeys(self._peeked)}
-        accounts = [*first, *(one for one in self._active if one not in first)][:MAX_ITEMS]
-        items = tuple(
-            item for account in accounts if self._is_own(account) and (item := self._item(account, now)) is not None
-        )
-        self._unanswered = Batch(self._number, self._monotonic_ms(), items)
+        items: list[Item] = []
+        for account in [*first, *(one for one in self._active if one not in first)]:
+            if len(items) == MAX_ITEMS:
+                break
+            if self._is_own(account) and (item := self._item(account, now)) is not None:
+                items.append(item)
+                self._active[account] = self._active.pop(account, None)  # the others have their turn before it
+        self.has_more = len(items) == MAX_ITEMS
+        self._unanswered = Batch(self._number, self._monotonic_ms(), tuple(items))
         return self._unanswered
 
     def _is_own(self, account: Account) -> bool:
@@ -384,7 +388,6 @@ class Ledger:
                 account.lose()
             elif line.lost:
                 account.lose()
-                self.has_lapsed = self.has_lapsed or not (account.limit.slots.slot_ms or account.is_concurrency)
             elif item.drop and not (
                 account.pending or account.in_use or account in self._asked or account in self._peeked
             ):

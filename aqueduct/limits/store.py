@@ -4,6 +4,7 @@ The function does everything in one statement, so a batch is carried out wholly 
 safe to send again when the answer was lost.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
@@ -14,12 +15,14 @@ from aqueduct.db.connections import DedicatedConnection, connect
 from aqueduct.limits.ledger import Answer, Batch, Item, Line
 
 _ENTER = "SELECT ledger.enter($1, $2, $3)"
+_TELL_CLOCK = "SELECT ledger.tell_clock($1, $2)"
 _LEAVE = "SELECT ledger.leave($1)"
-_SETTLE = "SELECT ledger.settle_at(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, $1)"
 _SYNC = "SELECT * FROM ledger.sync($1, $2, $3, $4::text::jsonb)"
 _CALL = "SELECT pg_notify($1, counter) FROM unnest($2::text[]) AS counter"
 CHANNEL: Final = "aqueduct_credits"
 """What replicas call each other by: the caller's id, the limit's and the member's."""
+CLOCK_STEP_MS: Final = 600_000
+"""A clock of this machine that has moved by so much against the database's is told anew."""
 _items = msgspec.json.Encoder()
 
 
@@ -31,9 +34,22 @@ def encode_items(items: tuple[Item, ...]) -> str:
 class PostgresStore:
     """One replica's line to the ledger; used by one task at a time."""
 
-    def __init__(self, url: str, replica: UUID, *, ttl_ms: int, journal: Callable[[], str | None]) -> None:
-        """`journal` returns the name of the journal whose replay settles this replica, should it be killed."""
+    def __init__(
+        self,
+        url: str,
+        replica: UUID,
+        *,
+        ttl_ms: int,
+        journal: Callable[[], str | None],
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """`journal` returns the name of the journal whose replay settles this replica, should it be killed.
+
+        Its usage rows are then found by their times, which are those of the machine's clock, `wall_ms`, right or wrong.
+        """
         self._journal = journal
+        self._wall_ms = wall_ms
+        self._ahead_ms: int | None = None
         self._url = url
         self._replica = replica
         self._ttl_ms = ttl_ms
@@ -53,18 +69,20 @@ class PostgresStore:
         """Carry out a batch; raises what asyncpg and the network raise, and then nothing is known of it."""
         connection = await self._connected()
         rows = await connection.fetch(_SYNC, self._replica, batch.number, self._ttl_ms, encode_items(batch.items))
+        await self._note_clock(connection, rows[0][0])
         lines = tuple(Line(*list(row.values())[1:]) for row in rows if row[1] is not None)
         return Answer(rows[0][0], lines)
+
+    async def _note_clock(self, connection: DedicatedConnection, at_ms: int) -> None:
+        ahead_ms = self._wall_ms() - at_ms
+        if self._ahead_ms is None or abs(ahead_ms - self._ahead_ms) > CLOCK_STEP_MS:
+            await connection.execute(_TELL_CLOCK, self._replica, self._wall_ms())
+            self._ahead_ms = ahead_ms
 
     async def leave(self) -> None:
         """Say that this replica reports no more; nothing of it remains to be settled."""
         connection = await self._connected()
         await connection.execute(_LEAVE, self._replica)
-
-    async def settle(self) -> None:
-        """Have this replica's consumption booked by its usage rows, all of which must be there."""
-        connection = await self._connected()
-        await connection.execute(_SETTLE, self._replica)
 
     def drop(self) -> None:
         """Give up the connection."""

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from uuid import UUID, uuid4
+from contextlib import AsyncExitStack
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -12,87 +11,11 @@ import pytest
 
 from aqueduct.limits.account import Account
 from aqueduct.limits.leases import Leases, Unreachable
-from aqueduct.limits.ledger import Answer, Batch, Ledger, Take
-from aqueduct.limits.reserved import Reserved, ReservedOf, encode
-from aqueduct.limits.rules import Applied, Limit
-from aqueduct.limits.store import PostgresStore
+from aqueduct.limits.ledger import MAX_ITEMS, Take
+from aqueduct.limits.rules import Applied
 from aqueduct.limits.windows import slots_of
-
-TTL_MS = 60_000
-ROW = """
-INSERT INTO usage.requests
-    (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts, violations, dropped_params,
-     reservations)
-VALUES ($1, to_timestamp($2::bigint / 1000.0), 1, '/', 'chat', false, 200, 1, '{}', '{}', $3::text::jsonb)
-"""
-MakeLimit = Callable[..., Awaitable[Applied]]
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
-
-
-class Flaky:
-    """A store that can be taken out of reach, and counts what it carries."""
-
-    def __init__(self, store: PostgresStore) -> None:
-        self.store = store
-        self.is_out = False
-        self.carried = 0
-        self.calls = 0
-
-    async def sync(self, batch: Batch) -> Answer:
-        if self.is_out:
-            raise OSError("out of reach")
-        self.carried += 1
-        return await self.store.sync(batch)
-
-    def listen(self, called: Callable[[UUID, UUID], None]) -> None:
-        self.store.listen(called)
-
-    async def call(self, counters: Sequence[tuple[UUID, UUID]]) -> None:
-        self.calls += len(counters)
-        await self.store.call(counters)
-
-    async def leave(self) -> None:
-        await self.store.leave()
-
-    async def settle(self) -> None:
-        await self.store.settle()
-
-    def drop(self) -> None:
-        self.store.drop()
-
-
-@asynccontextmanager
-async def replica(url: str, *, report_s: float = 0.2, ttl_ms: int = TTL_MS) -> AsyncIterator[tuple[Leases, Flaky]]:
-    ledger = Ledger(_now_ms, ttl_ms=ttl_ms, report_ms=int(report_s * 1000))
-    store = Flaky(PostgresStore(url, uuid4(), ttl_ms=ttl_ms, journal=lambda: None))
-    leases = Leases(ledger, store, report_s=report_s)
-    await leases.start()
-    try:
-        yield leases, store
-    finally:
-        await leases.aclose(is_recorded=True)
-
-
-@pytest.fixture
-def make_limit(insert) -> MakeLimit:
-    async def make(metric: str, amount: int, period: str | None, **more: object) -> Applied:
-        org: UUID = await insert("orgs", slug=f"o{uuid4().hex[:8]}", name="O")
-        mode = more.get("mode", "enforce")
-        row = await insert("limits", org_id=org, metric=metric, amount=amount, period=period, mode=mode)
-        slots = slots_of(period, calendar=False)
-        return Applied(
-            Limit(id=row, scope="org", name="o", metric=metric, amount=amount, window=period, slots=slots, mode=mode),
-            org,
-        )
-
-    return make
-
-
-async def _try(leases: Leases, applied: Applied, amount: int = 1):
-    return await leases.acquire([Take(leases.ledger.account(applied), amount)])
+from tests.limits.conftest import MakeLimit
+from tests.limits.replicas import attempt, replica
 
 
 @pytest.mark.parametrize("amount", [1, 3, 100, 2_000])
@@ -109,7 +32,7 @@ async def test_limit_under_many_clients_of_four_replicas_is_used_to_its_end_and_
             refused = 0
             until = time.monotonic() + 20
             while refused < 15 and admitted < amount and time.monotonic() < until:
-                if isinstance(await _try(leases, applied), tuple):
+                if isinstance(await attempt(leases, applied), tuple):
                     admitted += 1
                 else:
                     refused += 1
@@ -118,7 +41,7 @@ async def test_limit_under_many_clients_of_four_replicas_is_used_to_its_end_and_
         await asyncio.gather(*(client(leases) for leases in replicas for _ in range(25)))
         assert admitted <= amount
         assert admitted >= 0.97 * amount
-        refused = await _try(replicas[0], applied)
+        refused = await attempt(replicas[0], applied)
         assert isinstance(refused, Account)
 
 
@@ -126,7 +49,7 @@ async def test_warm_admission_makes_no_round_trip(database_url, make_limit):
     applied = await make_limit("requests", 1_000_000, "hour")
     async with replica(database_url, report_s=30) as (leases, store):
         for _ in range(20):
-            await _try(leases, applied)
+            await attempt(leases, applied)
         before = store.carried
         held = [leases.ledger.reserve([Take(leases.ledger.account(applied), 1)]) for _ in range(3)]
         assert store.carried == before
@@ -136,11 +59,11 @@ async def test_warm_admission_makes_no_round_trip(database_url, make_limit):
 async def test_settled_tokens_come_back_at_once(database_url, make_limit):
     applied = await make_limit("total_tokens", 1000, "hour")
     async with replica(database_url) as (leases, _):
-        held = await _try(leases, applied, 900)
-        assert isinstance(await _try(leases, applied, 900), Account)
+        held = await attempt(leases, applied, 900)
+        assert isinstance(await attempt(leases, applied, 900), Account)
         leases.ledger.settle(held, {"total_tokens": 50})
         await asyncio.sleep(0.15)  # a refusal is repeated for 0.1 s
-        assert isinstance(await _try(leases, applied, 900), tuple)
+        assert isinstance(await attempt(leases, applied, 900), tuple)
 
 
 async def test_refusal_names_the_limit_of_which_credits_are_the_last_to_come_back(database_url, make_limit):
@@ -157,12 +80,12 @@ async def test_refusal_names_the_limit_of_which_credits_are_the_last_to_come_bac
 async def test_slot_of_one_replica_freed_is_taken_by_another(database_url, make_limit):
     applied = await make_limit("concurrency", 1, None)
     async with replica(database_url) as (first, _), replica(database_url) as (second, _):
-        held = await _try(first, applied)
-        assert isinstance(await _try(second, applied), Account)
+        held = await attempt(first, applied)
+        assert isinstance(await attempt(second, applied), Account)
         first.ledger.settle(held, {})
         first.hurry()
         for _ in range(200):
-            if taken := isinstance(await _try(second, applied), tuple):
+            if taken := isinstance(await attempt(second, applied), tuple):
                 break
             await asyncio.sleep(0.05)
         assert taken
@@ -189,7 +112,7 @@ async def test_one_client_that_asks_every_replica_in_turn_is_not_refused_for_wha
         replicas = [(await stack.enter_async_context(replica(database_url, report_s=60)))[0] for _ in range(3)]
         for number in range(24):
             leases = replicas[number % 3]
-            held = await _try(leases, applied, needed)
+            held = await attempt(leases, applied, needed)
             assert isinstance(held, tuple), f"request {number} is refused"
             leases.ledger.settle(held, {"total_tokens": used})
 
@@ -198,9 +121,9 @@ async def test_limit_that_is_in_use_elsewhere_is_refused_at_once_but_for_one_loo
     """A saturated limit must not make each refusal wait, nor call others each time."""
     applied = await make_limit("concurrency", 3, None)
     async with replica(database_url) as (first, _), replica(database_url) as (second, store):
-        held = [await _try(first, applied) for _ in range(3)]
+        held = [await attempt(first, applied) for _ in range(3)]
         assert all(isinstance(one, tuple) for one in held)
-        refused = [await _try(second, applied) for _ in range(20)]
+        refused = [await attempt(second, applied) for _ in range(20)]
         assert all(isinstance(one, Account) for one in refused)
         assert 1 <= store.calls <= 5
 
@@ -230,7 +153,7 @@ async def test_window_that_is_edited_in_place_counts_anew(database_url, make_lim
     """Slots are numbered by their length: those of a minute lie thousands of years ahead of those of an hour."""
     applied = await make_limit("requests", 10, before)
     async with replica(database_url) as (leases, _):
-        assert isinstance(await _try(leases, applied, 10), tuple)
+        assert isinstance(await attempt(leases, applied, 10), tuple)
         await leases.refresh([leases.ledger.account(applied)])
         await connection.execute("UPDATE limits SET period = $2 WHERE id = $1", applied.limit.id, after)
         slots = slots_of(after, calendar=False)
@@ -239,65 +162,53 @@ async def test_window_that_is_edited_in_place_counts_anew(database_url, make_lim
         await leases.refresh([account])
         await leases.refresh([account])
         assert (account.spent, account.remaining) == (0, 10)
-        assert isinstance(await _try(leases, edited, 10), tuple)
-
-
-@pytest.mark.parametrize("is_recorded", [True, False])
-async def test_replica_whose_lease_lapsed_while_it_lived_gives_back_what_its_rows_do_not_explain(
-    database_url, make_limit, connection, is_recorded
-):
-    """It could not reach the database and others could: what it held is booked, and in `total` would stay for ever."""
-    applied = await make_limit("total_tokens", 1_000, "total")
-    async with replica(database_url) as (other, _):
-        name = uuid4()
-        ledger = Ledger(_now_ms, ttl_ms=TTL_MS, report_ms=60_000)
-        leases = Leases(ledger, PostgresStore(database_url, name, ttl_ms=TTL_MS, journal=lambda: None), report_s=60)
-        await leases.start()
-        held = await _try(leases, applied, 40)
-        ledger.settle(held, {"total_tokens": 7})
-        await connection.execute("UPDATE ledger.replicas SET expires_at = 1 WHERE id = $1", name)
-        theirs = other.ledger.account(applied)
-        await other.refresh([theirs])
-        assert theirs.used > 40, "all that it held"
-        await leases.refresh([ledger.account(applied)])  # it learns of its loss
-        kept = encode(Reserved(name, (ReservedOf(applied.limit.id, applied.member, 0, 1_000, 40, 7),))).decode()
-        await connection.execute(ROW, uuid4(), time.time() * 1000 // 1, kept)
-        await leases.aclose(is_recorded=is_recorded)
-        await other.refresh([theirs])
-        assert theirs.used == 7 if is_recorded else theirs.used > 40, "rows that are left settle it once replayed"
-        assert await connection.fetchval("SELECT settled FROM ledger.replicas WHERE id = $1", name) is is_recorded
+        assert isinstance(await attempt(leases, edited, 10), tuple)
 
 
 async def test_store_out_of_reach_serves_held_credits_and_then_says_so(database_url, make_limit):
     applied = await make_limit("requests", 1_000_000, "hour")
     async with replica(database_url) as (leases, store):
         for _ in range(20):
-            await _try(leases, applied)
+            await attempt(leases, applied)
         held = leases.ledger.account(applied).slack
         store.is_out = True
         served = 0
-        while isinstance(outcome := await _try(leases, applied), tuple):
+        while isinstance(outcome := await attempt(leases, applied), tuple):
             served += 1
             assert served <= 10_000
         assert outcome is Unreachable.UNREACHABLE
         assert served >= held > 0
         store.is_out = False
-        assert isinstance(await _try(leases, applied), tuple)
+        assert isinstance(await attempt(leases, applied), tuple)
 
 
 async def test_closed_replica_has_given_back_what_it_held(database_url, make_limit, connection: asyncpg.Connection):
     applied = await make_limit("requests", 1_000, "hour")
     async with replica(database_url) as (leases, _):
         for _ in range(30):
-            await _try(leases, applied)
+            await attempt(leases, applied)
     assert await connection.fetchval("SELECT sum(held) FROM ledger.leases") == 0
     assert await connection.fetchval("SELECT sum(used) FROM ledger.slots") == 30
+
+
+async def test_closed_replica_has_given_back_what_it_held_of_however_many_counters(
+    database_url: str, make_limit: MakeLimit, connection: asyncpg.Connection
+) -> None:
+    applied = await make_limit("requests", 1_000_000, "total")
+    async with replica(database_url, report_s=60) as (leases, _):
+        members = [Applied(applied.limit, uuid4()) for _ in range(2 * MAX_ITEMS + 7)]
+        outcomes = await asyncio.gather(*(attempt(leases, one) for one in members))
+        assert all(isinstance(one, tuple) for one in outcomes)
+        assert await connection.fetchval("SELECT sum(held) FROM ledger.leases") > len(members)
+    assert await connection.fetchval("SELECT sum(held) FROM ledger.leases") == 0
+    assert await connection.fetchval("SELECT sum(used) FROM ledger.slots") == len(members)
+    assert await connection.fetchval("SELECT bool_and(settled) FROM ledger.replicas")
 
 
 async def test_shadow_limit_counts_and_never_refuses(database_url, make_limit, connection):
     applied = await make_limit("requests", 2, "hour", mode="shadow")
     async with replica(database_url) as (leases, _):
-        assert all([isinstance(await _try(leases, applied), tuple) for _ in range(5)])
+        assert all([isinstance(await attempt(leases, applied), tuple) for _ in range(5)])
     assert await connection.fetchval("SELECT sum(used) FROM ledger.slots") == 5
 
 
@@ -322,7 +233,7 @@ async def test_replica_that_has_served_nobody_tells_what_others_counted(database
     applied = await make_limit("requests", 100, "hour")
     async with replica(database_url) as (leases, _), replica(database_url) as (other, _):
         for _ in range(7):
-            assert isinstance(await _try(leases, applied), tuple)
+            assert isinstance(await attempt(leases, applied), tuple)
         await leases.refresh([leases.ledger.account(applied)])
         account = other.ledger.account(applied)
         assert await other.refresh([account])
@@ -359,9 +270,9 @@ async def test_limit_whose_metric_is_edited_begins_at_nothing_for_every_replica(
     connection = await asyncpg.connect(database_url)
     async with replica(database_url) as (first, _), replica(database_url) as (second, _):
         for leases in (first, second):
-            assert isinstance(await _try(leases, applied, 900), tuple)
+            assert isinstance(await attempt(leases, applied, 900), tuple)
             await leases.refresh([leases.ledger.account(applied)])
-        held, later = await _try(second, applied, 700), await _try(second, applied, 600)
+        held, later = await attempt(second, applied, 700), await attempt(second, applied, 600)
         await connection.execute("UPDATE limits SET metric = 'requests', amount = 10 WHERE id = $1", applied.limit.id)
         for one, cost in ((held, 650), (later, 10_000)):  # by the former limit: its catalog has not come yet
             assert isinstance(one, tuple)

@@ -1,12 +1,12 @@
 """One replica's ledger, with answers of the database that the test makes up."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec.structs import replace
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.ledger import IDLE_MS, Answer, Batch, Ledger, Line, Take
+from aqueduct.limits.ledger import IDLE_MS, MAX_ITEMS, Answer, Batch, Ledger, Line, Take
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.windows import slots_of
 
@@ -130,3 +130,18 @@ def test_settlement_of_a_dropped_counter_is_reported(applied):
     ledger.settle(held, {"requests": 1})
     batch = ledger.prepare()
     assert [delta for item in batch.items for _, delta in item.deltas] == [-3]
+
+
+def test_every_counter_is_reported_however_many_are_in_use(ledger: Ledger, applied: Applied) -> None:
+    """Those that are always in use must not keep the others from their turn."""
+    accounts = [ledger.account(Applied(applied.limit, uuid4())) for _ in range(2 * MAX_ITEMS + 1)]
+    ledger.take([Take(account, 1) for account in accounts])
+    reported: set[UUID] = set()
+    for _ in range(3):
+        ledger.take([Take(account, 1) for account in accounts[:MAX_ITEMS]])
+        batch = ledger.prepare()
+        reported.update(item.member for item in batch.items)
+        lines = tuple(Line(one.limit, one.member, False, 0, 1, 0, 0, 0, False, False) for one in batch.items)
+        ledger.take_up(batch, Answer(0, lines))
+        assert ledger.has_more is (len(batch.items) == MAX_ITEMS)
+    assert reported == {account.member for account in accounts}

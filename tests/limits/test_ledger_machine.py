@@ -23,22 +23,29 @@ from aqueduct.limits.windows import SLICES, slots_of
 
 TTL_MS = 10_000
 BEGIN_MS = 1_800_000_000_000
-AMOUNTS = {"requests": 3, "total_tokens": 100, "cost": 40, "input_tokens": 300, "concurrency": 2}
-SETTLED = ("total_tokens", "cost", "input_tokens")
+AMOUNTS = {"requests": 3, "total_tokens": 100, "cost": 40, "input_tokens": 300, "concurrency": 2, "output_tokens": 50}
+SETTLED = ("total_tokens", "cost", "input_tokens", "output_tokens")
+COUNTED = "output_tokens"
+"""In mode `shadow`: never refused, also beyond its amount and by a replica whose lease has lapsed."""
 ROW = """
 INSERT INTO usage.requests
     (id, started_at, duration_ms, endpoint, operation, streamed, status, attempts, violations, dropped_params,
      reservations)
 VALUES ($1, to_timestamp($2::bigint / 1000.0), 1, '/', 'chat', false, 200, 1, '{}', '{}', $3::text::jsonb)
 """
+CRASHES = 2
+"""Of three replicas, the one that is killed at the end of a history; the others end in order."""
+WALL_AHEAD_MS = (0, -3 * 3_600_000, 26 * 3_600_000)
+"""How far the clocks of the replicas' machines are from the database's: their usage rows have those times."""
 SYNC_AT = "SELECT * FROM ledger.sync_at($1, $2, $3, $4, $5::text::jsonb)"
 
 
 class Replica:
     """One process: its ledger, its clock's offset, and the reservations that are open in it."""
 
-    def __init__(self, world: "Machine", skew_ms: int) -> None:
+    def __init__(self, world: "Machine", skew_ms: int, wall_ahead_ms: int = 0) -> None:
         self.id = uuid4()
+        self.wall_ahead_ms = wall_ahead_ms
         self.ledger = Ledger(lambda: world.now + skew_ms, ttl_ms=TTL_MS, report_ms=1000)
         self.open: list[tuple[tuple[Held, ...], dict[str, list[int]], int]] = []
         self.began = world.now
@@ -51,7 +58,7 @@ class Replica:
             ReservedOf(one.account.limit.id, one.account.member, one.slot, one.account.limit.amount, one.amount, spent)
             for one, spent in zip(held, used, strict=True)
         )
-        return uuid4(), at, encode(Reserved(self.id, limits)).decode()
+        return uuid4(), at + self.wall_ahead_ms, encode(Reserved(self.id, limits)).decode()
 
 
 class Machine(RuleBasedStateMachine):
@@ -81,19 +88,22 @@ class Machine(RuleBasedStateMachine):
             ("cost", "day", True),
             ("input_tokens", "total", False),
             ("concurrency", None, False),
+            (COUNTED, "total", False),
         ):
+            mode = "shadow" if metric == COUNTED else "enforce"
             row = self.sql(
-                "INSERT INTO limits (org_id, metric, period, calendar, amount) VALUES ($1,$2,$3,$4,$5) RETURNING id",
-                org, metric, period, calendar, AMOUNTS[metric],
+                "INSERT INTO limits (org_id, metric, period, calendar, amount, mode) VALUES ($1,$2,$3,$4,$5,$6)"
+                " RETURNING id",
+                org, metric, period, calendar, AMOUNTS[metric], mode,
             )  # fmt: skip
             limit = Limit(
                 id=row[0][0], scope="org", name="a", metric=metric, amount=AMOUNTS[metric], window=period,
-                slots=slots_of(period, calendar=calendar),
+                slots=slots_of(period, calendar=calendar), mode=mode,
             )  # fmt: skip
             self.limits.append(limit)
         self.member: UUID = org
         self.dead: list[tuple[UUID, list[tuple[UUID, int, str]]]] = []
-        self.replicas = [Replica(self, skew) for skew in (0, -3_000, 70_000)]
+        self.replicas = [Replica(self, skew, WALL_AHEAD_MS[which]) for which, skew in enumerate((0, -3_000, 70_000))]
         for replica in self.replicas:
             self.enter(replica)
         self.taken = {metric: [] for metric in AMOUNTS}
@@ -106,6 +116,10 @@ class Machine(RuleBasedStateMachine):
         self.sql(
             "INSERT INTO ledger.replicas (id, number, started_at, expires_at) VALUES ($1, 0, $2, $3)",
             replica.id, self.now, self.now + TTL_MS,
+        )  # fmt: skip
+        self.sql(
+            "UPDATE ledger.replicas SET clock_early = $2, clock_late = $2 WHERE id = $1",
+            replica.id, replica.wall_ahead_ms,
         )  # fmt: skip
 
     def settled_dead(self, which: int) -> None:
@@ -121,7 +135,7 @@ class Machine(RuleBasedStateMachine):
         replica.ledger.take_up(batch, self.carried_out(replica, batch))
 
     def takes(self, replica: Replica, tokens: int, cost: int) -> list[Take]:
-        amounts = {"requests": 1, "total_tokens": tokens, "cost": cost, "input_tokens": tokens, "concurrency": 1}
+        amounts = {**dict.fromkeys(SETTLED, tokens), "requests": 1, "cost": cost, "concurrency": 1}
         return [
             Take(replica.ledger.account(Applied(limit, self.member)), amounts[limit.metric]) for limit in self.limits
         ]
@@ -164,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     def report(self, which: int) -> None:
         self.sync(self.replicas[which])
 
-    @rule(which=st.integers(0, 2), index=st.integers(0, 4))
+    @rule(which=st.integers(0, 2), index=st.integers(0, 5))
     def call(self, which: int, index: int) -> None:
         """Another replica lacks credits: with its next report this one gives back what is idle."""
         self.replicas[which].ledger.called(self.limits[index].id, self.member)
@@ -188,8 +202,16 @@ class Machine(RuleBasedStateMachine):
             replica.row(at, held, None) for held, _, at in replica.open
         ]
         self.dead.append((replica.id, rows))
-        self.replicas[which] = Replica(self, 0)
+        self.replicas[which] = Replica(self, 0, WALL_AHEAD_MS[which])
         self.enter(self.replicas[which])
+
+    def leave(self, replica: Replica) -> None:
+        """End in order; an unanswered batch goes first."""
+        replica.ledger.close()
+        for _ in range(2):
+            self.sync(replica)
+        self.sql("SELECT ledger.leave($1)", replica.id)
+        assert self.sql("SELECT settled FROM ledger.replicas WHERE id = $1", replica.id)[0][0]
 
     @rule(index=st.integers(0, 5))
     def replay(self, index: int) -> None:
@@ -224,23 +246,28 @@ class Machine(RuleBasedStateMachine):
                  AS sum FROM limits l""",
             self.now // 1_200 - SLICES, self.now // 86_400_000 * 86_400_000,
         ):  # fmt: skip
-            if row["metric"] != "concurrency":
+            if row["metric"] not in ("concurrency", COUNTED):
                 assert row["sum"] <= row["amount"], row
 
     def teardown(self) -> None:
         """No credit leaks: once all is settled, lapsed and past, the whole limit can be had again.
 
-        In the window `total` that is what no request has used, to the unit, whatever has crashed.
+        In the window `total` that is what no request has used, to the unit, whatever has crashed, or lapsed and ended
+        in order.
         """
         if not hasattr(self, "limits"):
             return
-        for replica in self.replicas:
+        for which, replica in enumerate(self.replicas):
             for held, entries, _ in replica.open:
                 replica.ledger.settle(held, dict.fromkeys(SETTLED, 0))
-                entries["input_tokens"][1] = 0
+                for metric in SETTLED:
+                    entries[metric][1] = 0
                 replica.rows.append((self.now, held, dict.fromkeys(SETTLED, 0)))
             replica.open.clear()
-            self.crash(self.replicas.index(replica))
+            if which == CRASHES:
+                self.crash(which)
+            else:
+                self.leave(replica)
         while self.dead:
             self.settled_dead(0)
         self.now += 2 * 86_400_000
@@ -248,11 +275,16 @@ class Machine(RuleBasedStateMachine):
         self.sync(last)
         for limit in self.limits:
             amount = limit.amount
+            account = last.ledger.account(Applied(limit, self.member))
             if limit.window == "total":
-                amount -= sum(used for _, used in self.taken["input_tokens"])
-            if not amount:
+                used = sum(used for _, used in self.taken[limit.metric])
+                last.ledger.peek([account])
+                self.sync(last)
+                assert (account.used, account.others) == (used, 0), limit.metric
+                amount -= used
+            if amount <= 0 or limit.mode == "shadow":
                 continue
-            take = Take(last.ledger.account(Applied(limit, self.member)), amount)
+            take = Take(account, amount)
             last.ledger.ask([take])
             self.sync(last)
             assert last.ledger.reserve([take]) is not None, f"{limit.metric} leaks: {take.account.spent}"

@@ -148,12 +148,63 @@ async def test_settling_leaves_out_what_was_counted_before_the_limit_was_edited(
     await connection.execute(f"UPDATE limits SET {edit} WHERE id = $1", limit)  # noqa: S608 - the edits above
     assert await connection.fetch("SELECT FROM ledger.slots WHERE limit_id = $1", limit) == []
     await connection.execute("UPDATE ledger.edits SET at_ms = $1", BEGIN_MS + 2_000)
-    await hold(connection, gone, limit, member, 0, used=1, held=3)
-    at, entry = BEGIN_MS + 9_000, ReservedOf(limit, member, 0, 9, 2, None)
+    slot = 0 if "total" in edit else DAY_MS
+    await hold(connection, gone, limit, member, slot, used=1, held=3)
+    at, entry = BEGIN_MS + 9_000, ReservedOf(limit, member, slot, 9, 2, None)
     await connection.execute(ROW, uuid4(), at, encode(Reserved(gone, (entry,))).decode())
     lines = [tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)]
-    assert lines == [(limit, member, 0, 4, 2)]
+    assert lines == [(limit, member, slot, 4, 2)]
     await connection.execute("UPDATE limits SET amount = 5, mode = 'shadow' WHERE id = $1", limit)
     assert [one["used"] for one in await connection.fetch(SLOTS, limit, NOBODY)] == [2], (
         "another amount forgets nothing"
     )
+
+
+async def test_settling_counts_what_was_used_without_a_lease_and_never_reported(connection: asyncpg.Connection) -> None:
+    """A limit in shadow, or one that a policy opened while the database was away: up to a day."""
+    gone, member = await replica_of(connection), uuid4()
+    total = await limit_of(connection, "requests", "total", calendar=False)
+    day = await limit_of(connection, "cost", "day", calendar=True)
+    hours = 3_600_000
+    for after, slot in ((1_000, DAY_MS), (5 * hours, DAY_MS), (5 * hours, DAY_MS - 86_400_000)):
+        kept = encode(
+            Reserved(gone, (ReservedOf(total, member, 0, 9, 3, 2), ReservedOf(day, member, slot, 9, 8, None)))
+        )
+        await connection.execute(ROW, uuid4(), BEGIN_MS + after, kept.decode())
+    lines = {tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 6 * hours, gone)}
+    assert lines == {(total, member, 0, 0, 6), (day, member, DAY_MS, 0, 16)}, "not what is of yesterday"
+    assert [tuple(one) for one in await connection.fetch(SLOTS, total, NOBODY)] == [(member, 0, 6)]
+
+
+@pytest.mark.parametrize("ahead_ms", [-5 * 86_400_000, -2 * 3_600_000, 2 * 3_600_000, 5 * 86_400_000])
+async def test_settling_finds_the_rows_of_a_machine_whose_clock_is_wrong(
+    connection: asyncpg.Connection, ahead_ms: int
+) -> None:
+    gone, member = await replica_of(connection), uuid4()
+    limit = await limit_of(connection, "cost", "total", calendar=False)
+    await hold(connection, gone, limit, member, 0, used=50, held=20)
+    at_ms = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    await connection.execute("SELECT ledger.tell_clock($1, $2)", gone, at_ms + ahead_ms)
+    await connection.execute(
+        "INSERT INTO ledger.edits VALUES ($1, $2)", limit, BEGIN_MS - 6_000
+    )  # before all of its requests, whatever they say
+    kept = encode(Reserved(gone, (ReservedOf(limit, member, 0, 9, 9, 7),))).decode()
+    await connection.execute(ROW, uuid4(), BEGIN_MS + ahead_ms + 1_000, kept)
+    lines = [tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)]
+    assert lines == [(limit, member, 0, 70, 7)]
+
+
+async def test_clock_that_was_set_while_a_replica_lived_widens_where_its_rows_are_looked_for(
+    connection: asyncpg.Connection,
+) -> None:
+    gone, member = await replica_of(connection), uuid4()
+    limit = await limit_of(connection, "cost", "total", calendar=False)
+    await hold(connection, gone, limit, member, 0, used=50, held=20)
+    at_ms = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    for ahead_ms in (0, 4 * 3_600_000, -4 * 3_600_000):
+        await connection.execute("SELECT ledger.tell_clock($1, $2)", gone, at_ms + ahead_ms)
+        kept = encode(Reserved(gone, (ReservedOf(limit, member, 0, 9, 9, 7),))).decode()
+        await connection.execute(ROW, uuid4(), BEGIN_MS + ahead_ms, kept)
+    assert [tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)] == [
+        (limit, member, 0, 70, 21)
+    ]
