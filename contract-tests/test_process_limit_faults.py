@@ -5,6 +5,8 @@ import itertools
 import json
 import re
 import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -50,10 +52,7 @@ limits:
 
 
 def used(process: ServingProcess, who: str) -> dict[str, int]:
-    answer = ask(process.port, request_bytes("/v1/me", method="GET", token=TOKENS[who])).json()
-    limits = answer["limits"]
-    assert isinstance(limits, list)
-    return {one["metric"]: one["used"] for one in limits}
+    return {one["metric"]: one["used"] for one in standings(process, who)}
 
 
 def send(process: ServingProcess, who: str) -> Answer:
@@ -70,7 +69,31 @@ def booked(url: str) -> dict[str, int]:
     return {str(row["metric"]): int(str(row["sum"])) for row in rows}
 
 
-def test_killed_gateway_leaves_exactly_what_its_requests_used_booked(gateway_cluster: Cluster, tmp_path: Path) -> None:
+CLOCK = """
+import os
+import time
+ahead_ns = int(os.environ["TEST_CLOCK_AHEAD_S"]) * 1_000_000_000
+right_ns, right = time.time_ns, time.time
+time.time_ns = lambda: right_ns() + ahead_ns
+time.time = lambda: right() + ahead_ns / 1e9
+"""
+
+
+def set_clock(folder: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: int) -> None:
+    """Have processes that are started from now on believe in another time."""
+    code = folder / "clock"
+    code.mkdir(exist_ok=True)
+    (code / "sitecustomize.py").write_text(CLOCK, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    monkeypatch.setenv("TEST_CLOCK_AHEAD_S", str(ahead_s))
+
+
+@pytest.mark.parametrize("ahead_s", [0, -5 * 3600, 5 * 3600])
+def test_killed_gateway_leaves_exactly_what_its_requests_used_booked(
+    gateway_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+) -> None:
+    """Whatever the clock of its machine says."""
+    set_clock(tmp_path, monkeypatch, ahead_s)
     url = fresh_database(gateway_cluster, f"limit_faults_{next(_numbers)}")
     configure(url, tmp_path)
     folder = tmp_path / "serve"
@@ -81,6 +104,7 @@ def test_killed_gateway_leaves_exactly_what_its_requests_used_booked(gateway_clu
             stream.read_until(b'"content":"')
             wait_until(lambda: booked(url).get("total_tokens", 0) > 500, 20.0, "it has reported")
             process.kill()
+    set_clock(tmp_path, monkeypatch, 0)
     before = booked(url)
     assert before["requests"] > 11, "or nothing was held ahead, and the test shows nothing"
 
@@ -101,6 +125,8 @@ def test_killed_gateway_leaves_exactly_what_its_requests_used_booked(gateway_clu
         assert send(process, "total").status == 200
     after = booked(url)
     assert after["requests"] == 12
+    (late,) = fetch(url, "SELECT min(started_at) - now() AS by FROM usage.requests WHERE usage_source = 'unsettled'")
+    assert abs(late["by"].total_seconds() - ahead_s) < 200, "or its clock was right, and the test shows nothing"
     assert fetch(url, "SELECT 1 FROM ledger.slots WHERE replica_id <> '00000000-0000-0000-0000-000000000000'") == []
 
 
@@ -143,6 +169,41 @@ def test_store_out_of_reach_is_served_from_leases_then_refused_or_let_through_by
         wait_until(lambda: ask_both() == {"rate": 200, "budget": 200}, 30.0, "it is back")
         wait_until(lambda: metric(process, "aqueduct_limit_store_unreachable") == 0, 30.0, "it is seen to be back")
         wait_until(lambda: used(process, "rate")["requests"] == sent["rate"], 30.0, "what was let through is counted")
+
+
+@pytest.mark.parametrize("ahead_s", [-7200, 300])
+def test_gateway_whose_clock_is_wrong_shares_limits_with_one_whose_clock_is_right(
+    gateway_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+) -> None:
+    url = fresh_database(gateway_cluster, f"limit_faults_{next(_numbers)}")
+    configure(url, tmp_path)
+    with ExitStack() as stack:
+        processes = []
+        for name, by in (("right", 0), ("wrong", ahead_s)):
+            set_clock(tmp_path, monkeypatch, by)
+            folder = tmp_path / name
+            processes.append(stack.enter_context(serving("serve", folder, database_url=url, limits_lease_s=LEASE_S)))
+        right, wrong = processes
+        for who in LIMITS:
+            assert [send(process, who).status for process in processes] == [200, 200]
+        threading.Event().wait(float(LEASE_S) + 2)
+        for who in LIMITS:
+            told = standings(right, who)
+            assert told == standings(wrong, who), "what is used, what remains, and when it comes back"
+            assert all(one["used"] for one in told)
+        now = datetime.now(UTC)
+        begins = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
+        assert [one["resets_at"] for one in standings(wrong, "budget")] == [begins.timestamp()]
+        assert fetch(url, "SELECT 1 FROM ledger.lapses") == [], "no lease was taken for expired"
+        statuses = [send(process, "total").status for _ in range(30) for process in processes]
+        assert statuses.count(200) == 48, "of the 50 of the limit, whoever serves them"
+        assert {send(process, "total").error()["code"] for process in processes} == {"insufficient_quota"}
+
+
+def standings(process: ServingProcess, who: str) -> list[dict[str, object]]:
+    answer = ask(process.port, request_bytes("/v1/me", method="GET", token=TOKENS[who])).json()
+    limits: list[dict[str, object]] = answer["limits"]
+    return limits
 
 
 def metric(process: ServingProcess, name: str) -> float:
