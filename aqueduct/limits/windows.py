@@ -40,11 +40,6 @@ class Slots(Struct, frozen=True):
     calendar: CalendarWindow | None = None
     zone_name: str = "UTC"
 
-    @property
-    def window_ms(self) -> int:
-        """The length of a sliding window."""
-        return self.slot_ms * SLICES
-
     def slot(self, now_ms: int) -> int:
         """Return the slot of a moment, in milliseconds since 1970."""
         if self.slot_ms:
