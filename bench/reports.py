@@ -55,12 +55,12 @@ EVERYBODY: Final[tuple[tuple[Dimension, ...], ...]] = (
     ("org",), ("team",), ("user",), ("service_account",), ("token",), ("model",), ("provider",), ("day",),
     ("cost_center",), ("org", "model"), ("team", "model"), ("user", "model"), ("cost_center", "model"),
     ("day", "org"), ("day", "model"), ("day", "provider"), ("day", "cost_center"), ("org", "provider"),
-    ("model", "provider"), ("team", "cost_center"), ("team", "cost_center", "model"),
+    ("model", "provider"), ("team", "cost_center"), ("team", "cost_center", "model"), ("org", "team"), ("org", "user"),
+    ("org", "cost_center"),
 )  # fmt: skip
 """What the most expensive rows are found of, or what has few rows."""
 READ_WHOLE: Final[tuple[tuple[Dimension, ...], ...]] = (
-    ("org", "team"), ("org", "user"), ("org", "cost_center"), ("day", "team"), ("day", "user"), ("token", "model"),
-    ("org", "user", "model"),
+    ("day", "team"), ("day", "user"), ("token", "model"), ("org", "user", "model"),
 )  # fmt: skip
 """What is added up as a whole for everybody: the time is that of its rows."""
 OF_AN_ORG: Final[tuple[tuple[Dimension, ...], ...]] = (

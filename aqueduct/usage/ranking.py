@@ -40,9 +40,13 @@ KINDS: Final = {by: kind for by, kind in _kinds("month").items() if kind not in 
 DAY_KINDS: Final = _kinds("day")
 """By what, beside the day, so that each of its groups is one row."""
 DEPTHS: Final = (2.5, 6)
-"""How many times the wanted number of groups is looked at in each month, one after the other."""
+"""How many times the wanted number of groups is looked at in each span, one after the other."""
+_MOSTLY: Final = 0.9
+"""Where so much of the spans is meant, they are looked at as whole ones are."""
+_LEAST: Final = 1.5
+"""How many times at least where parts of spans are added up for all of them."""
 _SPARE: Final = 1.25
-"""How many more than expected are looked at for a part of a month: a second look costs more."""
+"""How many more than expected are looked at then: a second look costs more."""
 _SETTINGS: Final = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0"
 """A report has some ten thousand groups: hashing them takes half as long as sorting, and compiling longer than both."""
 
@@ -78,11 +82,11 @@ async def _depths(connection: Connection, ranked: Ranked) -> tuple[float, ...]:
 
     A part of a month needs more than a month, and how many depends on how much the dearest stand out.
     """
-    if not ranked.days:
+    if not ranked.days or ranked.share > _MOSTLY:
         return tuple(ranked.top * times for times in DEPTHS)
     statement, arguments = depth_statement(ranked)
     found: int | None = (await connection.fetch(statement, *arguments))[0]["depth"]
-    depth = max((found or 0) * _SPARE, ranked.top * DEPTHS[0])
+    depth = max((found or 0) * _SPARE, ranked.top * _LEAST)
     return tuple(deeper for deeper in (depth, depth * 2) if deeper <= MAX_DEPTH)
 
 

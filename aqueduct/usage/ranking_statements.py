@@ -179,16 +179,16 @@ def _part_of_found(ranked: Ranked, part: Part, arguments: list[object]) -> str:
         one, found = (", ".join(comparable(ranked.keys, table)) for table in ("rows", "found"))
         among = f"CASE WHEN ({one}) IN (SELECT {found} FROM found) THEN true END"  # noqa: S608 - constants
         return f"SELECT rows.* FROM ({read.query(ranked.keys, ADDED)}) AS rows WHERE {among}"  # noqa: S608 - constants
-    own = [f"usage_daily.{column} = owners.{column}" for column in columns]
+    own = [f"usage_daily.{column} = found.{column}" for column in columns]
+    others = [f"usage_daily.{key} IS NOT DISTINCT FROM found.{key}" for key in ranked.keys if key not in columns]
     nobody = " OR ".join(f"{column} IS NULL" for column in columns)
     if_any = f"(SELECT EXISTS (SELECT FROM found WHERE {nobody})) AND ({nobody})"  # noqa: S608 - constants
     return f"""
-    SELECT rows.* FROM (
-        SELECT every.* FROM (SELECT DISTINCT {", ".join(columns)} FROM found) AS owners,
-               LATERAL ({read.query(ranked.keys, ADDED, own)} OFFSET 0) AS every
-        UNION ALL
-        {read.query(ranked.keys, ADDED, (if_any,))}
-    ) AS rows JOIN found ON {same(ranked.keys, "rows", "found")}"""  # noqa: S608 - constants
+    SELECT every.* FROM found,
+           LATERAL ({_added_up(ranked.keys, read.query(ranked.keys, ADDED, (*own, *others)))}) AS every
+    UNION ALL
+    SELECT rows.* FROM ({read.query(ranked.keys, ADDED, (if_any,))}) AS rows
+      JOIN found ON {same(ranked.keys, "rows", "found")}"""  # noqa: S608 - constants
 
 
 def depth_statement(ranked: Ranked) -> tuple[str, list[object]]:
@@ -228,7 +228,7 @@ SELECT * FROM (
          {_DEAREST} LIMIT {ranked.top}
     ) AS best
     UNION ALL
-    ({_added_up(("day", *ranked.keys), ranked.edge, arguments)})
+    ({_added_up(("day", *ranked.keys), _rows(("day", *ranked.keys), ranked.edge, arguments))})
 ) AS every {_DEAREST} LIMIT {ranked.top}"""  # noqa: S608 - constants
     statement = f"""
 WITH enough AS MATERIALIZED (
@@ -241,10 +241,10 @@ WITH enough AS MATERIALIZED (
     return statement, arguments
 
 
-def _added_up(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
-    """Return the query of days that are not folded, added up by the keys."""
+def _added_up(keys: Sequence[str], rows: str) -> str:
+    """Return the query of the sums of rows by the keys."""
     names = ", ".join(keys)
-    return f"SELECT {names}, {summed()} FROM ({_rows(keys, parts, arguments)}) AS rows GROUP BY {names}"  # noqa: S608 - constants
+    return f"SELECT {names}, {summed()} FROM ({rows}) AS rows GROUP BY {names}"  # noqa: S608 - constants
 
 
 def _rows(keys: Sequence[str], parts: Sequence[Part], arguments: list[object]) -> str:
