@@ -144,6 +144,7 @@ RANKED = {
     "org_model_month": ("month", "org_id", "model"),
     "team_model_month": ("month", "team_id", "model"),
     "user_model_month": ("month", "user_id", "model"),
+    "service_account_model_month": ("month", "service_account_id", "model"),
     "cost_center_model_month": ("month", "cost_center", "model"),
 }
 """The kinds of rows in `usage_ranked`, and what each adds up by: a group of a report by just that is a row a span.

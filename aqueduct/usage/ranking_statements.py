@@ -26,7 +26,8 @@ _CENTI: Final = Decimal("0.01")
 _DEAREST: Final = "ORDER BY cost DESC, requests DESC"
 _OWNERS: Final = {
     "org_model": ("org_id", "model"),
-    **{f"{owner}{model}": (f"{owner}_id",) for owner in ("team", "user", "token") for model in ("", "_model")},
+    **{owner: (f"{owner}_id",) for owner in ("team", "user", "token")},
+    **{f"{owner}_model": (f"{owner}_id",) for owner in ("team", "user", "service_account")},
     **{f"org_{owner}": (f"{owner}_id",) for owner in ("team", "user")},
 }
 """The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found.

@@ -7,7 +7,6 @@ from typing import Final, Literal, Protocol
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from aqueduct.db.names import ROLLUP_SUMS
@@ -236,14 +235,11 @@ async def folded_until(connection: Connection) -> date | None:
 
 
 def rows_of(by: Sequence[Dimension], records: "Sequence[asyncpg.Record]") -> list[ReportRow]:
-    """Return the rows of a report's statement."""
-    return [_row(by, record) for record in records]
-
-
-def _row(by: Sequence[Dimension], record: asyncpg.Record) -> ReportRow:
-    names: dict[str, str | None] = {name: record[f"{name}_shown"] for name in by}
-    sums: dict[str, int] = {name: record[name] for name in ROLLUP_SUMS}
-    return msgspec.convert({**names, **sums, "cost": decimal_text(record["cost"])}, ReportRow)
+    """Return the rows of a report's statement, whose columns are its dimensions, the sums and the cost."""
+    names = (*by, *ROLLUP_SUMS)
+    return [
+        ReportRow(**dict(zip(names, record, strict=False)), cost=decimal_text(record["cost"])) for record in records
+    ]
 
 
 def decimal_text(amount: Decimal) -> str:
