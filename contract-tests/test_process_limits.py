@@ -38,7 +38,16 @@ LIMITS = {
 REFUSALS = 8
 PAUSE_S = 0.3
 """Refused clients go on for longer than a report takes, so that what others hold and do not use comes back."""
-NAMES = (*LIMITS, "free")
+SLIDING = {
+    "requests": ("requests", 40),
+    "read": ("total_tokens", 2_400),
+    "paid": ("cost", 4_000),
+}
+"""In each second, at any offset: so that a run sees many windows. Costs are in micro-units."""
+SLIDING_CLIENTS = 60
+SLIDING_S = 60.0 if IS_SOAK else 6.0
+SLIDING_PAUSE_S = 0.05
+NAMES = (*LIMITS, *SLIDING, "free")
 TOKENS = {name: f"aq_{name:-<12}-token-for-tests-0123456789" for name in NAMES}
 PRICES = """
 INSERT INTO prices (model_id, meter, amount, per, valid_from)
@@ -56,10 +65,20 @@ class Fleet(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """One request: when it was sent, and its answer's status."""
+    """One request: when it was sent and answered, its answer's status, and what it consumed."""
 
     at: float
+    answered: float
     status: int
+    port: int
+    prompt: int = 0
+    completion: int = 0
+
+    def consumed(self, metric: str) -> int:
+        """What it counts of a metric; costs by `PRICES`."""
+        if metric == "requests":
+            return 1
+        return self.prompt + (2 if metric == "cost" else 1) * self.completion
 
 
 def configuration() -> str:
@@ -68,6 +87,11 @@ def configuration() -> str:
     limits = "\n".join(
         f"- {{subject: 'team:o/{name}', metric: {metric}, window: {window}, amount: {amount}}}"
         for name, (metric, window, amount) in LIMITS.items()
+    )
+    limits += "".join(
+        f"\n- {{subject: 'team:o/{name}', metric: {metric}, window: second,"
+        f" amount: {amount / 1_000_000 if metric == 'cost' else amount}}}"
+        for name, (metric, amount) in SLIDING.items()
     )
     return f"""
 orgs: [{{slug: o, teams: [{teams}]}}]
@@ -109,9 +133,11 @@ async def _client(port: int, who: str, until: float, refusals: int, pause_s: flo
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length))
+            answer = json.loads(await reader.readexactly(int(length)))
             status = int(head.split()[1])
-            sent.append(Sent(at, status))
+            usage = answer.get("usage", {})
+            counted = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+            sent.append(Sent(at, time.monotonic(), status, port, *counted))
             in_a_row = 0 if status == 200 else in_a_row + 1
             if status != 200:
                 await asyncio.sleep(pause_s)
@@ -120,11 +146,18 @@ async def _client(port: int, who: str, until: float, refusals: int, pause_s: flo
     return sent
 
 
-def _sent(fleet: Fleet, names: tuple[str, ...], clients: int) -> dict[str, list[Sent]]:
+def _sent(
+    fleet: Fleet,
+    names: tuple[str, ...],
+    clients: int,
+    run_s: float = RUN_S,
+    refusals: int = REFUSALS,
+    pause_s: float = PAUSE_S,
+) -> dict[str, list[Sent]]:
     async def run() -> dict[str, list[Sent]]:
-        until = time.monotonic() + RUN_S
+        until = time.monotonic() + run_s
         plan = [(names[i % len(names)], fleet.processes[i % PROCESSES].port) for i in range(clients)]
-        lists = await asyncio.gather(*(_client(port, who, until, REFUSALS, PAUSE_S) for who, port in plan))
+        lists = await asyncio.gather(*(_client(port, who, until, refusals, pause_s) for who, port in plan))
         found: dict[str, list[Sent]] = {name: [] for name in names}
         for (who, _), requests in zip(plan, lists, strict=True):
             found[who] += requests
@@ -150,6 +183,30 @@ def test_token_revoked_under_load_succeeds_nowhere_a_second_later(fleet: Fleet) 
     assert late == []
 
 
+def worst_window(sent: list[Sent], metric: str, window_s: float) -> int:
+    """Return the most that was surely admitted within one window, wherever it begins.
+
+    A request was admitted at some moment between its sending and its answer: those count that lie wholly within.
+    """
+    admitted = sorted((one for one in sent if one.status == 200), key=lambda one: one.at)
+    worst = 0
+    for place, first in enumerate(admitted):
+        inside = itertools.takewhile(lambda one, end=first.at + window_s: one.at <= end, admitted[place:])
+        worst = max(worst, sum(one.consumed(metric) for one in inside if one.answered <= first.at + window_s))
+    return worst
+
+
+def test_sliding_windows_of_four_processes_are_exceeded_at_no_offset(fleet: Fleet) -> None:
+    sent = _sent(fleet, tuple(SLIDING), SLIDING_CLIENTS, SLIDING_S, refusals=10_000, pause_s=SLIDING_PAUSE_S)
+    for name, (metric, amount) in SLIDING.items():
+        found = sent[name]
+        assert {one.status for one in found} == {200, 429}, name
+        assert worst_window(found, metric, 1.0) <= amount, name
+        consumed = sum(one.consumed(metric) for one in found if one.status == 200)
+        assert consumed >= 0.5 * amount * SLIDING_S, f"{name}: {consumed}; on a machine with time it is 97 % or more"
+        assert worst_window(found, metric, SLIDING_S + 5) == consumed, "the check sees every request"
+
+
 def test_limits_of_four_processes_under_200_clients_are_used_to_97_percent_and_never_exceeded(fleet: Fleet) -> None:
     sent = _sent(fleet, tuple(LIMITS), CLIENTS)
     assert {one.status for requests in sent.values() for one in requests} <= {200, 429}
@@ -158,6 +215,8 @@ def test_limits_of_four_processes_under_200_clients_are_used_to_97_percent_and_n
             admitted = sum(one.status == 200 for one in sent[name])
             assert admitted <= amount, name
             assert admitted >= 0.97 * amount, f"{name}: {admitted} of {amount}"
+    served = {one.port for one in sent["many"] if one.status == 200}
+    assert served == {process.port for process in fleet.processes}, "the limit is shared by all of them"
     # what the ledger has booked is what the providers reported, once all is settled and written
     for process in fleet.processes:
         process.stop()

@@ -145,3 +145,35 @@ def test_every_counter_is_reported_however_many_are_in_use(ledger: Ledger, appli
         ledger.take_up(batch, Answer(0, lines))
         assert ledger.has_more is (len(batch.items) == MAX_ITEMS)
     assert reported == {account.member for account in accounts}
+
+
+def test_what_was_reported_and_not_used_can_be_spent_once_the_database_has_it_back(
+    ledger: Ledger, applied: Applied
+) -> None:
+    """Its slot may have passed, and others may hold it since: settled late, it would be spent twice."""
+    account = _hold(ledger, applied, 900)
+    held = ledger.reserve([Take(account, 900)])
+    assert held is not None
+    batch = ledger.prepare()
+    ledger.take_up(batch, _answer(batch, applied, held=0, used=900))
+    ledger.settle(held, {"requests": 7})
+    assert account.slack == 0
+    assert ledger.reserve([Take(account, 1)]) is None
+    batch = ledger.prepare()
+    assert batch.items[0].deltas == ((held[0].slot, -893),)
+    ledger.take_up(batch, _answer(batch, applied, held=0, used=7))
+    assert account.slack == 0, "it went to the database, not to this replica"
+
+
+def test_what_is_spent_while_a_batch_is_under_way_is_not_spent_again_when_it_is_answered(
+    ledger: Ledger, applied: Applied
+) -> None:
+    account = _hold(ledger, applied, 10)
+    assert ledger.reserve([Take(account, 4)])
+    batch = ledger.prepare()
+    kept = account.slack
+    assert kept > 3
+    assert ledger.reserve([Take(account, 3)])
+    ledger.take_up(batch, _answer(batch, applied, held=kept, used=4))
+    assert (account.slack, sum(account.pending.values())) == (kept - 3, 3)
+    assert ledger.reserve([Take(account, kept - 2)]) is None
