@@ -30,6 +30,10 @@ PRICES = """
 INSERT INTO prices (model_id, meter, amount, per, valid_from)
 SELECT id, meter, amount, 1000000, '2020-01-01' FROM models, (VALUES ('input', 1), ('output', 2)) AS p (meter, amount)
 """
+BOOKED = """
+SELECT t.name, sum(r.prompt_tokens + r.completion_tokens)::int AS tokens, sum(r.cost * 1000000)::int AS micros
+  FROM usage.requests r JOIN tokens t ON t.id = r.token_id GROUP BY 1
+"""
 _numbers = itertools.count(1)
 pytestmark = pytest.mark.timeout(240)
 
@@ -169,6 +173,50 @@ def test_store_out_of_reach_is_served_from_leases_then_refused_or_let_through_by
         wait_until(lambda: ask_both() == {"rate": 200, "budget": 200}, 30.0, "it is back")
         wait_until(lambda: metric(process, "aqueduct_limit_store_unreachable") == 0, 30.0, "it is seen to be back")
         wait_until(lambda: used(process, "rate")["requests"] == sent["rate"], 30.0, "what was let through is counted")
+
+
+def test_what_two_gateways_let_through_without_their_database_is_counted_when_it_is_back(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    """Whoever is back first books the lease of the other, which has counted more than it held."""
+    url = own_cluster.url
+    asyncio.run(migrate.upgrade(url))
+    configure(url, tmp_path)
+    settings = {"limits_lease_s": "2", "limits_fail_open": "all", "usage_flush_s": "0.1"}
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(serving("serve", tmp_path / name, database_url=url, **settings)) for name in ("a", "b")
+        ]
+
+        def ask_all() -> None:
+            for who in LIMITS:
+                assert [send(process, who).status for process in processes] == [200, 200]
+
+        ask_all()
+        own_cluster.stop()
+        opened = 'aqueduct_limit_rejections_total{kind="open",scope="team"}'
+        for process in processes:
+            wait_until(lambda one=process: metric(one, "aqueduct_limit_store_unreachable") == 1, 30.0, "it is seen")
+        threading.Event().wait(2.5)  # their leases are over
+        for _ in range(3):
+            ask_all()
+        assert all(metric(process, opened) >= 9 for process in processes)
+        own_cluster.start()
+        for process in processes:
+            wait_until(lambda one=process: metric(one, "aqueduct_limit_store_unreachable") == 0, 30.0, "it is back")
+        wait_until(lambda: len(fetch(url, "SELECT 1 FROM usage.requests")) == 24, 30.0, "all rows are written")
+        booked_of = {str(row["name"]): row for row in fetch(url, BOOKED)}
+        expected: dict[str, dict[str, object]] = {
+            "total": {"requests": 8, "total_tokens": booked_of["total"]["tokens"]},
+            "rate": {"requests": 8},
+            "budget": {"cost": booked_of["budget"]["micros"]},
+        }
+
+        def all_told(process: ServingProcess) -> bool:
+            return {who: used(process, who) for who in LIMITS} == expected
+
+        for process in processes:
+            wait_until(lambda one=process: all_told(one), 30.0, f"each of them tells {expected}")
 
 
 @pytest.mark.parametrize("ahead_s", [-7200, 300])

@@ -177,3 +177,33 @@ def test_what_is_spent_while_a_batch_is_under_way_is_not_spent_again_when_it_is_
     ledger.take_up(batch, _answer(batch, applied, held=kept, used=4))
     assert (account.slack, sum(account.pending.values())) == (kept - 3, 3)
     assert ledger.reserve([Take(account, kept - 2)]) is None
+
+
+@pytest.mark.parametrize("is_tight", [True, False])
+def test_settlement_of_a_limit_that_is_nearly_used_up_is_to_be_reported_at_once(
+    ledger: Ledger, applied: Applied, is_tight: bool
+) -> None:
+    account = _hold(ledger, applied, 10)
+    held, other = ledger.reserve([Take(account, 3)]), ledger.reserve([Take(account, 3)])
+    assert held is not None
+    assert other is not None
+    batch = ledger.prepare()
+    ledger.take_up(batch, Answer(0, (replace(_answer(batch, applied, held=2, used=6).lines[0], tight=is_tight),)))
+    assert ledger.settle(held, {"requests": 1}) is is_tight
+    assert ledger.settle(other, {"requests": 3}) is False, "nothing of it comes back"
+
+
+def test_lease_is_spent_for_four_fifths_of_its_time_from_when_it_was_asked_for(applied: Applied) -> None:
+    """How long the answer was under way is not known: the database may have counted from the sending."""
+    now = 0
+    ledger = Ledger(lambda: now, ttl_ms=10_000, report_ms=1_000)
+    ledger.take_up(ledger.prepare(), Answer(0, ()))
+    account = ledger.account(applied)
+    ledger.ask([Take(account, 5)])
+    batch = ledger.prepare()
+    now = 3_000
+    ledger.take_up(batch, _answer(batch, applied, held=5, used=0))
+    now = 7_999
+    assert ledger.reserve([Take(account, 1)])
+    now = 8_000
+    assert ledger.reserve([Take(account, 1)]) is None
