@@ -9,7 +9,7 @@ from aqueduct.limits import counters
 from aqueduct.limits.account import Account
 from aqueduct.limits.counters import Counters, KnownCounters
 from aqueduct.limits.ledger import Ledger
-from aqueduct.limits.price import PICO_PER_MICRO
+from aqueduct.limits.price import PICO_PER_MICRO, micros
 from aqueduct.limits.rules import Applied, Limit, LimitSet
 from aqueduct.limits.windows import slots_of
 
@@ -65,3 +65,8 @@ def test_counters_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatc
     for one in _catalog([uuid4()], [uuid4() for _ in range(50)], 1, 5):
         known.of(one.of("m"))
     assert len(known._found) == 10
+
+
+@pytest.mark.parametrize(("pico", "micro"), [(0, 0), (1, 1), (PICO_PER_MICRO, 1), (PICO_PER_MICRO + 1, 2)])
+def test_reserved_cost_is_rounded_up(pico: int, micro: int) -> None:
+    assert micros(pico) == micro

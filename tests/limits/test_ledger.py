@@ -207,3 +207,13 @@ def test_lease_is_spent_for_four_fifths_of_its_time_from_when_it_was_asked_for(a
     assert ledger.reserve([Take(account, 1)])
     now = 8_000
     assert ledger.reserve([Take(account, 1)]) is None
+
+
+def test_overrun_is_what_settlements_took_beyond_their_reservations(ledger: Ledger, applied: Applied) -> None:
+    account = _hold(ledger, applied, 100)
+    for reserved, used in ((10, 13), (10, 10), (10, 4), (20, 25)):
+        held = ledger.reserve([Take(account, reserved)])
+        assert held is not None
+        ledger.settle(held, {"requests": used})
+    assert ledger.overrun == 3 + 5
+    assert sum(account.pending.values()) == 13 + 10 + 4 + 25

@@ -89,3 +89,11 @@ def test_starts_hold_the_present_period_and_the_next_two():
 def test_total_never_ends():
     slots = slots_of("total", calendar=False)
     assert (slots.slot(5), slots.ends_ms(5), slots.starts(5)) == (0, None, ())
+
+
+def test_starts_hold_the_period_before_within_its_first_hour():
+    """A worker's time is never behind the database's, which may still be in the period before."""
+    slots = slots_of("day", calendar=True)
+    begin = _ms("2026-11-26T00:00+00:00")
+    assert slots.starts(begin + 60_000)[0] == begin - 86_400_000
+    assert slots.starts(begin + 3_600_000)[0] == begin
