@@ -3,12 +3,30 @@
 Knows no provider. A translator says what comes in the order in which it comes.
 """
 
+from msgspec import Struct
+
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.tool_ids import UniqueIds
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, AssistantResponse, CalledCustomTool, CalledFunction, MessageToolCall
+
+
+class Inherited(Struct, frozen=True, kw_only=True):
+    """What an answer takes from its request where the provider gives no id and no time. `created` is in Unix seconds.
+
+    `model` is the name that the client asked for.
+    """
+
+    model: str
+    request_id: str
+    created: int
+
+    @property
+    def answer_id(self) -> str:
+        """The id of the completion and of each of its chunks."""
+        return f"chatcmpl-{self.request_id}"
 
 
 class MessageBuilder:

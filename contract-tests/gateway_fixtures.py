@@ -25,26 +25,14 @@ from upstreams import (
     VertexClaude,
 )
 
+from adapters.openai_compatible.quirks import ROWS
 from aqueduct.db import migrate
 from aqueduct.db.cluster import Cluster
 from aqueduct.db.embedded import newest_programs
 from aqueduct.settings import Settings
 
 CLUSTER_OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
-COMPATIBLE = (
-    "cerebras",
-    "deepseek",
-    "default",
-    "groq",
-    "llamacpp",
-    "mistral",
-    "ollama",
-    "openrouter",
-    "perplexity",
-    "sglang",
-    "together",
-    "xai",
-)
+COMPATIBLE = tuple(name for name in ROWS if name != "vllm")
 """The rows of quirks that have a provider and a model `on-NAME` of their own, at the OpenAI mock."""
 OWN_ADAPTERS = ("mistral", "openrouter")
 """Adapters for dialects near OpenAI's, each with a mock and a model of its name."""

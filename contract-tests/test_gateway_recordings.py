@@ -13,6 +13,7 @@ import msgspec
 import openai
 import pytest
 from gateway_fixtures import COMPATIBLE, OWN_ADAPTERS, Mocks
+from matrix.subjects import SUBJECTS
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionStreamOptionsParam
 from running_gateway import TOKEN, RunningGateway
 from upstreams import Citation, Reading, Recording, Upstream, Usage, claims, recordings
@@ -303,6 +304,10 @@ def test_every_recorded_api_is_spoken_by_an_adapter_or_named_as_not_claimed() ->
 
     assert {name: frozenset(operations) for name, operations in claims.SPEAKS.items()} == implemented
     assert set(claims.UNCLAIMED) == {recording.api for recording in recordings()} - claims.claimed()
+
+
+def test_every_adapter_has_a_column_in_the_conformance_matrix() -> None:
+    assert {subject.adapter for subject in SUBJECTS} == registry.adapter_types() - {"echo"}
 
 
 def test_every_recording_of_a_claimed_api_is_replayed() -> None:

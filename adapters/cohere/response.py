@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from adapters.base import Result
 from adapters.cohere.citations import to_annotations
@@ -12,7 +12,7 @@ from adapters.cohere.finish import refuse_failures, to_finish_reason
 from adapters.cohere.logprobs import to_logprobs
 from adapters.cohere.usage import to_usage
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
-from adapters.message import MessageBuilder
+from adapters.message import Inherited, MessageBuilder
 from adapters.tool_names import ToolNames
 from schemas.chat_response import Annotation, ChatCompletion, Choice
 from schemas.cohere import ChatResponse, ReceivedMessage
@@ -21,19 +21,11 @@ from schemas.usage import Usage
 _DECODER: Final = msgspec.json.Decoder(ChatResponse)
 
 
-class Expected(Struct, frozen=True, kw_only=True):
-    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for."""
+class Expected(Inherited, frozen=True, kw_only=True):
+    """`names` are those of the request's tools. `billed`: usage counts what is billed (see `usage.py`)."""
 
-    model: str
-    request_id: str
-    created: int
     names: ToolNames
     billed: bool = False
-
-    @property
-    def answer_id(self) -> str:
-        """The id of the completion and of each of its chunks."""
-        return f"chatcmpl-{self.request_id}"
 
 
 def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:

@@ -1,6 +1,6 @@
 """A whole `generateContent` answer to a chat completion; knows no transport and no clock."""
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from adapters.base import Result
 from adapters.errors import UNREADABLE
@@ -9,6 +9,7 @@ from adapters.google.answer import CandidateReader, Piece, extra_content, to_log
 from adapters.google.errors import to_error_inside, unreadable
 from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.usage import Searches, read_usage
+from adapters.message import Inherited
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import (
@@ -26,22 +27,14 @@ from schemas.google.response import Candidate, GenerateContentResponse
 from schemas.usage import Usage
 
 
-class Expected(Struct, frozen=True, kw_only=True):
-    """What an answer inherits from its request. `created` is in Unix seconds; `model` is what the client asked for.
+class Expected(Inherited, frozen=True, kw_only=True):
+    """`names` are those of the request's tools.
 
     `searches_charged_each`: whether the model's searches are charged one by one.
     """
 
-    model: str
-    request_id: str
-    created: int
     names: ToolNames
     searches_charged_each: bool = True
-
-    @property
-    def answer_id(self) -> str:
-        """The id of the completion and of each of its chunks."""
-        return f"chatcmpl-{self.request_id}"
 
 
 def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from adapters import free_text
 from adapters.base import Result
 from adapters.counts import note_unmapped
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
+from adapters.message import Inherited
 from adapters.ollama.errors import to_error_inside
 from adapters.ollama.usage import to_usage
 from adapters.tool_ids import UniqueIds
@@ -32,18 +33,10 @@ _DECODER: Final = msgspec.json.Decoder(ChatResponse)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 
 
-class Expected(Struct, frozen=True, kw_only=True):
-    """What an answer is told: the client's model name, the request's id, the time in Unix seconds, free-text tools."""
+class Expected(Inherited, frozen=True, kw_only=True):
+    """`free_text_tools` are the names of tools that take text and no JSON."""
 
-    model: str
-    request_id: str
-    created: int
     free_text_tools: frozenset[str] = frozenset()
-
-    @property
-    def answer_id(self) -> str:
-        """The answer's id: Ollama gives none."""
-        return f"chatcmpl-{self.request_id}"
 
 
 def to_chat_completion(body: bytes, expected: Expected, dropped: tuple[str, ...] = ()) -> Result[ChatCompletion]:

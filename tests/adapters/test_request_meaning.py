@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters import registry
 from tests.adapters.dialects import DIALECTS, sent
 from tests.adapters.meaning import READERS, Atom, of_openai
 
@@ -18,6 +19,7 @@ PNG = "data:image/png;base64,"
 IMAGES = [f"iVBORw0KGgo{letter}" for letter in string.ascii_uppercase[:8]]
 # Cohere's models with vision have a name of their own, and the others take no image.
 MODELS_WITHOUT_SIGHT = {"deepseek", "cohere"}
+SPEAK_ANOTHERS_DIALECT = {"azure_openai", "vertex"}
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x7f"), max_size=12)
 said = texts.filter(lambda text: bool(text.strip()))
@@ -161,3 +163,8 @@ async def test_blank_turn_of_the_user_still_stands_after_the_answer(dialect: str
     assert roles_of(body) == ["user", "assistant", "user"]
     body = (await sent(dialect, {"messages": [*turns, turns[1]]})).body
     assert roles_of(body) == ["user", "assistant", "user", "assistant"]
+
+
+def test_dialect_of_every_adapter_is_looked_at() -> None:
+    speaking = {adapter for adapter, *_ in DIALECTS.values()}
+    assert speaking | SPEAK_ANOTHERS_DIALECT == registry.adapter_types() - {"echo"}

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.openai_compatible.quirks import ROWS
 from tests.repo.checkout import ROOT, tracked_files
 
-# Folder names under adapters/ are added to these; `echo` is a word of its own and not a vendor.
-KNOWN = {
-    "anthropic", "azure", "bedrock", "cerebras", "claude", "cohere", "deepseek", "gemini", "google", "groq",
-    "llamacpp", "mistral", "ollama", "openai", "openrouter", "perplexity", "sglang", "vertex", "vllm", "xai",
-}  # fmt: skip
-NOT_VENDORS = {"echo", "compatible"}
+# Added to the names of folders under adapters/ and of rows of quirks.
+KNOWN = {"claude", "gemini"}
+NOT_VENDORS = {"compatible", "default", "echo", "together"}
+"""Words of their own."""
 
 # The public API is the one that OpenAI defined, so its headers and the format's name belong to the gateway too.
 ALLOWED_TEXT = re.compile(r"openai-(?:processing-ms|version|organization|project|model|beta|format|compatible)")
@@ -32,7 +31,7 @@ ALLOWED_MENTIONS = {
 
 def providers() -> set[str]:
     folders = {path.name for path in (ROOT / "adapters").iterdir() if (path / "adapter.py").is_file()}
-    return KNOWN | {part for folder in folders for part in folder.split("_")} - NOT_VENDORS
+    return KNOWN | ({part for folder in folders for part in folder.split("_")} | set(ROWS)) - NOT_VENDORS
 
 
 def governed_files() -> list[Path]:
