@@ -1,8 +1,8 @@
 """How long reports take on a large installation: `python -m bench.reports` makes one, measures, and deletes it.
 
 It takes the better part of an hour and 30 GB. `BENCH_EVENTS` sets the number of raw rows. `python -m bench.reports
-FOLDER` keeps it in that folder, and measures what is kept there at the next time. `BENCH_ONLY` names the reports to
-measure by a part of their name.
+FOLDER` makes it in that folder and keeps it; what is kept there is measured the next time, once it has the newest
+revision. `BENCH_ONLY` names the reports to measure by a part of their name.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ EVERYBODY: Final[tuple[tuple[Dimension, ...], ...]] = (
     ("cost_center",), ("org", "model"), ("team", "model"), ("user", "model"), ("cost_center", "model"),
     ("day", "org"), ("day", "model"), ("day", "provider"), ("day", "cost_center"), ("org", "provider"),
     ("model", "provider"), ("team", "cost_center"), ("team", "cost_center", "model"), ("org", "team"), ("org", "user"),
-    ("org", "cost_center"),
+    ("org", "cost_center"), ("provider", "cost_center"), ("service_account", "model"),
 )  # fmt: skip
 """What the most expensive rows are found of, or what has few rows."""
 READ_WHOLE: Final[tuple[tuple[Dimension, ...], ...]] = (
@@ -147,8 +147,8 @@ def main() -> None:
     """Make, measure, and delete what is not to be kept."""
     today = datetime.now(UTC).date()
     with tempfile.TemporaryDirectory(prefix="aqueduct-bench-") as temporary:
-        folder = Path(sys.argv[1] if sys.argv[1:] else temporary)
-        cluster = Cluster(newest_programs(), folder / "postgres", options=OPTIONS)
+        folder = Path(sys.argv[1]) if sys.argv[1:] else Path(temporary) / "postgres"
+        cluster = Cluster(newest_programs(), folder, options=OPTIONS)
         cluster.start()
         try:
             asyncio.run(make(cluster.url, today))

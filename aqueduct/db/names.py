@@ -132,6 +132,8 @@ RANKED = {
     "cost_center_year": ("year", "cost_center"),
     "org_cost_center_day": ("day", "org_id", "cost_center"),
     "org_cost_center_month": ("month", "org_id", "cost_center"),
+    "provider_cost_center_day": ("day", "provider", "cost_center"),
+    "provider_cost_center_month": ("month", "provider", "cost_center"),
     "team_five_days": ("five_days", "team_id"),
     "team_month": ("month", "team_id"),
     "team_year": ("year", "team_id"),

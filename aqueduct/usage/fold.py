@@ -106,8 +106,8 @@ def _move() -> str:
     folded = "FROM moved JOIN usage_daily USING (team_id) WHERE day <= (SELECT until FROM usage_ranked_until)"
     taken = ", ".join(f"-{name} AS {name}" for name in ADDED)
     days = (
-        f"SELECT day, org_id, model, before AS cost_center, {taken} {folded}"
-        f" UNION ALL SELECT day, org_id, model, after, {', '.join(ADDED)} {folded}"
+        f"SELECT day, org_id, model, provider, before AS cost_center, {taken} {folded}"
+        f" UNION ALL SELECT day, org_id, model, provider, after, {', '.join(ADDED)} {folded}"
     )
     noted = f"""moved AS MATERIALIZED ({_MOVED} LIMIT {MOVED_TEAMS}),
 unset AS (DELETE FROM ranked_centers WHERE team_id IN (SELECT team_id FROM moved WHERE after IS NULL)),

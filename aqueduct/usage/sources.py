@@ -47,6 +47,13 @@ def _ranked(kind: str, span: Span, rows: float) -> Source:
 
 
 DAILY: Final = Source()
+
+
+def _few(kind: str) -> tuple[Source, ...]:
+    """Return the sources of what has so few groups that all are added up."""
+    return _ranked(kind, "month", 1), _ranked(kind, "day", 0.1), DAILY
+
+
 _BY_DAY: Final = _total("model_day")
 _ORG_DAY: Final = _total("org_day")
 _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
@@ -58,22 +65,17 @@ _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
     ("day", "model", "provider"): (_BY_DAY,),
     ("cost_center",): (
         _ranked("cost_center", "year", 30),
-        _ranked("cost_center", "month", 1),
-        _ranked("cost_center", "day", 0.1),
-        DAILY,
+        *_few("cost_center"),
     ),
     ("day", "cost_center"): (_ranked("cost_center", "day", 0.1), DAILY),
     ("team_id", "cost_center"): (_ranked("team", "year", 30), _total("team_month", "month"), DAILY),
-    ("org_id", "cost_center"): (
-        _ranked("org_cost_center", "month", 1),
-        _ranked("org_cost_center", "day", 0.1),
-        DAILY,
-    ),
+    ("org_id", "cost_center"): _few("org_cost_center"),
+    ("provider", "cost_center"): _few("provider_cost_center"),
     ("org_id", "team_id", "cost_center"): (_total("team_month", "month"), DAILY),
-    ("org_id", "provider"): (_ranked("org_provider", "month", 1), _ranked("org_provider", "day", 0.1), DAILY),
+    ("org_id", "provider"): _few("org_provider"),
     ("org_id", "user_id"): (_total("user_month", "month", 5), DAILY),
     ("org_id", "model", "provider"): (_total("org_model_month", "month", 5), DAILY),
-    ("service_account_id",): (_ranked("service_account", "month", 1), _ranked("service_account", "day", 0.1), DAILY),
+    ("service_account_id",): _few("service_account"),
     ("token_id",): (_ranked("token", "month", 5), DAILY),
     ("cost_center", "model"): (_ranked("cost_center_model", "month", 10), DAILY),
     ("team_id", "cost_center", "model"): (_ranked("team_model", "month", 10), DAILY),
