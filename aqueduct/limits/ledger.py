@@ -240,7 +240,8 @@ class Ledger:
         longest = -1
         for take in takes:
             account = take.account
-            if account.refused_until > now and take.needed - max(account.slack, 0) >= account.refused_below > 0:
+            is_known = _lasts(account.refused_until, now, REFUSED_MS)
+            if is_known and take.needed - max(account.slack, 0) >= account.refused_below > 0:
                 wait = account.wait_ms(now)
                 if wait is None:
                     return account
@@ -253,11 +254,11 @@ class Ledger:
         now = self.now_ms
         lacking = [take for take in self.lacking(takes) if take.needed > max(take.account.slack, 0)]
         for account, needed in ((take.account, take.needed) for take in lacking):
-            is_possible = now < account.call_until or now >= account.call_again
+            is_possible = _lasts(account.call_until, now, CALL_MS) or _may_call(account, now)
             if not (is_possible and account.others_may_hold(needed)):
                 return False
         for account in (take.account for take in lacking):
-            if now >= account.call_again:
+            if _may_call(account, now):
                 account.call_until, account.call_again = now + CALL_MS, now + CALL_AGAIN_MS
                 self._calls[account] = None
         return bool(lacking)
@@ -266,7 +267,7 @@ class Ledger:
         """Ask other replicas with the next batch for reports of counters, unless they were asked a moment ago."""
         now = self.now_ms
         for account in accounts:
-            if now >= account.peek_again:
+            if not _lasts(account.peek_again, now, PEEK_AGAIN_MS):
                 account.peek_again = now + PEEK_AGAIN_MS
                 self._calls[account] = None
 
@@ -418,6 +419,15 @@ class Ledger:
         """Spend no more: from now on batches report and give everything back."""
         self._asked.clear()
         self._is_closed = True
+
+
+def _lasts(until: int, now: int, longest: int) -> bool:
+    """Return whether a time that was set at most `longest` ahead is still to come; not where clocks went back since."""
+    return 0 < until - now <= longest
+
+
+def _may_call(account: Account, now: int) -> bool:
+    return not _lasts(account.call_again, now, CALL_AGAIN_MS)
 
 
 def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:

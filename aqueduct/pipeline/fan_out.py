@@ -124,8 +124,9 @@ async def _all(
     if failed is None:
         return [task.result() for task in tasks]
     if isinstance(failed, ProviderError):
+        usages = [one.usage for one in map(_failure, tasks) if isinstance(one, ProviderError) and one.usage is not None]
         # where the request itself is at fault, the others would have been refused too
-        usages = [
+        usages += [
             consumed(None if task.cancelled() else task.result())
             for task in tasks
             if _failure(task) is None and not (task.cancelled() and failed.kind.is_callers_fault)

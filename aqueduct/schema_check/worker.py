@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from functools import lru_cache
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Never
 
 import jsonschema_rs
 
@@ -42,7 +42,7 @@ def verdict(schema: bytes, text: bytes) -> str:
     if validator is None:
         return "unknown"
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except ValueError:
         return "invalid The answer is not valid JSON."
     except RecursionError:
@@ -65,6 +65,11 @@ def _answer(sink: BinaryIO, schema: bytes, text: bytes) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
     sink.write(line.encode("utf-8", "replace") + b"\n")
     sink.flush()
+
+
+def _refuse(word: str) -> Never:
+    """Refuse `NaN` and `Infinity`, which Python takes and JSON does not have."""
+    raise ValueError(word)
 
 
 @lru_cache(maxsize=MAX_COMPILED)

@@ -50,18 +50,21 @@ logger = logging.getLogger("aqueduct.usage")
 
 
 class _Segment:
-    """One file. `end` is where the next record goes, `read` where the first row that is not committed may be."""
+    """One file. `end` is where the next record goes, `read` where the first row that is not committed may be.
 
-    __slots__ = ("end", "fd", "path", "read")
+    `begun` is where its own records begin, behind those that were written again into it.
+    """
+
+    __slots__ = ("begun", "end", "fd", "path", "read")
 
     def __init__(self, path: Path, head: bytes) -> None:
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self.end = self.read = 0
+        self.begun = self.end = self.read = 0
         if not self.append(head):
             self.delete()
             raise OSError("the journal's disk takes no new segment")
-        self.read = self.end
+        self.begun = self.read = self.end
 
     def append(self, data: bytes) -> bool:
         """Write behind the last whole record: what a failed write leaves is written over by the next."""
@@ -193,6 +196,9 @@ class Journal:
         if entries:
             return Batch(entries, tuple(ends))
         self._read_up_to(ends)
+        if unreadable := self.waiting - len(self._unwritten):  # the disk has not kept them
+            logger.critical("usage_journal_unreadable rows=%d", unreadable)
+            self.waiting -= unreadable
         for payload in islice(self._unwritten, limit):
             entries.add(payload)
         return Batch(entries, None)
@@ -215,13 +221,16 @@ class Journal:
         await asyncio.shield(self._syncing or self._sync_now())
 
     async def aclose(self) -> None:
-        """Let go of the folder; it is removed where the database has all of it, else left for another process."""
+        """Let go of the folder; it is removed where the database has all of it, else left for another process.
+
+        That is so too where a request is still open: nobody may know what it has consumed.
+        """
         if self.folder is None:
             return
         if self._syncing is not None:
             await asyncio.wait([self._syncing])
         self._sync_due = True
-        if not self.waiting:
+        if not (self.waiting or self._open):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self.retry()
@@ -238,8 +247,10 @@ class Journal:
         return len(self._unwritten)
 
     def _append(self, data: bytes) -> bool:
+        if self.folder is None:
+            return False
         segment = self._segments[-1]
-        if segment.end >= SEGMENT_BYTES and self._rotate():
+        if segment.end - segment.begun >= SEGMENT_BYTES and self._rotate():
             segment = self._segments[-1]
         if not self._sync_due:
             self._sync_due = True
@@ -255,6 +266,7 @@ class Journal:
         if not segment.append(b"".join(frame(OPEN, payload) for payload in self._open.values())):
             segment.delete()
             return False
+        segment.begun = segment.end
         self._sealed_bytes += self._segments[-1].end
         self._unsynced += [self._segments[-1].fd, self._folder_fd]
         self._segments.append(segment)

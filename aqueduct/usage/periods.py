@@ -7,6 +7,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 ONE_DAY: Final = timedelta(days=1)
+EARLIEST: Final = date(1970, 1, 1)
+"""No usage is earlier: what comes before a day has a date, too."""
 LATEST: Final = date(9998, 12, 31)
 """No usage is later: what follows a day has a date, too."""
 Span = Literal["day", "five_days", "month", "year"]
@@ -58,7 +60,8 @@ class Spans(Struct, frozen=True, kw_only=True):
         found: list[Days] = []
         more: list[Days] = []
         fewer: list[Days] = []
-        for whole in spans(Days(asked.first, min(asked.last, LATEST)), self.span):
+        asked = Days(max(asked.first, EARLIEST), min(asked.last, LATEST))
+        for whole in spans(asked, self.span):
             wanted = Days(max(whole.first, asked.first), min(whole.last, asked.last))
             others = Days(whole.first, wanted.first - ONE_DAY), Days(wanted.last + ONE_DAY, min(whole.last, self.until))
             inside = self._past(Days(wanted.first, min(wanted.last, self.until)))

@@ -35,6 +35,7 @@ MIN_BATCH_ROWS: Final = 500
 were it doubled, every second batch of a slow database would be tried in vain for `WRITE_TIMEOUT_S`."""
 MAX_PAUSE_S: Final = 5.0
 WRITE_TIMEOUT_S: Final = 30.0
+CLOSE_TIMEOUT_S: Final = 5.0
 SETTLE_TIMEOUT_S: Final = 300.0
 """Settling reads the rows of a whole process's life: longer than a connection gives its other commands."""
 ADOPT_EVERY_S: Final = 10.0
@@ -140,7 +141,10 @@ class Recorder:
         if self._task is not None and not await ended(self._task, timeout_s):
             logger.warning("usage_rows_left_in_journal rows=%d", self._journal.waiting)
         if self._connection is not None:
-            await self._connection.close(timeout=5.0)
+            try:
+                await self._connection.close(timeout=CLOSE_TIMEOUT_S)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                logger.warning("usage_connection_not_closed error=%s", type(error).__name__)
         await self._journal.aclose()
         if self._journal.in_memory_only:
             logger.critical("usage_rows_lost rows=%d", self._journal.in_memory_only)

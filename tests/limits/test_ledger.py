@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.ledger import IDLE_MS, MAX_ITEMS, Answer, Batch, Ledger, Line, Take
+from aqueduct.limits.ledger import CALL_AGAIN_MS, IDLE_MS, MAX_ITEMS, REFUSED_MS, Answer, Batch, Ledger, Line, Take
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.windows import slots_of
 
@@ -217,3 +217,41 @@ def test_overrun_is_what_settlements_took_beyond_their_reservations(ledger: Ledg
         ledger.settle(held, {"requests": used})
     assert ledger.overrun == 3 + 5
     assert sum(account.pending.values()) == 13 + 10 + 4 + 25
+
+
+@pytest.mark.parametrize("back_ms", [900, 3_600_000])
+def test_refusal_is_not_repeated_longer_where_the_database_s_clock_is_set_back(applied, back_ms):
+    """Also where an answer that took long was only thought to tell a later time."""
+    clock = [10_000_000]
+    ledger = Ledger(lambda: clock[0], ttl_ms=60_000, report_ms=1_000)
+    ledger.take_up(ledger.prepare(), Answer(clock[0] + back_ms, ()))
+    account = ledger.account(applied)
+    takes = [Take(account, 1)]
+    ledger.ask(takes)
+    batch = ledger.prepare()
+    line = Line(applied.limit.id, applied.member, False, 0, 1_000, 0, clock[0] + 7_200_000, 0, True, True)
+    ledger.take_up(batch, Answer(clock[0] + back_ms, (line,)))
+    assert ledger.refusal(takes) is account
+    clock[0] += 50
+    ledger.peek([account])
+    batch = ledger.prepare()
+    ledger.take_up(batch, _answer(batch, applied, held=0, used=900, at=clock[0]))
+    clock[0] += REFUSED_MS
+
+    assert ledger.refusal(takes) is None, "the database is asked again"
+
+
+def test_credits_of_others_are_waited_for_no_longer_where_the_database_s_clock_is_set_back(applied):
+    clock = [10_000_000]
+    ledger = Ledger(lambda: clock[0], ttl_ms=60_000, report_ms=1_000)
+    ledger.take_up(ledger.prepare(), Answer(clock[0] + 3_600_000, ()))
+    account = ledger.account(applied)
+    account.others = 5
+    takes = [Take(account, 1)]
+    assert ledger.expects(takes)
+    assert ledger.calls() == (account.key,)
+    ledger.take_up(ledger.prepare(), Answer(clock[0], ()))
+    clock[0] += CALL_AGAIN_MS
+
+    assert ledger.expects(takes)
+    assert ledger.calls() == (account.key,), "they are called again"

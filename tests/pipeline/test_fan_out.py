@@ -201,6 +201,16 @@ async def test_one_failure_ends_the_others_and_tells_what_was_consumed() -> None
     assert (failed.value.usage.prompt_tokens, failed.value.usage.completion_tokens) == (19, 2)
 
 
+async def test_failure_of_one_answer_keeps_what_it_has_consumed_itself() -> None:
+    failure = ProviderError(ErrorKind.OVERLOADED, "Busy.")
+    failure.usage = usage(100, 7)
+    async with asyncio.timeout(5):
+        with pytest.raises(ProviderError) as failed:
+            await CHAT.call(OneAtATime(answer("a", usage(9, 2)), failure), request(n=2), call())
+    assert failed.value.usage is not None
+    assert (failed.value.usage.prompt_tokens, failed.value.usage.completion_tokens) == (109, 9)
+
+
 async def test_refusal_by_the_provider_consumes_nothing() -> None:
     adapter = OneAtATime(ProviderError(ErrorKind.CONTEXT_LENGTH, "Too long."), "never")
     async with asyncio.timeout(5):

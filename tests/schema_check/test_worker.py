@@ -28,6 +28,8 @@ def test_answer_that_follows_the_schema_is_valid(text: str) -> None:
     [
         ("Here you are: {}", "not valid JSON"),
         ("", "not valid JSON"),
+        ('{"name": "Ada", "age": NaN}', "not valid JSON"),
+        ('{"name": "Ada", "age": -Infinity}', "not valid JSON"),
         ('{"name": "A"}', "At /name:"),
         ('{"name": "Ada", "age": -1}', "At /age:"),
         ('{"name": "Ada", "more": 1}', "more"),

@@ -307,3 +307,69 @@ def test_records_cut_or_damaged_anywhere_are_read_up_to_there(
         if size <= place:
             intact.append(payload)
     assert found == intact
+
+
+async def test_journal_with_more_open_requests_than_a_segment_holds_does_not_begin_one_with_each_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 2_000)
+    unit = build(tmp_path, max_bytes=100_000)
+    names = [new_id() for _ in range(60)]
+    for name in names:
+        assert unit.opened(name, cells(name, None))
+    assert unit.folder is not None
+    assert len(segment_paths(unit.folder)) <= 5
+    assert not unit.is_full
+    die(unit)
+
+    assert [entry.request[0] for entry in (await left_behind(tmp_path))[1]] == names
+
+
+async def test_journal_close_leaves_requests_that_are_still_open_to_another_process(tmp_path: Path) -> None:
+    unit = build(tmp_path)
+    ended, still_open = new_id(), new_id()
+    assert unit.opened(ended, cells(ended, None))
+    assert unit.opened(still_open, cells(still_open, None))
+    end(unit, ended)
+    unit.commit(await unit.batch(10))
+
+    await unit.aclose()
+
+    rows, unsettled = await left_behind(tmp_path)
+    assert [entry.request[0] for entry in rows] == [ended]
+    assert [entry.request for entry in unsettled] == [cells(still_open, UNSETTLED)]
+
+
+async def test_journal_closed_keeps_the_row_of_a_request_that_ends_later_in_memory_and_touches_no_file(
+    tmp_path: Path,
+) -> None:
+    unit = build(tmp_path)
+    name = new_id()
+    assert unit.opened(name, cells(name, None))
+    await unit.aclose()
+    with (tmp_path / "other").open("w+b") as other:
+        end(unit, name)
+        unit.retry()
+        assert not unit.opened(new_id(), cells(name, None))
+        assert other.read() == b""
+
+    assert unit.in_memory_only == 1
+
+
+async def test_journal_whose_rows_are_damaged_on_the_disk_goes_on_with_those_that_are_whole(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, damaged, last = new_id(), new_id(), new_id()
+    end(journal, first)
+    place = journal._segments[-1].end
+    end(journal, damaged)
+    os.pwrite(journal._segments[-1].fd, b"\xff", place + 20)
+
+    journal.commit(await journal.batch(10))
+    batch = await journal.batch(10)
+    journal.commit(batch)
+
+    assert (len(batch.entries), journal.waiting) == (0, 0), "nobody asks for it for ever"
+    assert "usage_journal_unreadable" in caplog.text
+    end(journal, last)
+    assert [entry.request[0] for entry in (await journal.batch(10)).entries] == [last]

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aqueduct.usage.periods import LATEST, Days, Span, Spans
+from aqueduct.usage.periods import EARLIEST, LATEST, Days, Span, Spans
 
 DAYS = st.dates(date(2023, 1, 1), date(2026, 12, 31))
 
@@ -58,3 +58,10 @@ def test_cover_of_part_of_a_month_takes_the_fewer_days() -> None:
 
 def test_cover_goes_to_the_end_of_all_days() -> None:
     assert Spans(today=date(2026, 1, 1)).cover(Days(date(9999, 1, 1), date.max)).more == ()
+
+
+def test_cover_of_all_days_that_dates_can_name_is_those_that_can_have_usage() -> None:
+    for span in ("five_days", "month", "year"):
+        found = Spans(span=span, today=date(2026, 1, 1), day_cost=0.2).cover(Days(date.min, date.max))
+        covered = sum(days.count for days in (*found.spans, *found.more)) - sum(days.count for days in found.fewer)
+        assert covered == Days(EARLIEST, LATEST).count

@@ -226,3 +226,25 @@ async def test_recorder_survives_a_database_that_stops_and_starts(
         assert await stored(connection) == ids(rows)
     finally:
         await connection.close()
+
+
+async def test_recorder_close_lets_go_of_the_journal_although_the_connection_does_not_close(
+    recorder: Build, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hang(stuck: DedicatedConnection, *, timeout: float) -> None:  # noqa: ASYNC109 - as asyncpg has it
+        del timeout
+        stuck.terminate()
+        raise TimeoutError
+
+    unit = recorder(Database(database_url), Metrics())
+    await unit.start()
+    unit.put(row())
+    await until(lambda: unit.waiting == 0)
+    journal = unit._journal
+    assert journal.folder is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "close", hang)
+        await unit.aclose(5.0)
+
+    assert journal.folder is None
+    assert "usage_connection_not_closed" in caplog.text
