@@ -14,8 +14,9 @@ from adapters.base import Deployment
 from aqueduct.api.chat import CHAT
 from aqueduct.auth.principal import Principal
 from aqueduct.catalog.snapshot import ResolvedModel
+from aqueduct.limits.batch import Answer, Batch, Line
 from aqueduct.limits.leases import Leases
-from aqueduct.limits.ledger import Answer, Batch, Ledger, Line
+from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.rules import Applied, Limit, LimitSet, Metric, Scope
 from aqueduct.limits.windows import Window, slots_of
 from aqueduct.pipeline.admit import Demand, Reservation

@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.ledger import Held, Ledger, used_of
+from aqueduct.limits.held import Held, used_of
+from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.price import PICO_PER_MICRO
 from aqueduct.limits.rules import TOKEN_METRICS, Covering
 from aqueduct.limits.windows import WINDOW_MS

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Take
+from aqueduct.limits.batch import Answer, Batch
+from aqueduct.limits.held import Held, Take
+from aqueduct.limits.ledger import Ledger
 
 SYNC_TIMEOUT_S: Final = 3.0
 WAIT_S: Final = 5.0

@@ -9,10 +9,10 @@ from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from msgspec import Struct
-
 from aqueduct.limits.account import Account
-from aqueduct.limits.rules import Applied, Metric
+from aqueduct.limits.batch import MAX_ITEMS, Answer, Batch, Item, Line
+from aqueduct.limits.held import Held, Take, used_of
+from aqueduct.limits.rules import Applied
 
 FENCE_SHARE: Final = 0.8
 """A lease is used for this share of its time: the rest is for a request's way to the provider."""
@@ -28,79 +28,6 @@ DEMAND_REPORTS: Final = 2
 """Credits held ahead, in reports' worth of demand."""
 FIRST_SPARE: Final = 4
 IDLE_MS: Final = 120_000
-MAX_ITEMS: Final = 500
-"""Counters in one batch, 0.1 ms of the database each: the rest follows in the next."""
-
-
-class Take(Struct, frozen=True):
-    """What a request wants of one counter, and what it would do with; `least` None: nothing less."""
-
-    account: Account
-    amount: int
-    least: int | None = None
-
-    @property
-    def needed(self) -> int:
-        """What must be there."""
-        return self.amount if self.least is None else self.least
-
-
-class Held(Struct, frozen=True):
-    """What a reservation holds of one counter."""
-
-    account: Account
-    amount: int
-    slot: int
-    epoch: int
-
-
-class Item(Struct, frozen=True):
-    """One counter in a batch, in the short names of `ledger.sync`."""
-
-    limit: UUID
-    member: UUID
-    metric: Metric
-    known: bool
-    slot_ms: int
-    starts: tuple[int, ...]
-    deltas: tuple[tuple[int, int], ...] = ()
-    give: int = 0
-    need: int = 0
-    least: int = 0
-    spare: int = 0
-    in_use: int = -1
-    """Slots in use; -1 where the metric is not concurrency."""
-    drop: bool = False
-
-
-class Batch(Struct, frozen=True):
-    """What one replica tells the database, once; `sent_at` is in milliseconds of the local clock."""
-
-    number: int
-    sent_at: int
-    items: tuple[Item, ...]
-
-
-class Line(Struct, frozen=True):
-    """The database's answer for one counter."""
-
-    limit: UUID
-    member: UUID
-    lost: bool
-    held: int
-    used: int
-    others: int
-    free_at: int
-    resets_at: int
-    short: bool
-    tight: bool
-
-
-class Answer(Struct, frozen=True):
-    """The database's answer to a batch; `at_ms` is its clock."""
-
-    at_ms: int
-    lines: tuple[Line, ...]
 
 
 class Ledger:
@@ -428,21 +355,3 @@ def _lasts(until: int, now: int, longest: int) -> bool:
 
 def _may_call(account: Account, now: int) -> bool:
     return not _lasts(account.call_again, now, CALL_AGAIN_MS)
-
-
-def used_of(held: Iterable[Held], actual: Mapping[str, int], further: Sequence[Held]) -> list[int]:
-    """Return what was used of each reservation: of a counter's later ones what its first does not cover."""
-    if not further:
-        return [0 if one.account.is_concurrency else actual.get(one.account.metric, one.amount) for one in held]
-    first = {one.account: one.amount for one in held}
-    used = {
-        account: 0 if account.is_concurrency else actual.get(account.metric, amount)
-        for account, amount in first.items()
-    }
-    later: list[int] = []
-    for one in further:
-        account = one.account
-        part = min(max(0, used[account] - first[account]), one.amount)
-        used[account] -= part
-        later.append(part)
-    return [*used.values(), *later]

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from aqueduct.db.connections import DedicatedConnection, connect
-from aqueduct.limits.ledger import Answer, Batch, Item, Line
+from aqueduct.limits.batch import Answer, Batch, Item, Line
 
 _ENTER = "SELECT ledger.enter($1, $2, $3)"
 _TELL_CLOCK = "SELECT ledger.tell_clock($1, $2)"

@@ -7,8 +7,8 @@ from uuid import UUID
 from aqueduct.limits.account import Account
 from aqueduct.limits.counters import Counters, KnownCounters
 from aqueduct.limits.estimate import LEAST_OUTPUT, OutputLengths, input_tokens, open_output
+from aqueduct.limits.held import Held, Take
 from aqueduct.limits.leases import Leases
-from aqueduct.limits.ledger import Held, Take
 from aqueduct.limits.rules import LimitSet
 from aqueduct.limits.telling import Standing, header_lines, kind_of, limits_unavailable, never_fits, refusal, standing
 from aqueduct.pipeline.admit import Demand, Reservation

@@ -8,7 +8,7 @@ from aqueduct.errors import GatewayError
 from aqueduct.limits.account import Account
 from aqueduct.limits.counters import Counters, once_settled, while_open
 from aqueduct.limits.estimate import OutputLengths, input_tokens
-from aqueduct.limits.ledger import Held, Take
+from aqueduct.limits.held import Held, Take
 from aqueduct.limits.price import micros
 from aqueduct.limits.reserved import RefusedBy, with_refusal
 from aqueduct.limits.rules import MAX_AMOUNT

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 from aqueduct.limits.account import Account
+from aqueduct.limits.batch import Answer, Batch
+from aqueduct.limits.held import Held, Take
 from aqueduct.limits.leases import Leases, Unreachable
-from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Take
+from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.rules import Applied
 from aqueduct.limits.store import PostgresStore
 

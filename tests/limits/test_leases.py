@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from aqueduct.limits.account import Account
+from aqueduct.limits.batch import MAX_ITEMS
+from aqueduct.limits.held import Take
 from aqueduct.limits.leases import Leases, Unreachable
-from aqueduct.limits.ledger import MAX_ITEMS, Take
 from aqueduct.limits.rules import Applied
 from aqueduct.limits.windows import slots_of
 from tests.limits.conftest import MakeLimit

@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.ledger import CALL_AGAIN_MS, IDLE_MS, MAX_ITEMS, REFUSED_MS, Answer, Batch, Ledger, Line, Take
+from aqueduct.limits.batch import MAX_ITEMS, Answer, Batch, Line
+from aqueduct.limits.held import Take
+from aqueduct.limits.ledger import CALL_AGAIN_MS, IDLE_MS, REFUSED_MS, Ledger
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.windows import slots_of
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from aqueduct.db.cluster import Cluster
-from aqueduct.limits.ledger import Answer, Batch, Held, Ledger, Line, Take, used_of
+from aqueduct.limits.batch import Answer, Batch, Line
+from aqueduct.limits.held import Held, Take, used_of
+from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.reserved import Reserved, ReservedOf, encode
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.store import encode_items

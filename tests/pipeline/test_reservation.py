@@ -13,9 +13,11 @@ from adapters.base import Deployment
 from aqueduct.errors import GatewayError
 from aqueduct.ids import RequestIds
 from aqueduct.limits import reserved
+from aqueduct.limits.batch import Answer, Line
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.estimate import OPEN_OUTPUT, OutputLengths, open_output
-from aqueduct.limits.ledger import Answer, Held, Ledger, Line, Take
+from aqueduct.limits.held import Held, Take
+from aqueduct.limits.ledger import Ledger
 from aqueduct.limits.price import micros
 from aqueduct.limits.rules import MAX_AMOUNT, Applied, Limit
 from aqueduct.limits.telling import limits_unavailable
