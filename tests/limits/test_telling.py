@@ -5,7 +5,7 @@ import pytest
 from aqueduct.limits.account import Account
 from aqueduct.limits.counters import Counters
 from aqueduct.limits.rules import Applied, Limit
-from aqueduct.limits.telling import header_lines, never_fits
+from aqueduct.limits.telling import header_lines, never_fits, standing
 from aqueduct.limits.windows import slots_of
 
 
@@ -57,3 +57,10 @@ def test_headers_tell_of_the_longest_window_of_those_that_are_used_up(windows):
 def test_headers_tell_of_the_limit_of_which_the_least_remains():
     counters = Counters([_account("hour", 10, 2), _account("second", 3, 2)], uuid4())
     assert b"x-ratelimit-limit-requests: 3\r\nx-ratelimit-remaining-requests: 1\r\n" in header_lines(counters, 0)
+
+
+def test_limit_of_which_nothing_is_used_resets_now() -> None:
+    account = _account("hour", 10, 0)
+    account.resets_at = 0
+    assert standing(account, 5_000).resets_at == 5.0
+    assert b"x-ratelimit-reset-requests: 0ms\r\n" in header_lines(Counters([account], uuid4()), 5_000)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.base import Deployment
+from adapters.errors import ErrorKind, ProviderError
 from aqueduct.errors import GatewayError
 from aqueduct.ids import RequestIds
 from aqueduct.limits import reserved
@@ -22,6 +23,7 @@ from aqueduct.limits.price import micros
 from aqueduct.limits.rules import MAX_AMOUNT, Applied, Limit
 from aqueduct.limits.telling import limits_unavailable
 from aqueduct.limits.windows import slots_of
+from aqueduct.pipeline.attempt_log import note_failure
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.reservation import LimitReservation
 from aqueduct.pipeline.spec import Units
@@ -162,6 +164,45 @@ async def test_open_output_of_another_attempt_shrinks_to_what_its_price_leaves()
     assert reservation.max_output == 116, "(1000 - 3 * 100) / 6"
 
 
+async def test_longer_prompt_of_another_attempt_is_reserved_for_each_answer() -> None:
+    world = World(10_000, ("input_tokens",))
+    reservation = world.reservation(Size(1, 200, 200, 200, answers=2))
+    await reservation.attempt(CHEAP, lambda: 3_200)
+    assert world.spent() == {"input_tokens": 2 * 1_008}
+
+
+def failed(world: World, usage: Usage) -> None:
+    """Note an attempt at the cheap deployment that consumed something, and no answer came of it."""
+    context = world.context
+    context.attempts, context.deployment_id = 1, CHEAP.id
+    error = ProviderError(ErrorKind.SERVER_ERROR, "broken")
+    error.usage = usage
+    context.spent = context.with_spent(usage)
+    note_failure(context, error)
+
+
+async def test_what_a_failed_attempt_cost_is_reserved_beside_the_next_one() -> None:
+    """Trap 8: else a budget would be exceeded by each failure that the provider charges."""
+    world = World(10_000, ("cost",))
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    failed(world, Usage(prompt_tokens=100, completion_tokens=30))
+    await reservation.attempt(DEAR, lambda: 10)
+    assert world.spent() == {"cost": (100 + 2 * 30) + 3 * (100 + 2 * 200)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "left"),
+    [("cost", (1_000 - 160 - 300) // 6), ("total_tokens", 1_000 - 130 - 100), ("output_tokens", 1_000 - 30)],
+)
+async def test_open_output_of_another_attempt_shrinks_to_what_the_failed_one_has_left(metric: str, left: int) -> None:
+    world = World(1_000, (metric,))
+    reservation = world.reservation(Size(1, 100, 400, 50, is_open=True))
+    failed(world, Usage(prompt_tokens=100, completion_tokens=30))
+    await reservation.attempt(DEAR, lambda: 10)
+    assert await reservation.extend(left)
+    assert not await reservation.extend(left + 1)
+
+
 @pytest.mark.parametrize("metric", ["output_tokens", "total_tokens", "cost"])
 async def test_answer_grows_until_nothing_is_left_and_never_beyond(metric: str) -> None:
     world = World(5_000, (metric,))
@@ -268,3 +309,10 @@ async def test_usage_that_no_answer_can_have_neither_gives_credit_nor_breaks_the
     assert 0 <= world.accounts["cost"].spent <= MAX_AMOUNT
     assert world.lengths.usual("m") >= 0
     assert reserved.decode(reservation.as_json()).limits[1].used == spent[0]
+
+
+def test_usual_length_is_what_95_of_100_answers_stay_within() -> None:
+    lengths = OutputLengths()
+    for tokens in range(100, 0, -1):
+        lengths.learn("m", tokens)
+    assert lengths.usual("m") == 95
