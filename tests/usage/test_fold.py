@@ -315,3 +315,20 @@ ANY = ReportQuery(first=date(2026, 1, 1), last=date(2026, 1, 31), by=("user",), 
 def test_ranking_is_for_groups_of_one_row_a_month(query: ReportQuery, *, is_ranked: bool) -> None:
     assert (rank(query, date(2026, 3, 1), date(2026, 2, 28)) is not None) is is_ranked
     assert rank(query, date(2026, 3, 1), None) is None, "nothing is folded"
+
+
+def test_parts_of_months_of_teams_are_five_days_and_few_days_beside_them() -> None:
+    def read(first: int, last: int) -> tuple[list[object], list[object], list[object]]:
+        query = ReportQuery(first=date(2026, 3, first), last=date(2026, 3, last), by=("team",), top=5)
+        ranked = rank(query, date(2026, 4, 2), date(2026, 4, 1))
+        assert ranked is not None
+        orders = [(one.kind, one.days.first.day, one.is_whole, one.is_read) for one in ranked.orders]
+        taken = [(part.source.kind, part.days.first.day, part.days.last.day) for part in ranked.taken]
+        days = [(part.days.first.day, part.days.last.day, part.is_added) for part in ranked.days]
+        return orders, taken, days
+
+    five, month = "team_five_days", "team_month"
+    orders = [(five, 1, False, True), (five, 6, True, True), (five, 11, False, False)]
+    assert read(3, 11) == (orders, [], [(11, 11, True), (1, 2, False)])
+    assert read(1, 24) == ([(month, 1, False, True)], [(five, 26, 31)], [(25, 25, False)])
+    assert read(1, 31) == ([(month, 1, True, True)], [], [])
