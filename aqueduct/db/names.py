@@ -140,13 +140,14 @@ RANKED = {
     "user_month": ("month", "user_id"),
     "service_account_day": ("day", "service_account_id"),
     "service_account_month": ("month", "service_account_id"),
+    "service_account_model_day": ("day", "service_account_id", "model"),
+    "service_account_model_month": ("month", "service_account_id", "model"),
     "token_month": ("month", "token_id"),
     "org_team_month": ("month", "org_id", "team_id"),
     "org_user_month": ("month", "org_id", "user_id"),
     "org_model_month": ("month", "org_id", "model"),
     "team_model_month": ("month", "team_id", "model"),
     "user_model_month": ("month", "user_id", "model"),
-    "service_account_model_month": ("month", "service_account_id", "model"),
     "cost_center_model_month": ("month", "cost_center", "model"),
 }
 """The kinds of rows in `usage_ranked`, and what each adds up by: a group of a report by just that is a row a span.

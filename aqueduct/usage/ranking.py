@@ -33,7 +33,14 @@ def _kinds(span: str) -> dict[frozenset[Dimension], str]:
     }
 
 
-_FEW: Final = ("org_provider", "cost_center", "org_cost_center", "provider_cost_center", "service_account")
+_FEW: Final = (
+    "org_provider",
+    "cost_center",
+    "org_cost_center",
+    "provider_cost_center",
+    "service_account",
+    "service_account_model",
+)
 """Kinds that are added up from their rows by the day: as fast, and as exact for parts of months."""
 KINDS: Final = {by: kind for by, kind in _kinds("month").items() if kind not in _FEW}
 """By what a report must add up, exactly, so that each of its groups is one row a month, and there are many."""

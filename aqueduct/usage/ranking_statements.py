@@ -27,7 +27,7 @@ _DEAREST: Final = "ORDER BY cost DESC, requests DESC"
 _OWNERS: Final = {
     "org_model": ("org_id", "model"),
     **{owner: (f"{owner}_id",) for owner in ("team", "user", "token")},
-    **{f"{owner}_model": (f"{owner}_id",) for owner in ("team", "user", "service_account")},
+    **{f"{owner}_model": (f"{owner}_id",) for owner in ("team", "user")},
     **{f"org_{owner}": (f"{owner}_id",) for owner in ("team", "user")},
 }
 """The columns of `usage_daily`, which have an index with the day, by which the rows of groups are found.

@@ -58,7 +58,7 @@ _BY_DAY: Final = _total("model_day")
 _ORG_DAY: Final = _total("org_day")
 _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
     ("org_id",): (_ranked("org_provider", "month", 1), _ORG_DAY),
-    ("provider",): (_ranked("org_provider", "month", 1), _BY_DAY),
+    ("provider",): (_ranked("provider", "day", 1), _BY_DAY),
     ("day",): (_ranked("provider", "day", 1), _ORG_DAY),
     ("day", "org_id"): (_ORG_DAY,),
     ("model", "provider"): (_total("model_month", "month"), _BY_DAY),
@@ -78,6 +78,7 @@ _ADDED_UP: Final[dict[tuple[str, ...], tuple[Source, ...]]] = {
     ("org_id", "user_id"): (_total("user_month", "month", 5), DAILY),
     ("org_id", "model", "provider"): (_total("org_model_month", "month", 5), DAILY),
     ("service_account_id",): _few("service_account"),
+    ("service_account_id", "model"): _few("service_account_model"),
     ("token_id",): (_ranked("token", "month", 5), DAILY),
     ("cost_center", "model"): (_ranked("cost_center_model", "month", 10), DAILY),
     ("team_id", "cost_center", "model"): (_ranked("team_model", "month", 10), DAILY),
