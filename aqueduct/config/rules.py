@@ -44,7 +44,10 @@ def expiry(text: str) -> datetime:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
     when = datetime.fromisoformat(text)
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    try:
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 def problems(document: doc.Document, source: Source) -> Iterator[Problem]:

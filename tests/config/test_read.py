@@ -127,6 +127,10 @@ def refusals(text: str) -> list[str]:
         ("tokens: [{name: t, owner: a@b, token: 'env:T'}]", "tokens[0].owner: 'a@b' is not allowed; it must be user:"),
         ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: soon}]", "expires: must be a date such as"),
         ("tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: 2030-02-30}]", "expires: must be a date"),
+        (
+            "tokens: [{name: t, owner: 'user:a@b', token: 'env:T', expires: '9999-12-31T23:00:00-05:00'}]",
+            "expires: must be a date",
+        ),
         ("grants: [{subject: 'org:a'}]", "grants[0]: neither allows nor denies anything"),
         ("grants: [{subject: a, allow: [m]}]", "grants[0].subject: 'a' is not allowed; it must be org:SLUG"),
         ("grants: [{subject: 'org:a', allow: [m], deny: [m]}]", "grants[0].deny[0]: duplicate grant: 'org:a m'"),

@@ -1,13 +1,18 @@
 """A killed replica is settled by the rows of its requests: to the unit, and reading them once."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from aqueduct.limits.ledger import Item
 from aqueduct.limits.reserved import Reserved, ReservedOf, encode
+from aqueduct.limits.store import encode_items
+from tests.usage.recording import until
 
 BEGIN_MS = 1_800_000_000_000
 DAY_MS = BEGIN_MS // 86_400_000 * 86_400_000
@@ -24,6 +29,9 @@ SCANS = """
 SELECT sum(seq_scan + coalesce(idx_scan, 0))::int FROM pg_stat_xact_user_tables
  WHERE schemaname = 'usage' AND relname ~ '^requests_'
 """
+SYNC = "SELECT * FROM ledger.sync_at($1, $2, $3, 60000, $4::text::jsonb)"
+WAITS = "SELECT cardinality(pg_blocking_pids($1)) > 0"
+TWO = UUID(int=1), UUID(int=2)
 SLOTS = "SELECT member_id, slot, used FROM ledger.slots WHERE limit_id = $1 AND replica_id = $2 ORDER BY 1, 2"
 
 
@@ -208,3 +216,63 @@ async def test_clock_that_was_set_while_a_replica_lived_widens_where_its_rows_ar
     assert [tuple(line) for line in await connection.fetch(SETTLE, BEGIN_MS + 120_000, gone)] == [
         (limit, member, 0, 70, 21)
     ]
+
+
+@asynccontextmanager
+async def waiting_at(counter: UUID, url: str, query: str, *args: object) -> AsyncIterator[None]:
+    """Run a query that waits for a counter of a member, until the block has ended; then it must succeed."""
+    holder, waiter = [await asyncpg.connect(url) for _ in range(2)]
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM ledger.counters WHERE member_id = $1 FOR UPDATE", counter)
+            waiting = asyncio.create_task(waiter.fetch(query, *args))
+            await until(lambda: holder.fetchval(WAITS, waiter.get_server_pid()))
+            yield
+        await waiting
+    finally:
+        for one in (holder, waiter):
+            await one.close(timeout=5)
+
+
+async def report(connection: asyncpg.Connection, at_ms: int, limit: UUID, member: UUID) -> list[asyncpg.Record]:
+    """Do what another replica does, which waits for nobody for long."""
+    await connection.execute("SET lock_timeout = '5s'")
+    wanted = Item(limit, member, "requests", False, 0, (), need=1, least=1)
+    found: list[asyncpg.Record] = await connection.fetch(SYNC, at_ms, uuid4(), 1, encode_items((wanted,)))
+    return found
+
+
+async def test_settling_keeps_no_replica_waiting_that_finds_a_lease_lapsed_meanwhile(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    """Reading the rows of a long life takes seconds: a report that waited for it would make limits unavailable."""
+    limit = await limit_of(connection, "requests", "total", calendar=False)
+    gone, (first, second) = await replica_of(connection), TWO
+    for member in TWO:
+        await hold(connection, gone, limit, member, 0, used=3, held=5)
+    await connection.execute(ROW, *row(gone, ReservedOf(limit, second, 0, 1_000, 4, 4)))
+    at_ms = BEGIN_MS + 3_600_000
+    async with waiting_at(first, database_url, SETTLE, at_ms, gone):
+        lines = await report(connection, at_ms, limit, second)
+
+    assert [line["used"] for line in lines] == [3 + 5], "what it held is booked, until it is known what it has used"
+    assert await connection.fetch(SLOTS, limit, NOBODY) == [(second, 0, 4)]
+    assert await connection.fetch(SLOTS, limit, gone) == []
+
+
+async def test_replica_that_reports_again_keeps_no_other_waiting_that_finds_its_lease_lapsed(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    limit = await limit_of(connection, "requests", "total", calendar=False)
+    back, (first, second) = await replica_of(connection), TWO
+    for member in TWO:
+        await hold(connection, back, limit, member, 0, used=3, held=5)
+    at_ms = BEGIN_MS + 3_600_000
+    told = encode_items(tuple(Item(limit, member, "requests", True, 0, ()) for member in TWO))
+    async with waiting_at(first, database_url, SYNC, at_ms, back, 8, told):
+        lines = await report(connection, at_ms, limit, second)
+
+    assert [line["used"] for line in lines] == [3 + 5]
+    assert await connection.fetch(SLOTS, limit, back) == [(first, 0, 3), (second, 0, 3)], "it has again what it held"
+    held = await connection.fetch("SELECT held FROM ledger.leases WHERE replica_id = $1", back)
+    assert [one["held"] for one in held] == [5, 5]
