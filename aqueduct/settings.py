@@ -106,7 +106,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["json", "text"], Meta(description="One JSON object per line, or text for people.")
     ] = "json"
     catalog_poll_s: Annotated[
-        Seconds, Meta(description="How often the catalog's version is checked behind the notifications.")
+        Seconds,
+        Meta(
+            description="How often the catalog's version is checked behind the notifications. Where those do not arrive"
+            " (through a pooler in transaction mode), a revocation takes as long."
+        ),
     ] = 5.0
     usage_flush_s: Annotated[Seconds, Meta(description="Longest time that a usage record waits to be written.")] = 2.0
     usage_flush_records: Annotated[

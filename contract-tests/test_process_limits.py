@@ -53,6 +53,11 @@ PRICES = """
 INSERT INTO prices (model_id, meter, amount, per, valid_from)
 SELECT id, meter, amount, 1000000, '2020-01-01' FROM models, (VALUES ('input', 1), ('output', 2)) AS p (meter, amount)
 """
+MANY_TOKENS = """
+INSERT INTO tokens (team_id, name, prefix, sha256)
+SELECT id, 'token ' || n, 'aq_', encode(sha256(n::text::bytea), 'hex')
+  FROM teams, generate_series(1, 50000) n WHERE name = 'hundred'
+"""
 _numbers = itertools.count(1)
 pytestmark = pytest.mark.timeout(300)  # four processes start on what may be one core
 
@@ -171,6 +176,7 @@ def test_token_revoked_under_load_succeeds_nowhere_a_second_later(fleet: Fleet) 
 
     def revoke() -> None:
         time.sleep(1.5)
+        execute(fleet.url, MANY_TOKENS)  # which takes each process seconds to load
         execute(fleet.url, "UPDATE tokens SET revoked_at = now() WHERE name = 'free'")
         revoked_at.append(time.monotonic())
 

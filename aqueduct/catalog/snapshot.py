@@ -1,4 +1,4 @@
-"""The catalog as one immutable value with its lookups; knows no database.
+"""The catalog as one value with its lookups, immutable but for what is revoked; knows no database.
 
 A request takes the current snapshot once and keeps it to its end. Every lookup is a dictionary hit; the owner of a
 token is worked out when it first comes, and names that only a wildcard model matches are remembered, within a bound.
@@ -111,6 +111,7 @@ class Snapshot:
         "_contents",
         "_prefixes",
         "_principals",
+        "_revoked",
         "_visible",
         "loaded_at",
         "prices",
@@ -125,6 +126,7 @@ class Snapshot:
         self.prices = contents.prices
         self._contents = contents
         self._principals: dict[str, Principal] = {}
+        self._revoked: dict[UUID, Refusal] = {}
         prefixes: dict[str, ResolvedModel | None] = dict.fromkeys(contents.blocked_prefixes)
         prefixes |= {model.catalog_name[:-1]: model for model in contents.wildcards}
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -141,7 +143,7 @@ class Snapshot:
         found = self._principals.get(sha256)
         if found is None:
             made = self._contents.owners.of(sha256)
-            if isinstance(made, Refusal):
+            if isinstance(made, Refusal) or (self._revoked and self._revocation(made)):
                 return None
             found = self._principals[sha256] = made
         return found
@@ -149,7 +151,15 @@ class Snapshot:
     def refusal(self, sha256: str) -> Refusal:
         """Return why a token has no principal: `REVOKED`, `EXPIRED`, `DISABLED` or `UNKNOWN`."""
         found = self._contents.owners.of(sha256)
-        return found if isinstance(found, Refusal) else Refusal.UNKNOWN
+        if isinstance(found, Refusal):
+            return found
+        return self._revocation(found) or Refusal.UNKNOWN
+
+    def revoke(self, revoked: Mapping[UUID, Refusal]) -> None:
+        """Let nobody in any more who stands on one of these rows: a token, its owner, or its owner's team or org."""
+        self._revoked |= revoked
+        for sha256 in [sha256 for sha256, found in self._principals.items() if self._revocation(found)]:
+            del self._principals[sha256]
 
     async def retire(self) -> None:
         """Forget the principals, a few at a time: freed at once they would hold up requests. They can be made again."""
@@ -181,6 +191,12 @@ class Snapshot:
         """Return the MCP servers that a principal may use, sorted by name."""
         servers = self._contents.mcp_servers
         return tuple(servers[name] for name in sorted(servers) if principal.mcp_policy.permits(name))
+
+    def _revocation(self, principal: Principal) -> Refusal | None:
+        """Return why what it stands on counts no more. A user stands on no team: disabling one leaves its users be."""
+        owner = (principal.user_id,) if principal.user_id else (principal.service_account_id, principal.team_id)
+        rows = (principal.token_id, *owner, principal.org_id)
+        return next((self._revoked[row] for row in rows if row is not None and row in self._revoked), None)
 
     def _resolve_wildcard(self, name: str) -> ResolvedModel | None:
         if len(name) > MAX_NAME_CHARS or name in self._contents.blocked_names:

@@ -1,7 +1,10 @@
 """Keeps the current snapshot current: LISTEN on a dedicated connection, and a poll of the version behind it.
 
-The connection is the catalog's own: it listens, polls and loads. Where it breaks, the last good snapshot stays and
-its age shows in `staleness_s`. LISTEN does not work through a pooler in transaction mode; then the poll alone counts.
+The connection is the catalog's own: it listens and polls. Where it breaks, the last good snapshot stays and its age
+shows in `staleness_s`. LISTEN does not work through a pooler in transaction mode; then the poll alone counts.
+
+What is revoked, disabled or deleted is told by its id, and holds at once in the snapshot that is there: a large catalog
+takes seconds to load. It is loaded through a connection of its own: within a transaction a server tells nothing.
 """
 
 import asyncio
@@ -9,12 +12,14 @@ import logging
 import time
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+from aqueduct.auth.credentials import Refusal
 from aqueduct.catalog.loader import Loader
 from aqueduct.catalog.rows import read_version
 from aqueduct.catalog.snapshot import Snapshot
 from aqueduct.db.connections import DedicatedConnection, connect
-from aqueduct.db.names import CATALOG_CHANNEL
+from aqueduct.db.names import CATALOG_CHANNEL, REVOKED_CHANNEL
 
 DEBOUNCE_S = 0.05
 VERSION_TIMEOUT_S = 10.0
@@ -36,6 +41,8 @@ class Catalog:
         self._connection: DedicatedConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._snapshot: Snapshot | None = None
+        self._untold: dict[UUID, Refusal] = {}  # revoked, and the snapshot does not know it yet
+        self._revoked: dict[UUID, Refusal] = {}  # revoked since the snapshot's load began
         self._confirmed_at = 0.0
         self.failures = 0
         """Failed attempts to look at the database since the start."""
@@ -110,25 +117,57 @@ class Catalog:
         asked_at = time.monotonic()
         async with asyncio.timeout(VERSION_TIMEOUT_S):
             version = await read_version(connection)
-        if self._snapshot is None or version != self._snapshot.version:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
-                snapshot = await self._loader.load(connection)
-            self._report(snapshot)
-            before, self._snapshot = self._snapshot, snapshot
+        if self._snapshot is None or version != self._snapshot.version or self._revoked:
+            before, self._snapshot = self._snapshot, await self._load()
             if before is not None:
                 await before.retire()
         self._confirmed_at = asked_at
+
+    async def _load(self) -> Snapshot:
+        """Return the catalog as it is, without what is revoked while it is read."""
+        seen, self._revoked = self._revoked, {}
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                connection = await connect(self._url, application_name="aqueduct catalog load")
+                try:
+                    snapshot = await self._loader.load(connection)
+                finally:
+                    connection.terminate()
+        except BaseException:  # raised again: what it would have known is still to be loaded
+            self._revoked = seen | self._revoked
+            raise
+        self._report(snapshot)
+        snapshot.revoke(self._revoked)
+        return snapshot
 
     async def _connected(self) -> DedicatedConnection:
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         self._connection = await connect(self._url, application_name="aqueduct catalog")
         self._connection.add_termination_listener(self._on_termination)
-        await self._connection.add_listener(CATALOG_CHANNEL, self._on_notification)
+        await self._connection.add_listener(CATALOG_CHANNEL, self._on_change)
+        await self._connection.add_listener(REVOKED_CHANNEL, self._on_revocation)
         return self._connection
 
-    def _on_notification(self, *_: object) -> None:
+    def _on_change(self, *_: object) -> None:
         self._changed.set()
+
+    def _on_revocation(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        try:
+            row, reason = str(payload).split(" ")
+            revoked = {UUID(row): Refusal(reason)}
+        except ValueError:
+            return  # it is not from a trigger of ours
+        self._changed.set()
+        if not self._untold:  # those that come together are looked up together: there may be thousands
+            asyncio.get_running_loop().call_soon(self._revoke)
+        self._untold |= revoked
+
+    def _revoke(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.revoke(self._untold)
+        self._revoked |= self._untold
+        self._untold = {}
 
     def _on_termination(self, *_: object) -> None:
         self._changed.set()

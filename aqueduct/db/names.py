@@ -1,4 +1,4 @@
-"""Names of the database's schemas, columns and channel; knows no table and imports nothing.
+"""Names of the database's schemas, columns and channels; knows no table and imports nothing.
 
 Whoever serves needs only these: the tables themselves (`models`, `usage_tables`, `vault_tables`) bring SQLAlchemy with
 them, which is half of the memory of a process that has nothing to do.
@@ -7,6 +7,7 @@ them, which is half of the memory of a process that has nothing to do.
 USAGE_SCHEMA = "usage"
 VAULT_SCHEMA = "vault"
 CATALOG_CHANNEL = "aqueduct_catalog"
+REVOKED_CHANNEL = "aqueduct_revoked"
 COUNTERS = (
     "prompt_tokens",
     "completion_tokens",
