@@ -17,10 +17,11 @@ from aqueduct.api.errors import WireError, encode_error, from_gateway, from_prov
 from aqueduct.api.gateway import Gateway
 from aqueduct.api.headers import as_headers, stream_head
 from aqueduct.errors import ErrorType, shutting_down
+from aqueduct.limits.estimate import CHARS_PER_TOKEN
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
-from aqueduct.pipeline.meter import CHARS_PER_TOKEN, settled_usage
+from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, answers, wants_usage
 from aqueduct.pipeline.unreported import with_units
 from aqueduct.server.direct_write import DirectWrite, begin_stream, direct_write

@@ -7,7 +7,8 @@ from typing import Final
 from adapters.base import Call, Result, SupportsRerank
 from aqueduct.dialects.decode import RequestDecoder
 from aqueduct.errors import invalid_request
-from aqueduct.pipeline.meter import CHARS_PER_TOKEN, text_chars
+from aqueduct.limits.estimate import CHARS_PER_TOKEN
+from aqueduct.pipeline.meter import text_chars
 from aqueduct.pipeline.spec import OperationSpec, Units
 from schemas.rerank import RerankRequest, RerankResponse
 from schemas.usage import Usage

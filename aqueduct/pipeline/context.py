@@ -46,18 +46,8 @@ _RETRY_HEADERS: Final = frozenset({"retry-after", "retry-after-ms"})
 class RequestContext:
     """One request's facts, filled in stage by stage and turned into the usage row and the log line at its end.
 
-    `started` is `time.perf_counter()`; `started_at` is kept by `attempt_log.started_at`, None before it is first asked.
-    `waited_s` is the time spent waiting, for providers and for the client's body, in seconds.
-    `in_flight` while an attempt has begun and not ended; `max_seconds` is its deployment's bound on a recording.
-    `answered` is what the last attempt consumed, `spent` what failed ones did beside it, `usage` both together.
-    `schema_valid` is whether the answer follows the client's schema, None where that was not asked or is unknown.
-    `begun_early` is true while the head of a stream is out and nobody but `api.early_head` has written.
-    `limit_headers` gives the header lines about the limits of a request that stands under some.
-    `reservations` gives what it holds, or held, of its limits, in JSON, for its usage row.
-    `journaled` once the journal knows of the request, which must then hear of its end.
-    `failure_reason` is for the log alone, and quotes nothing of the caller's.
-    `failures` are the attempts that have failed so far, `price_lists` the prices of the request's snapshot by
-    deployment, `cost` in pico-units of the currency what all attempts cost (None: not priced).
+    Moments are `time.perf_counter()`, spans are in seconds, money is in pico-units of the currency. What no stage has
+    told yet is None, or empty.
     """
 
     __slots__ = (
@@ -117,49 +107,56 @@ class RequestContext:
         self.operation = operation
         self.started = time.perf_counter()
         self.started_at_ns = time.time_ns()
-        self.started_at: datetime | None = None
+        self.started_at: datetime | None = None  # ask `attempt_log.started_at`, which fills it in
+        self.waited_s = 0.0  # for providers, and for the client's body
+        # who asks, and with which wishes
         self.principal: Principal | None = None
         self.client_request_id: str | None = None
         self.client_user: str | None = None
+        self.include_cost = False
+        self.include_provider_headers = False
+        # what is asked for
         self.requested_model: str | None = None
+        self.streamed = False
         self.model: str | None = None
         self.catalog_model: str | None = None
-        self.streamed = False
-        self.begun_early = False
-        self.journaled = False
+        self.price_lists: Mapping[str, PriceList] | None = None  # of the request's snapshot, by deployment
+        # what holds it to account: the lines tell of limits, the JSON is what the usage row keeps of a reservation
+        self.limit_headers: Callable[[], bytes] | None = None
+        self.reservations: Callable[[], str] | None = None
+        self.journaled = False  # the journal knows of the request, and must hear of its end
+        # the attempt that is under way, or was the last
+        self.attempts = 0
+        self.attempt_begun = 0.0
+        self.in_flight = False
         self.deployment_id: str | None = None
         self.provider: str | None = None
         self.upstream_model: str | None = None
+        self.max_seconds = 0  # its deployment's bound on a recording
+        self.provider_headers: dict[str, str] | None = None
+        self.answered: Usage | None = None  # what it consumed
+        # those that failed before it
+        self.failures: tuple[Attempt, ...] = ()
+        self.failed_at = 0.0  # the last of them; 0: none has
+        self.spent: Usage | None = None  # what they consumed
+        # its answer
         self.upstream_id: str | None = None
         self.upstream_request_id: str | None = None
         self.upstream_status: int | None = None
-        self.waited_s = 0.0
-        self.attempts = 0
-        self.attempt_begun = 0.0
-        self.failed_at = 0.0
-        self.failures: tuple[Attempt, ...] = ()
-        self.price_lists: Mapping[str, PriceList] | None = None
         self.service_tier: str | None = None
-        self.cost: int | None = None
-        self.include_cost = False
-        self.include_provider_headers = False
-        self.provider_headers: dict[str, str] | None = None
-        self.dropped_params: tuple[str, ...] = ()
         self.first_content: float | None = None
         self.finish_reason: str | None = None
         self.native_finish_reason: str | None = None
-        self.usage: Usage | None = None
-        self.answered: Usage | None = None
-        self.in_flight = False
-        self.max_seconds = 0
-        self.spent: Usage | None = None
-        self.schema_valid: bool | None = None
+        self.dropped_params: tuple[str, ...] = ()
+        self.schema_valid: bool | None = None  # None also where that was not asked, or is unknown
         self.schema_outcome: SchemaOutcome | None = None
+        # the end: what is booked, and what the client was told
+        self.usage: Usage | None = None  # `answered` and `spent` together
+        self.cost: int | None = None  # of all attempts; None: not priced
         self.status = 0
-        self.limit_headers: Callable[[], bytes] | None = None
-        self.reservations: Callable[[], str] | None = None
+        self.begun_early = False  # the head of a stream is out, and nobody but `api.early_head` has written
         self.error_kind: ErrorType | None = None
-        self.failure_reason: str | None = None
+        self.failure_reason: str | None = None  # for the log alone, and quotes nothing of the caller's
 
     def note_refusal(self, refused: RefusedBy) -> None:
         """Keep which limit refused the request, beside what it holds of others."""

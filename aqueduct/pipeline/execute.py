@@ -95,14 +95,14 @@ async def execute(
         result = await run_attempts(admitted.plan, admitted.policy, asking.attempt)
         form = form_check(pipeline.checker, spec, admitted.model, request, context)
         if form is not None:
-            result = await form.held(result, asking.again)
+            result = await form.checked(result, asking.again)
         usage = context.usage = context.spent if context.answered is None else context.with_spent(context.answered)
         note_cost(context)
     except (ProviderError, GatewayError):
         usage = context.usage = context.spent
         raise
     except BaseException:  # raised again: the client has left, or there is a defect
-        usage = context.usage = _left(context, spec, asking.pending)
+        usage = context.usage = _cut_off(context, spec, asking.pending)
         raise
     finally:
         if admitted.reservation is not None:
@@ -157,7 +157,7 @@ class _Asking(Generic[RequestT, BodyT, ChunkT]):
         if number > 1 and reservation is not None:
             await reservation.attempt(deployment, partial(spec.reserved_chars, asked))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
-        call = _call(context, deployment, number, self._admitted.policy, self._extra_params)
+        call = _begun(context, deployment, number, self._admitted.policy, self._extra_params)
         if self.recall is not None and self.recall.is_asked(asked, adapter, call):
             asked = await _recalled(self.recall, asked, call, reservation, spec)
         if reservation is None:
@@ -189,7 +189,7 @@ async def execute_stream(
         if number > 1 and admitted.reservation is not None:
             await admitted.reservation.attempt(deployment, partial(spec.reserved_chars, request))
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
-        call = _call(context, deployment, number, admitted.policy, extra_params)
+        call = _begun(context, deployment, number, admitted.policy, extra_params)
         reservation = admitted.reservation
         asked = request
         if recall is not None and recall.is_asked(request, adapter, call):
@@ -204,7 +204,7 @@ async def execute_stream(
         context.usage = context.spent
         raise
     except BaseException:  # raised again: the client has left, or there is a defect
-        context.usage = _left(context, spec, request)
+        context.usage = _cut_off(context, spec, request)
         raise
     finally:
         if not opened and admitted.reservation is not None:
@@ -294,7 +294,7 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
     return result
 
 
-def _left(context: RequestContext, spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT) -> Usage | None:
+def _cut_off(context: RequestContext, spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT) -> Usage | None:
     """Return what is booked where a request ends without an answer and without an error of its provider."""
     if context.in_flight:
         context.answered = context.answered or unreported.of_nobody_s(spec, request, None, context)
@@ -314,13 +314,14 @@ def _capable(
     return capable
 
 
-def _call(
+def _begun(
     context: RequestContext,
     deployment: Deployment,
     number: int,
     policy: AttemptPolicy,
     extra_params: Mapping[str, Raw],
 ) -> Call:
+    """Note in the context which attempt begins, and return what its adapter may know."""
     context.attempts = number
     context.deployment_id = deployment.id
     context.provider = deployment.provider

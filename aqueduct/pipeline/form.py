@@ -46,7 +46,9 @@ class FormCheck(Struct, Generic[RequestT, BodyT, ChunkT], frozen=True):
     context: RequestContext
     repairs: bool
 
-    async def held(self, result: Result[BodyT], again: Callable[[RequestT], Awaitable[Result[BodyT]]]) -> Result[BodyT]:
+    async def checked(
+        self, result: Result[BodyT], again: Callable[[RequestT], Awaitable[Result[BodyT]]]
+    ) -> Result[BodyT]:
         """Return the answer, or the one to which asking once more has led; `again` makes that attempt."""
         verdict = await self._verdict(result)
         if verdict is None or verdict.valid is not False or not self.repairs or not self.spec.is_complete(result.body):

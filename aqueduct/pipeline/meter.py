@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 
+from aqueduct.limits.estimate import CHARS_PER_TOKEN
 from schemas.usage import UNITS, Usage
-
-CHARS_PER_TOKEN: Final = 3.2
 
 
 def text_chars(text: str) -> int:

@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from adapters.base import Call, ChunkStream, ReasoningBack, Result
-from aqueduct.pipeline.meter import CHARS_PER_TOKEN
+from aqueduct.limits.estimate import CHARS_PER_TOKEN
 from schemas.chat_request import StreamOptions
 from schemas.usage import Usage
 
