@@ -16,7 +16,7 @@ from aqueduct.db.names import ATTEMPT_COLUMNS, ROLLUP_KEYS, ROLLUP_SUMS, TOTALS
 from aqueduct.usage import rerate as rerating
 from aqueduct.usage.fold import add_days
 from aqueduct.usage.pricing import Price, PriceList
-from aqueduct.usage.ranking import DAY_KINDS, KINDS, rank, rank_days
+from aqueduct.usage.ranking import DAY_KINDS, KINDS, SETTINGS, rank, rank_days
 from aqueduct.usage.ranking_statements import days_statement, ranked_statement
 from aqueduct.usage.reports import DIMENSIONS, Dimension, ReportQuery, report, report_statement
 from aqueduct.usage.rerate import rerate
@@ -173,6 +173,22 @@ async def test_every_ranking_reads_the_first_rows_of_an_index_by_cost(connection
         index = "day" if "cost_center" in by else f"{index}_day"
         assert not ranked.days or f"ix_usage_daily_{index}" in plan, plan
         assert not re.search(r"Seq Scan on usage_|requests_20|attempts_20|usage_hourly", plan), plan
+
+
+@pytest.mark.usefixtures("a_year")
+async def test_ranking_that_looks_at_many_rows_of_a_span_reads_them_in_their_order(
+    connection: asyncpg.Connection,
+) -> None:
+    """The planner takes every span for one of the average size, and would read and sort all of a long one."""
+    async with connection.transaction():
+        await connection.execute(SETTINGS)
+        for by, (first, last) in product(KINDS, RANGES):
+            ranked = rank(ReportQuery(first=first, last=last, by=tuple(by), top=100), TODAY, FOLDED)
+            assert ranked is not None
+            statement, arguments = ranked_statement(ranked, 2_000)
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+            assert "Index Scan using ix_usage_ranked_kind_first_day_cost" in plan, plan
+            assert not re.search(r"Bitmap|Sort.*\n.*Sort Key: usage_ranked", plan), plan
 
 
 @pytest.mark.usefixtures("a_year")
