@@ -229,3 +229,5 @@ class Connection(asyncio.Protocol):
         while self._upload and not self._upload_paused:
             piece, self._upload = self._upload[:UPLOAD_PIECE_BYTES], self._upload[UPLOAD_PIECE_BYTES:]
             self._transport.write(piece)
+        if not self._upload:
+            self._upload = memoryview(b"")  # an empty piece of the body would keep all of it

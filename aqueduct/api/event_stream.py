@@ -23,7 +23,7 @@ from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.pipeline.meter import settled_usage
 from aqueduct.pipeline.spec import BodyT, ChunkT, OperationSpec, RequestT, answers, wants_usage
-from aqueduct.pipeline.unreported import with_units
+from aqueduct.pipeline.unreported import taken_by, with_taken
 from aqueduct.server.direct_write import DirectWrite, begin_stream, direct_write
 from aqueduct.server.disconnect import DisconnectWatch
 from aqueduct.usage.pricing import to_text
@@ -42,7 +42,7 @@ def last_events(wire: WireError) -> bytes:
 
 
 class EventStream(Generic[RequestT, BodyT, ChunkT]):
-    """One open stream.
+    """One open stream. It keeps nothing of the request, which may be long: the stream may last much longer.
 
     Times are in seconds of the event loop's clock: `last_sent` of the last write, `sending_since` of a write in
     progress (0: none).
@@ -51,6 +51,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
     __slots__ = (
         "_abandoned",
         "_allowed_chars",
+        "_answers",
         "_begun",
         "_beyond",
         "_complete",
@@ -66,10 +67,10 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         "_opened",
         "_output_chars",
         "_prompt_chars",
-        "_request",
         "_send",
         "_settled",
         "_spec",
+        "_taken",
         "_task",
         "_within_chars",
         "last_sent",
@@ -88,8 +89,9 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
         self._spec = spec
         self._context = context
         self._opened = opened
-        self._request = request
         self._model = request.model
+        self._answers = answers(request)
+        self._taken = taken_by(spec, request, context)
         self._include_usage = wants_usage(request)
         self._prompt_chars = spec.prompt_chars(request)
         self._output_chars = 0
@@ -241,7 +243,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
     @property
     def _is_open(self) -> bool:
         """Whether a choice has not ended yet."""
-        return len(self._finished) < answers(self._request)
+        return len(self._finished) < self._answers
 
     def _within(self, chunks: Sequence[ChunkT], events: list[bytes], chars: int) -> bytes:
         """Return what of the chunks stays within the reservation, and keep the rest; `chars` came before them."""
@@ -268,7 +270,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             return True
         self._output_chars = self._within_chars
         like, stream_spec = self._last_chunk, self._spec.stream
-        left = set(range(answers(self._request))) - self._finished
+        left = set(range(self._answers)) - self._finished
         if like is not None and stream_spec is not None:
             await self._write(b"".join(self._events((stream_spec.cut(like, sorted(left)),))))
         return False
@@ -328,7 +330,7 @@ class EventStream(Generic[RequestT, BodyT, ChunkT]):
             output_chars=self._output_chars,
         )
         if answered is not reported:
-            answered = with_units(self._spec, self._request, answered, context)
+            answered = with_taken(answered, self._taken, context)
         context.answered = answered
         context.usage = context.with_spent(answered)
         context.service_tier = getattr(self._last_chunk, "service_tier", None) or answered.service_tier

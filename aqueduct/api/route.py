@@ -62,7 +62,9 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
             if body is None:
                 body = await self._read(receive, lease, context)
             watch = DisconnectWatch(receive)
-            await self._answer(body, context, send, watch, lease)
+            bodies = [body]  # taken out by the next stage: a stream may last much longer than its request is needed
+            del body
+            await self._answer(bodies, context, send, watch, lease)
         except GatewayError as error:
             context.failure_reason = error.code
             if isinstance(error, LimitReachedError):
@@ -106,9 +108,10 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         return b"".join(pieces)
 
     async def _answer(
-        self, body: bytes, context: RequestContext, send: Send, watch: DisconnectWatch, lease: BodyLease
+        self, bodies: list[bytes], context: RequestContext, send: Send, watch: DisconnectWatch, lease: BodyLease
     ) -> None:
         spec, gateway = self._spec, self._gateway
+        body = bodies.pop()
         is_large = len(body) >= LARGE_BYTES
         if is_large:
             await gateway.turnstile.turn()

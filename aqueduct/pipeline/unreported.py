@@ -1,5 +1,6 @@
 """What is booked of an answer of which the provider did not say, or not to the end, what it consumed."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,15 +39,29 @@ def with_units(
     spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, usage: Usage, context: RequestContext
 ) -> Usage:
     """Return the usage with what the request alone tells of units that have a price and were not reported."""
-    if spec.taken is None:
-        return usage
-    priced = [
-        (name, meter) for name, meter in _METERS if getattr(usage, name) is None and has_price(context, meter, usage)
-    ]
-    if not priced:
-        return usage
-    taken = spec.taken(request, context.max_seconds)
-    missing = {name: found for name, _ in priced if (found := getattr(taken, name))}
+    priced = () if spec.taken is None else _priced(usage, context)
+    return usage if spec.taken is None or not priced else _with(usage, spec.taken(request, context.max_seconds), priced)
+
+
+def taken_by(spec: OperationSpec[RequestT, BodyT, ChunkT], request: RequestT, context: RequestContext) -> Usage | None:
+    """Return what a request alone tells of units, for `with_taken` when it is gone; None: nothing is priced."""
+    priced = spec.taken is not None and context.price_lists and context.deployment_id in context.price_lists
+    return spec.taken(request, context.max_seconds) if spec.taken is not None and priced else None
+
+
+def with_taken(usage: Usage, taken: Usage | None, context: RequestContext) -> Usage:
+    """As `with_units`, by what `taken_by` told."""
+    priced = () if taken is None else _priced(usage, context)
+    return usage if taken is None or not priced else _with(usage, taken, priced)
+
+
+def _priced(usage: Usage, context: RequestContext) -> Sequence[str]:
+    """Return the units that have a price and were not reported."""
+    return [name for name, meter in _METERS if getattr(usage, name) is None and has_price(context, meter, usage)]
+
+
+def _with(usage: Usage, taken: Usage, names: Sequence[str]) -> Usage:
+    missing = {name: found for name in names if (found := getattr(taken, name))}
     return replace(usage, **missing) if missing else usage
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.errors import ErrorKind, ProviderError
 from adapters.http1 import Http1Transport
+from adapters.transport import Request, Timeouts
 from tests.adapters.http1_exchanges import fetch
 from tests.adapters.raw_server import RawServer, always, answer, read_request
 
@@ -58,6 +59,30 @@ async def test_exchange_upload_holds_no_second_copy_while_the_server_is_slow(tra
         assert held < 4_000_000
         go_on.set()
         assert (await task)[0] == 200
+
+
+async def test_connection_holds_no_body_that_it_has_sent(transport: Http1Transport) -> None:
+    gone: list[int] = []
+
+    class Body(bytes):
+        def __del__(self) -> None:
+            gone.append(len(self))
+
+    async def script(reader, writer, number) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(1_000_000)
+        writer.write(answer())
+        await reader.read()
+
+    async with RawServer(script) as server:
+        request = Request(
+            method="POST", url=server.url, headers=(), body=Body(bytes(1_000_000)), timeouts=Timeouts(),
+            deadline=asyncio.get_running_loop().time() + 60,
+        )  # fmt: skip
+        response = await transport.send(request)
+        del request
+        assert gone == [1_000_000]
+        await response.aclose()
 
 
 async def test_exchange_answer_before_the_upload_ended_is_read_and_the_connection_closed(

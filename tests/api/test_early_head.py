@@ -38,7 +38,7 @@ async def test_client_that_leaves_while_the_early_head_is_sent_leaves_nothing_op
     )
     watch: Any = SimpleNamespace(gone=True, stop=lambda: None)
     lease: Any = SimpleNamespace(release=lambda: None)
-    answering = asyncio.create_task(OperationRoute(CHAT, gateway)._answer(STREAMED, run.context, send, watch, lease))
+    answering = asyncio.create_task(OperationRoute(CHAT, gateway)._answer([STREAMED], run.context, send, watch, lease))
     await asyncio.wait_for(opens.wait(), 10)
     for _ in range(10):
         await asyncio.sleep(0)  # up to where the route waits for its head
