@@ -27,6 +27,7 @@ from schemas.chat_response import (
     FunctionDelta,
 )
 from schemas.openai import Optional, PlainItem, WireChoice, WireCompletion, WireMessage
+from schemas.usage import Usage
 
 DONE: Final = b"[DONE]"
 _DECODER: Final = msgspec.json.Decoder(WireCompletion)
@@ -64,6 +65,7 @@ class ChunkTranslator(OwnState):
         self._held: WireCompletion | None = None
         self._may_be_plain = False
         self._misfits = 0
+        self._guesses_search = False
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
         """Return the chunks of one event; raises `ProviderError` for an error or for what is no stream item."""
@@ -86,6 +88,9 @@ class ChunkTranslator(OwnState):
             self._add(chunks, wire, choice)
         if chunks and wire.citations is not UNSET:
             self._attach(chunks[-1], wire)
+        for chunk in chunks:
+            if chunk.citations is not UNSET or chunk.choices[0].delta.annotations:
+                self._guess_search(chunk)
         return chunks
 
     def finish(self) -> Sequence[ChatCompletionChunk]:
@@ -128,6 +133,8 @@ class ChunkTranslator(OwnState):
             if not state.finished:
                 self._finish(chunks, state, _NOTHING, None)
         self.finished = True
+        if self._guesses_search and self.usage is not None:
+            self.usage = msgspec.structs.replace(self.usage, queries=None)
         return chunks
 
     def _check_error(self, event: Event, wire: WireCompletion) -> None:
@@ -140,7 +147,17 @@ class ChunkTranslator(OwnState):
         reports = (wire.x_groq.usage if wire.x_groq is not None else UNSET, wire.usage)
         for raw in reports:
             if not isinstance(raw, UnsetType):
-                self.usage = usage.merge(self.usage, usage.to_usage(raw, wire.service_tier))
+                reported = usage.to_usage(raw, wire.service_tier)
+                self._guesses_search = self._guesses_search and (reported is None or reported.queries is None)
+                self.usage = usage.merge(self.usage, reported)
+
+    def _guess_search(self, chunk: ChatCompletionChunk) -> None:
+        """Take it that one search was made, until the server says how many, or ends the stream and says nothing."""
+        is_cited = any(note.type == "url_citation" for note in chunk.choices[0].delta.annotations or ())
+        is_listed = not isinstance(chunk.citations, UnsetType) and bytes(chunk.citations) != b"[]"
+        if (is_cited or is_listed) and (self.usage is None or self.usage.queries is None):
+            self._guesses_search = True
+            self.usage = usage.merge(Usage(queries=1), self.usage)
 
     def _attach(self, chunk: ChatCompletionChunk, wire: WireCompletion) -> None:
         """Add citations that have not been sent yet; some servers repeat all of them in every item."""

@@ -1,10 +1,12 @@
 """A request is settled exactly once, with what all its attempts consumed, whichever way it ends. Traps 2, 3 and 8."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from adapters.errors import ErrorKind, ProviderError
+from aqueduct.errors import overloaded
 from schemas.usage import Usage
 from tests.pipeline.drivers import Adapter, Run, Stream, waiting
 
@@ -92,3 +94,20 @@ async def test_client_that_leaves_a_stream_before_its_content_pays_for_what_was_
     assert counted(run.settled) == (80, None, "provider_partial")
     assert run.settled is not None
     assert run.settled.queries == 4
+
+
+@pytest.mark.parametrize("driver", ["whole", "stream"])
+@pytest.mark.parametrize("reason", [overloaded(), asyncio.CancelledError()], ids=["full", "left"])
+async def test_request_that_the_journal_does_not_take_gives_its_reservation_back(
+    driver: str, reason: BaseException
+) -> None:
+    """Nothing was sent: its disk is full, or its client has left while it was flushed."""
+
+    async def begin(*_: object) -> None:
+        raise reason
+
+    run = Run(Adapter(Usage(prompt_tokens=7, completion_tokens=3)))
+    run.pipeline = run.pipeline.__replace__(usage=SimpleNamespace(begin=begin))
+    await run.failed(getattr(run, driver), type(reason))
+    assert run.settled is None
+    assert run.outcomes == []
