@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from aqueduct.db.connections import DedicatedConnection, connect
@@ -68,7 +69,11 @@ class PostgresStore:
     async def sync(self, batch: Batch) -> Answer:
         """Carry out a batch; raises what asyncpg and the network raise, and then nothing is known of it."""
         connection = await self._connected()
-        rows = await connection.fetch(_SYNC, self._replica, batch.number, self._ttl_ms, encode_items(batch.items))
+        arguments = (self._replica, batch.number, self._ttl_ms, encode_items(batch.items))
+        try:
+            rows = await connection.fetch(_SYNC, *arguments)
+        except asyncpg.DeadlockDetectedError:  # with whoever edits or removes limits: nothing was done, so once more
+            rows = await connection.fetch(_SYNC, *arguments)
         await self._note_clock(connection, rows[0][0])
         lines = tuple(Line(*list(row.values())[1:]) for row in rows if row[1] is not None)
         return Answer(rows[0][0], lines)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
@@ -17,6 +17,10 @@ from aqueduct.limits.rules import Applied
 from aqueduct.limits.windows import slots_of
 from tests.limits.conftest import MakeLimit
 from tests.limits.replicas import attempt, replica
+from tests.usage.recording import until
+
+LOCK = "SELECT FROM ledger.counters WHERE member_id = $1 FOR UPDATE"
+WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ledger.sync%'"
 
 
 @pytest.mark.parametrize("amount", [1, 3, 100, 2_000])
@@ -286,3 +290,32 @@ async def test_limit_whose_metric_is_edited_begins_at_nothing_for_every_replica(
         assert sum(taken) == 10
     assert await connection.fetchval("SELECT sum(used) FROM ledger.slots WHERE limit_id = $1", applied.limit.id) == 10
     await connection.close(timeout=5)
+
+
+async def test_report_that_a_deadlock_has_ended_is_carried_out_all_the_same(
+    database_url: str, make_limit: MakeLimit, connection: asyncpg.Connection
+) -> None:
+    """Who removes or edits a limit locks its counters in an order of the database's own."""
+    applied = await make_limit("requests", 100, "hour")
+    first, second = (Applied(applied.limit, member) for member in (UUID(int=1), UUID(int=2)))
+    async with replica(database_url, report_s=60) as (leases, _):
+        for one in (first, second):
+            assert isinstance(await attempt(leases, one, 10), tuple)
+        failures = leases.failures
+        await connection.execute("SET deadlock_timeout = '60s'")  # it is the report that notices
+        async with connection.transaction():
+            await connection.execute(LOCK, second.member)
+            reporting = asyncio.create_task(leases.refresh([leases.ledger.account(one) for one in (first, second)]))
+            await until(lambda: is_waited_for(database_url))
+            await connection.execute(LOCK, first.member)  # once the report was ended
+        assert await reporting
+        assert leases.failures == failures
+
+
+async def is_waited_for(url: str) -> bool:
+    """Whether somebody waits for a lock."""
+    connection = await asyncpg.connect(url)
+    try:
+        return bool(await connection.fetchval(WAITS))
+    finally:
+        await connection.close(timeout=5)
