@@ -272,6 +272,7 @@ async def _observed(pipeline: Pipeline, context: RequestContext, attempt: Awaita
     begun = context.attempt_begun = time.perf_counter()
     if context.failed_at:
         context.waited_s += begun - context.failed_at  # the pause before a repetition
+        context.failed_at = 0.0
     context.answered = None
     context.in_flight = True
     outcome = "cancelled"

@@ -1,6 +1,7 @@
 """Which deployment is tried, how often, and when to stop: one budget and one deadline per request."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,6 +10,8 @@ from adapters.base import Deployment
 from adapters.errors import ErrorKind, ProviderError
 from aqueduct.pipeline import attempts
 from aqueduct.pipeline.attempts import AttemptPolicy, run_attempts
+from aqueduct.pipeline.execute import _observed
+from tests.pipeline.drivers import Run
 
 Outcome = ProviderError | str
 RETRYABLE = [kind for kind in ErrorKind if kind.is_retryable]
@@ -186,3 +189,18 @@ async def test_attempts_cancellation_passes(where: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert tried == (2 if where == "later attempt" else 1)
+
+
+async def test_pause_before_a_repetition_is_waited_for_once_however_many_attempts_follow() -> None:
+    run = Run()
+    begun = time.perf_counter()
+
+    async def fails() -> None:
+        raise ProviderError(ErrorKind.OVERLOADED, "Busy.")
+
+    with pytest.raises(ProviderError):
+        await _observed(run.pipeline, run.context, fails())
+    for _ in range(2):  # a repetition, and one for an answer that has not the form that was asked for
+        await _observed(run.pipeline, run.context, asyncio.sleep(0.05))
+
+    assert 0.1 <= run.context.waited_s <= time.perf_counter() - begun
