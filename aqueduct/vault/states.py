@@ -76,18 +76,17 @@ def of_completion(request: ChatRequest, completion: ChatCompletion, scope: Reaso
 
 
 class StreamedState:
-    """Collects the state of a streamed answer to a request; `scope` as with `of_completion`."""
+    """Collects the state of a streamed answer to a request, which it does not keep; `scope` as with `of_completion`."""
 
     def __init__(self, request: ChatRequest, scope: ReasoningBack) -> None:
-        self._request = request
-        self._texts = scope == "always"
+        self._so_far = conversation(request) if scope == "always" else None
         self._choices: dict[int, _StreamedChoice] = {}
 
     def feed(self, chunk: ChatCompletionChunk) -> None:
         """Take a chunk as the client gets it."""
         for choice in chunk.choices:
             delta = choice.delta
-            if self._texts and (delta.content or choice.finish_reason is not None):
+            if self._so_far is not None and (delta.content or choice.finish_reason is not None):
                 self._choices.setdefault(choice.index, _StreamedChoice()).read(choice)
             if delta.tool_calls or delta.reasoning_content or delta.reasoning_details or delta.extra_content:
                 self._choices.setdefault(choice.index, _StreamedChoice()).feed(choice)
@@ -95,13 +94,11 @@ class StreamedState:
     def result(self) -> dict[str, bytes]:
         """Return what `of_completion` would of the same answer as a whole."""
         found: dict[str, bytes] = {}
-        so_far: Conversation | None = None
         for choice in self._choices.values():
             if choice.ids:
                 _add(found, choice.ids[min(choice.ids)], choice.result())
-            elif self._texts and choice.is_complete:
-                so_far = so_far or conversation(self._request)
-                _add(found, so_far.key("".join(choice.contents)), _signed(choice.result()))
+            elif self._so_far is not None and choice.is_complete:
+                _add(found, self._so_far.key("".join(choice.contents)), _signed(choice.result()))
         return found
 
 

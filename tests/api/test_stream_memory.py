@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from adapters.base import ReasoningBack
 from aqueduct.api import route as route_module
 from aqueduct.api.chat import CHAT
 from aqueduct.api.event_stream import EventStream
@@ -17,6 +18,7 @@ from aqueduct.observability.metrics import Metrics
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream
 from aqueduct.server.body_budget import BodyBudget
+from aqueduct.vault.states import StreamedState
 from schemas.chat_request import ChatRequest
 from tests.api.test_event_stream import Reservation, Upstream, chunk
 
@@ -32,17 +34,19 @@ class Body(bytes):
         Body.gone += 1
 
 
-async def test_open_stream_does_not_hold_its_request() -> None:
+@pytest.mark.parametrize("scope", ["always", "with_calls"])
+async def test_open_stream_does_not_hold_its_request(scope: ReasoningBack) -> None:
     request, _ = CHAT.decoder.decode(BODY)
     context = RequestContext(RequestIds()(), "/v1/chat/completions", "chat")
     opened: Any = OpenStream((chunk(),), Upstream(), Reservation())  # type: ignore[arg-type]  # what is used
     gateway: Any = SimpleNamespace(metrics=Metrics())
     before = sys.getrefcount(request)
 
+    state = StreamedState(request, scope)
     stream = EventStream(gateway, CHAT, request, context, opened)
 
     assert sys.getrefcount(request) == before
-    del stream
+    del stream, state
 
 
 async def test_route_lets_go_of_the_body_before_its_stream_begins(monkeypatch: pytest.MonkeyPatch) -> None:
