@@ -46,7 +46,7 @@ def examine(session: Session, *, online: bool) -> list[Finding]:
     except click.ClickException as error:
         return [*findings, Finding("database", "fail", error.message)]
     findings += [*server, Finding("schema", "ok", "is this release's"), *checks.models(database)]
-    findings += [*gaps.prices(database), *gaps.teams(database)]
+    findings += [*gaps.prices(database), *gaps.teams(database), *gaps.grants(database)]
     found = accounts(database, session)
     for name in sorted(found):
         findings.extend(checks.provider(found[name]))

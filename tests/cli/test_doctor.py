@@ -4,6 +4,8 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Run
 
 CANARY = "canary-password-0123456789"
@@ -82,6 +84,40 @@ prices:
     assert filled("apply", "budget.yaml").returncode == 0
     assert found()["prices"] == ("ok", "every model has some, as budgets need")
     assert "org a" not in found()
+
+
+@pytest.mark.parametrize(
+    ("wider", "lost"),
+    [
+        ("'x'", "'free', 'open/*', 'open/q'"),
+        ("'open/q', free", None),
+        ("'open/*'", "'free'"),
+        ("'op*'", "'free'"),
+        ("'open/q/*', free, 'open/q'", None),
+        ("'*'", None),
+    ],
+)
+def test_doctor_warns_of_what_is_allowed_below_and_not_above(
+    filled: Run, tmp_path: Path, wider: str, lost: str | None
+) -> None:
+    content = f"""
+models: [{{name: x}}, {{name: free}}, {{name: 'open/*'}}]
+grants:
+- {{subject: 'org:a', allow: [{wider}]}}
+- {{subject: 'team:a/t', allow: ['open/*', open/q, free]}}
+- {{subject: 'user:ada@a.org', deny: [free]}}
+"""
+    (tmp_path / "grants.yaml").write_text(content, "utf-8")
+    done = filled("apply", "grants.yaml")
+    assert done.returncode == 0, done.stderr
+
+    found = {row["check"]: row for row in json.loads(filled("doctor", "--json").stdout)}
+
+    if lost is None:
+        assert "grants of team a/t" not in found
+    else:
+        text = f"of what it is allowed, the org a does not allow {lost}: allow it there too"
+        assert found["grants of team a/t"] == {"check": "grants of team a/t", "verdict": "warn", "text": text}
 
 
 def test_doctor_without_problems_ends_with_zero(filled: Run, tmp_path: Path) -> None:
