@@ -86,6 +86,21 @@ async def test_recorder_answer_to_commit_lost_does_not_double_rows(
     assert (counted(metrics, "written"), counted(metrics, "duplicate")) == (0, 5)
 
 
+async def test_recorder_rows_that_are_there_in_part_are_counted_apart(
+    recorder: Build, database_url: str, connection: asyncpg.Connection
+) -> None:
+    metrics = Metrics()
+    rows = [row() for _ in range(5)]
+    for batch in (rows[:3], rows):
+        unit = recorder(Database(database_url), metrics)
+        await unit.start()
+        for one in batch:
+            unit.put(one)
+        await unit.aclose(5.0)
+    assert await stored(connection) == ids(rows)
+    assert (counted(metrics, "written"), counted(metrics, "duplicate")) == (5, 3)
+
+
 @pytest.mark.parametrize(
     "poison",
     [
