@@ -38,8 +38,13 @@ class Reservation(Protocol):
     max_output: int | None
     """The tokens of output that are reserved where the client set no bound: the gateway's then. None: it has none."""
 
-    async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
-        """Check that there is enough for one more attempt after the first, or raise `GatewayError`."""
+    async def attempt(
+        self, deployment: Deployment, prompt_chars: Callable[[], int], units: Callable[[], Units]
+    ) -> None:
+        """Check that there is enough for one more attempt after the first, or raise `GatewayError`.
+
+        What the callables hold, the request, is not kept.
+        """
         ...
 
     async def extend(self, output: int) -> bool:

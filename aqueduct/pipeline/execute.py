@@ -155,7 +155,7 @@ class _Asking(Generic[RequestT, BodyT, ChunkT]):
         pipeline, spec, context = self._pipeline, self._spec, self._context
         reservation = self._admitted.reservation
         if number > 1 and reservation is not None:
-            await reservation.attempt(deployment, partial(spec.reserved_chars, asked))
+            await _attempt_more(spec, reservation, deployment, asked, self._extra_params)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _begun(context, deployment, number, self._admitted.policy, self._extra_params)
         if self.recall is not None and self.recall.is_asked(asked, adapter, call):
@@ -187,7 +187,7 @@ async def execute_stream(
 
     async def attempt(deployment: Deployment, number: int) -> tuple[tuple[ChunkT, ...], ChunkStream[ChunkT]]:
         if number > 1 and admitted.reservation is not None:
-            await admitted.reservation.attempt(deployment, partial(spec.reserved_chars, request))
+            await _attempt_more(spec, admitted.reservation, deployment, request, extra_params)
         adapter = pipeline.adapters.supporting(deployment.adapter, spec.supports)
         call = _begun(context, deployment, number, admitted.policy, extra_params)
         reservation = admitted.reservation
@@ -226,8 +226,19 @@ async def _recalled(
     """Return the request with what its client dropped of earlier answers, which counts as input like the rest."""
     asked = await recall.asked(request)
     if asked is not request and reservation is not None:
-        await reservation.attempt(call.deployment, partial(spec.reserved_chars, asked))
+        await _attempt_more(spec, reservation, call.deployment, asked, call.extra_params)
     return asked
+
+
+async def _attempt_more(
+    spec: OperationSpec[RequestT, BodyT, ChunkT],
+    reservation: Reservation,
+    deployment: Deployment,
+    asked: RequestT,
+    extra_params: Mapping[str, Raw],
+) -> None:
+    units = partial(spec.reserved_units, asked, has_more=bool(extra_params))
+    await reservation.attempt(deployment, partial(spec.reserved_chars, asked), units)
 
 
 async def _admit(

@@ -15,6 +15,7 @@ from aqueduct.limits.rules import MAX_AMOUNT
 from aqueduct.limits.telling import LimitReachedError
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
+from aqueduct.pipeline.spec import Units
 from aqueduct.pipeline.worst_case import MAX_OUTPUT, Rating, Size
 from schemas.usage import Usage
 
@@ -83,12 +84,14 @@ class LimitReservation:
         context.reservations = self.as_json
         self.max_output: int | None = self._allowed() if size.is_open else None
 
-    async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
+    async def attempt(
+        self, deployment: Deployment, prompt_chars: Callable[[], int], units: Callable[[], Units]
+    ) -> None:
         """Check tokens and cost for one more attempt: others may have consumed some, and its price may be higher."""
         if not self._size.prompt:
             return
         self._prompt = max(self._size.prompt, input_tokens(prompt_chars()) * self._size.answers)
-        self._rating = Rating(self._context, deployment, self._prompt, self._rating.units)
+        self._rating = Rating(self._context, deployment, self._prompt, units)
         await self._reserve(self._ceiling, self._size.least_output, cuts=False)
 
     async def extend(self, output: int) -> bool:

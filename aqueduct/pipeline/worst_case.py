@@ -45,7 +45,7 @@ def amounts_of(size: Size, output: int, cost: int) -> dict[Metric, int]:
 class Rating:
     """The dearest prices of one attempt: `prompt` tokens and other units at a deployment, and any output."""
 
-    __slots__ = ("_prices", "units")
+    __slots__ = ("_prices",)
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class Rating:
         """`deployment` None: it does not matter what it costs. `units` is asked for where any has a price."""
         listed = context.price_lists.get(deployment.id) if deployment is not None and context.price_lists else None
         found = () if listed is None else listed.dearest(started_at(context), prompt)
-        self.units = units
         self._prices = [(one.prompt * prompt + one.request, one.output) for one in found]
         if deployment is not None and any(one.image or one.second or one.query for one in found):
             images, seconds, queries = _most(units(), deployment)

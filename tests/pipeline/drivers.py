@@ -23,6 +23,7 @@ from aqueduct.limits.windows import slots_of
 from aqueduct.pipeline.attempt_log import note_cost
 from aqueduct.pipeline.context import RequestContext
 from aqueduct.pipeline.execute import OpenStream, Pipeline, execute, execute_stream
+from aqueduct.pipeline.spec import Units
 from aqueduct.usage.pricing import PriceList
 from schemas.chat_response import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from schemas.usage import Usage
@@ -100,8 +101,10 @@ class Reservation:
         self.max_output: int | None = None
         self.before_attempt: Callable[[], Awaitable[None]] | None = None
 
-    async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
-        del deployment, prompt_chars
+    async def attempt(
+        self, deployment: Deployment, prompt_chars: Callable[[], int], units: Callable[[], Units]
+    ) -> None:
+        del deployment, prompt_chars, units
         if self.before_attempt is not None:
             await self.before_attempt()
 

@@ -7,6 +7,7 @@ from typing import Any
 from adapters.base import Call, Deployment
 from aqueduct.api.chat import CHAT
 from aqueduct.pipeline import execute
+from aqueduct.pipeline.spec import Units
 
 DEPLOYMENT = Deployment(id="d", model="m", provider="p", adapter="a", upstream_model="u")
 CALL = Call(deployment=DEPLOYMENT, request_id="r", deadline=0.0, attempt=1)
@@ -16,7 +17,10 @@ class Reservation:
     def __init__(self) -> None:
         self.asked: list[tuple[Deployment, int]] = []
 
-    async def attempt(self, deployment: Deployment, prompt_chars: Callable[[], int]) -> None:
+    async def attempt(
+        self, deployment: Deployment, prompt_chars: Callable[[], int], units: Callable[[], Units]
+    ) -> None:
+        del units
         self.asked.append((deployment, prompt_chars()))
 
 

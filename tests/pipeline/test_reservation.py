@@ -1,5 +1,6 @@
 """What a reservation holds over attempts and growing answers, on a ledger without a database. Traps 8 and 9."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -88,6 +89,24 @@ class World:
         return {metric: account.spent for metric, account in self.accounts.items()}
 
 
+async def test_another_attempt_reserves_its_units_and_keeps_nothing_of_the_request_that_tells_them() -> None:
+    world = World(10_000)
+    per_query = Price("query", 700_000_000, LONG_AGO)
+    world.context.price_lists = {"cheap": prices(1_000_000), "dear": PriceList([per_query])}
+    reservation = world.reservation(Size(1, 100, 200, 200))
+    request = object()
+    before = sys.getrefcount(request)
+
+    def units(_: object = request) -> Units:
+        return Units(queries=2)
+
+    await reservation.attempt(DEAR, lambda: 10, units)
+    del units
+
+    assert world.spent()["cost"] == 1_400
+    assert sys.getrefcount(request) == before
+
+
 async def test_another_attempt_reserves_what_the_failed_one_consumed_and_the_dearer_price() -> None:
     world = World(10_000)
     reservation = world.reservation(Size(1, 100, 200, 200))
@@ -95,7 +114,7 @@ async def test_another_attempt_reserves_what_the_failed_one_consumed_and_the_dea
         "requests": 1, "input_tokens": 100, "output_tokens": 200, "total_tokens": 300, "cost": 500,
     }  # fmt: skip
     world.context.spent = Usage(prompt_tokens=100, completion_tokens=30)
-    await reservation.attempt(DEAR, lambda: 10)
+    await reservation.attempt(DEAR, lambda: 10, Units)
     assert world.spent() == {
         "requests": 1, "input_tokens": 200, "output_tokens": 230, "total_tokens": 430, "cost": 1500,
     }  # fmt: skip
@@ -131,7 +150,7 @@ async def test_row_keeps_what_was_reserved_and_used_of_each_limit() -> None:
     assert before.replica == world.replica
     assert [(one.amount, one.reserved, one.used) for one in before.limits] == [(10_000, 1, None), (10_000, 300, None)]
     world.context.spent = Usage(prompt_tokens=50, completion_tokens=10)
-    await reservation.attempt(CHEAP, lambda: 10)
+    await reservation.attempt(CHEAP, lambda: 10, Units)
     reservation.settle(Usage(prompt_tokens=150, completion_tokens=170))
     after = reserved.decode(world.context.reservations())
     account = world.accounts["total_tokens"]
@@ -144,7 +163,7 @@ async def test_another_attempt_that_tokens_do_not_suffice_for_is_refused() -> No
     reservation = world.reservation(Size(1, 100, 200, 200))
     world.context.spent = Usage(prompt_tokens=100, completion_tokens=150)
     with pytest.raises(GatewayError):
-        await reservation.attempt(CHEAP, lambda: 10)
+        await reservation.attempt(CHEAP, lambda: 10, Units)
     reservation.settle(world.context.spent)
     assert world.spent()["total_tokens"] == 250
 
@@ -152,7 +171,7 @@ async def test_another_attempt_that_tokens_do_not_suffice_for_is_refused() -> No
 async def test_longer_prompt_of_another_attempt_is_reserved() -> None:
     world = World(10_000, ("input_tokens",))
     reservation = world.reservation(Size(1, 100, 200, 200))
-    await reservation.attempt(CHEAP, lambda: 3_200)
+    await reservation.attempt(CHEAP, lambda: 3_200, Units)
     assert world.spent() == {"input_tokens": 1_008}
 
 
@@ -160,14 +179,14 @@ async def test_open_output_of_another_attempt_shrinks_to_what_its_price_leaves()
     world = World(1_000, ("cost",))
     reservation = world.reservation(Size(1, 100, 400, 50, is_open=True))
     assert reservation.max_output == 400
-    await reservation.attempt(DEAR, lambda: 10)
+    await reservation.attempt(DEAR, lambda: 10, Units)
     assert reservation.max_output == 116, "(1000 - 3 * 100) / 6"
 
 
 async def test_longer_prompt_of_another_attempt_is_reserved_for_each_answer() -> None:
     world = World(10_000, ("input_tokens",))
     reservation = world.reservation(Size(1, 200, 200, 200, answers=2))
-    await reservation.attempt(CHEAP, lambda: 3_200)
+    await reservation.attempt(CHEAP, lambda: 3_200, Units)
     assert world.spent() == {"input_tokens": 2 * 1_008}
 
 
@@ -186,7 +205,7 @@ async def test_what_a_failed_attempt_cost_is_reserved_beside_the_next_one() -> N
     world = World(10_000, ("cost",))
     reservation = world.reservation(Size(1, 100, 200, 200))
     failed(world, Usage(prompt_tokens=100, completion_tokens=30))
-    await reservation.attempt(DEAR, lambda: 10)
+    await reservation.attempt(DEAR, lambda: 10, Units)
     assert world.spent() == {"cost": (100 + 2 * 30) + 3 * (100 + 2 * 200)}
 
 
@@ -198,7 +217,7 @@ async def test_open_output_of_another_attempt_shrinks_to_what_the_failed_one_has
     world = World(1_000, (metric,))
     reservation = world.reservation(Size(1, 100, 400, 50, is_open=True))
     failed(world, Usage(prompt_tokens=100, completion_tokens=30))
-    await reservation.attempt(DEAR, lambda: 10)
+    await reservation.attempt(DEAR, lambda: 10, Units)
     assert await reservation.extend(left)
     assert not await reservation.extend(left + 1)
 
