@@ -116,6 +116,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
         if is_large:
             await gateway.turnstile.turn()
         request, extra_params = spec.decoder.decode(body)
+        del body  # the request holds all that is needed of it
         context.requested_model = request.model
         context.client_user = request.user
         spec.validate(request)
@@ -130,7 +131,7 @@ class OperationRoute(Generic[RequestT, BodyT, ChunkT]):
                 await early.stop()
                 raise
             stream = EventStream(gateway, spec, request, context, opened)
-            del body, request, extra_params
+            del request, extra_params
             lease.release()
             await stream.run(send, watch, early.stop)
             return

@@ -14,7 +14,7 @@ from aqueduct.config.shapes import Reason, duplicates
 MAX_HEADER_CHARS: Final = 2_000
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,2000}")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,2000}")
 _CREDENTIAL_HEADERS: Final = re.compile(r"(?i)(proxy-)?authorization|cookie|(x-)?(\w+-)*api-key|.*-token|.*-secret")
 _CREDENTIAL_QUERY: Final = re.compile(r"(?i).*(key|token|secret|passw|auth|credential|signature).*")
 _FRAMING_HEADERS: Final = frozenset(

@@ -49,7 +49,8 @@ async def test_open_stream_does_not_hold_its_request(scope: ReasoningBack) -> No
     del stream, state
 
 
-async def test_route_lets_go_of_the_body_before_its_stream_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_route_lets_go_of_the_body_once_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    Body.gone = 0
     held: list[int] = []
 
     class Stream:
@@ -60,6 +61,7 @@ async def test_route_lets_go_of_the_body_before_its_stream_begins(monkeypatch: p
 
     async def opened(_: object, __: object, request: ChatRequest, ___: Mapping[str, Raw], ____: object) -> None:
         del request
+        held.append(Body.gone)
 
     bodies = BodyBudget()
     gateway: Any = SimpleNamespace(
@@ -83,4 +85,4 @@ async def test_route_lets_go_of_the_body_before_its_stream_begins(monkeypatch: p
 
     await route.handle(scope, receive, send)
 
-    assert (held, sent) == ([1], [])
+    assert (held, sent) == ([1, 1], [])

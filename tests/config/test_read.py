@@ -65,6 +65,7 @@ def refusals(text: str) -> list[str]:
         ),
         ("providers: [{name: p, adapter: echo, base_url: 'http://h/?a=b'}]", "base_url: must end with the path"),
         ("providers: [{name: p, adapter: echo, base_url: 'http://h/a b'}]", "base_url: must be printable ASCII"),
+        ('providers: [{name: p, adapter: echo, headers: {a: "x\\ty"}}]', "headers.a: has a value with other than"),
         ("providers: [{name: p, adapter: echo, secret: 'env:'}]", "secret: names no environment variable"),
         ("providers: [{name: p, adapter: echo, secret: 'env:A-B'}]", "secret: names no environment variable"),
         ("providers: [{name: p, adapter: echo, secret: ' sk'}]", "secret: is no credential"),
