@@ -146,7 +146,8 @@ def _since(when: datetime) -> str:
 def rerate_history(*, first: date, last: date | None, as_json: bool) -> None:
     """Price the requests of past days again with the prices that are valid for their time.
 
-    Rows, attempts and rollups change together, a day at a time. Months whose rows were dropped stay as they are.
+    Rows, attempts and rollups change together, a day at a time. Months whose rows were dropped stay as they are, and so
+    does what was served by deployments that are gone.
     """
     end = last or datetime.now(UTC).date()
     if first > end:
@@ -155,7 +156,8 @@ def rerate_history(*, first: date, last: date | None, as_json: bool) -> None:
     async def work(connection: DedicatedConnection) -> Rerated:
         rows = await read_rows(connection)
         lists, _ = build_prices(rows.prices, rows.deployments)
-        return await rerate(connection, lists, first, end)
+        every = {deployment: lists.get(deployment) for deployment in (str(row.id) for row in rows.deployments)}
+        return await rerate(connection, every, first, end)
 
     done = with_connection(open_session(), work)
     if as_json:

@@ -67,8 +67,13 @@ class Rerated(Struct, frozen=True, kw_only=True):
     difference: Decimal
 
 
-async def rerate(connection: DedicatedConnection, prices: Mapping[str, PriceList], first: date, last: date) -> Rerated:
-    """Price the requests of the days `first` to `last` (UTC) again, a day in a transaction."""
+async def rerate(
+    connection: DedicatedConnection, prices: Mapping[str, PriceList | None], first: date, last: date
+) -> Rerated:
+    """Price the requests of the days `first` to `last` (UTC) again, a day in a transaction.
+
+    `prices` has every deployment that there is, also those without prices: what those that are gone cost stays.
+    """
     attempts, changed, difference = 0, 0, Decimal(0)
     day = first
     while day <= last:
@@ -78,7 +83,7 @@ async def rerate(connection: DedicatedConnection, prices: Mapping[str, PriceList
     return Rerated(attempts=attempts, changed=changed, difference=difference)
 
 
-async def _rerate_day(connection: DedicatedConnection, prices: Mapping[str, PriceList], day: date) -> Rerated:
+async def _rerate_day(connection: DedicatedConnection, prices: Mapping[str, PriceList | None], day: date) -> Rerated:
     begin = datetime.combine(day, time(), UTC)
     end = begin + timedelta(days=1)
     seen = 0
@@ -112,9 +117,12 @@ async def _write(connection: DedicatedConnection, begin: datetime, end: datetime
     return found or Decimal(0)
 
 
-def _changed(record: asyncpg.Record, prices: Mapping[str, PriceList]) -> tuple[object, ...] | None:
+def _changed(record: asyncpg.Record, prices: Mapping[str, PriceList | None]) -> tuple[object, ...] | None:
     """Return the row of an attempt whose cost is another one now."""
-    listed = prices.get(str(record["deployment_id"]))
+    deployment = str(record["deployment_id"])
+    if deployment not in prices:
+        return None
+    listed = prices[deployment]
     usage = Usage(**{name: record[name] for name in COUNTERS})
     pico = rates = None
     if listed is not None:

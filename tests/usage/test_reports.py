@@ -253,7 +253,8 @@ async def test_rerating_prices_rows_attempts_and_rollups_again(
         entry(started_at=yesterday),
         entry(deployment_id=UUID(int=8), cost=Decimal(9)),
     )
-    prices = {str(DEPLOYMENT): PriceList([Price("input", 2_000_000, OLD), Price("output", 1, OLD)])}
+    listed = PriceList([Price("input", 2_000_000, OLD), Price("output", 1, OLD)])
+    prices = {str(DEPLOYMENT): listed, str(UUID(int=8)): None}
     worth = Decimal("0.000020000003")
     writer = await connect(database_url, application_name="test")
 
@@ -272,6 +273,19 @@ async def test_rerating_prices_rows_attempts_and_rollups_again(
             "SELECT sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL)::int AS unpriced FROM usage.requests"
         )
         assert tuple(rolled) == tuple(raw)
+
+
+async def test_rerating_keeps_what_deployments_that_are_gone_have_cost(
+    connection: asyncpg.Connection, database_url: str
+) -> None:
+    await stored(database_url, entry(deployment_id=UUID(int=8), cost=Decimal(9)))
+    writer = await connect(database_url, application_name="test")
+
+    done = await rerate(writer, {str(DEPLOYMENT): PriceList([Price("input", 2_000_000, OLD)])}, TODAY, TODAY)
+    await writer.close()
+
+    assert (done.attempts, done.changed) == (1, 0)
+    assert await connection.fetchval("SELECT cost FROM usage.requests") == 9
 
 
 async def test_rerating_a_day_reads_that_day_of_its_month_by_indexes(connection: asyncpg.Connection) -> None:
