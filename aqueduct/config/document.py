@@ -179,7 +179,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         tuple[Operation, ...], _text("What it may be used for; absent: all that the adapter can do.")
     ] = ()
     context_window: Annotated[int | None, _text("Tokens of prompt and answer together.")] = None
-    max_output_tokens: Annotated[int | None, _text("The longest answer, in tokens.")] = None
+    max_output_tokens: Annotated[int | None, _text("The longest answer, in tokens; at most `context_window`.")] = None
     request_weight: Annotated[int, _text("What one request counts against limits on requests.")] = 1
     extra_params: Annotated[
         ExtraParams, _text("What happens to request fields that the provider has no equivalent for.")

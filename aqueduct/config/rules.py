@@ -167,7 +167,7 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
         yield from _model_name(f"{path}.name", model.name)
         yield from _aliases(path, model)
         yield from _positive(f"{path}.context_window", model.context_window)
-        yield from _positive(f"{path}.max_output_tokens", model.max_output_tokens)
+        yield from _longest_answer(f"{path}.max_output_tokens", model)
         yield from _positive(f"{path}.request_weight", model.request_weight)
         yield from _not_negative(f"{path}.max_queries", model.max_queries)
         yield from _not_negative(f"{path}.max_seconds", model.max_seconds)
@@ -175,6 +175,13 @@ def _models(models: tuple[doc.Model, ...]) -> Iterator[Reason]:
         operations = ((f"{path}.operations[{i}]", name) for i, name in enumerate(model.operations))
         yield from duplicates("operation", operations)
         yield from _deployments(path, model)
+
+
+def _longest_answer(path: str, model: doc.Model) -> Iterator[Reason]:
+    yield from _positive(path, model.max_output_tokens)
+    window, longest = model.context_window, model.max_output_tokens
+    if window is not None and longest is not None and longest > window:
+        yield path, f"must be at most the model's context_window, {window}"
 
 
 def _model_name(path: str, name: str) -> Iterator[Reason]:

@@ -28,6 +28,10 @@ def refusals(text: str) -> list[str]:
         ("models:\n- name: a\n  extra_params: x\n", "f.yaml:3: models[0].extra_params: 'x' is not one of drop, reject"),
         ("models: [{name: a, operations: [x]}]", "models[0].operations[0]: 'x' is not one of chat, completions, embed"),
         ("models: [{name: a, context_window: 1.5}]", "context_window: must be a whole number, is a number"),
+        (
+            "models:\n- name: a\n  context_window: 10\n  max_output_tokens: 11\n",
+            "f.yaml:4: models[0].max_output_tokens: must be at most the model's context_window, 10",
+        ),
         ("models: [{name: a, context_window: 0}]", "context_window: must be a whole number from 1 to 2000000000"),
         ("models: [{name: a, enabled: 'x'}]", "models[0].enabled: must be true or false, is a text"),
         ("models: [{name: 'a*b'}]", "models[0].name: a wildcard has one '*', at its end, as in vendor/*"),
@@ -234,6 +238,13 @@ def test_read_of_wrong_file_names_what_to_mend(text: str, expected: str) -> None
     """Trap 14: a key that is not known is an error, never a limit that does not hold."""
     lines = refusals(text)
     assert [line for line in lines if expected in line], lines
+
+
+def test_read_takes_an_answer_as_long_as_the_whole_window() -> None:
+    text = b"models: [{name: a, context_window: 10, max_output_tokens: 10}, {name: b, max_output_tokens: 11}]"
+    document, _ = read_text("f.yaml", text)
+    assert document.models is not UNSET
+    assert [model.max_output_tokens for model in document.models] == [10, 11]
 
 
 def test_read_reports_the_mistakes_of_all_items_in_order_of_their_lines() -> None:
