@@ -2,9 +2,10 @@
 
 `put` is synchronous, so that a request's end records it whatever happens to the request's task. Rows leave the journal
 only after their transaction has committed; a batch that was committed without our hearing of it is not doubled,
-because the key is the server's request id. A row that PostgreSQL refuses for itself is counted as `rejected` and named
-in the log by its request id, so that it does not hold up the others. Journals of processes that have ended are taken
-over at the start and every `ADOPT_EVERY_S`.
+because the key is the server's request id. A row that PostgreSQL refuses for itself is written without the provider's
+raw usage, a number of which may be too large for `jsonb`. Where that does not help, it is counted as `rejected` and
+named in the log by its request id, so that it does not hold up the others. Journals of processes that have ended are
+taken over at the start and every `ADOPT_EVERY_S`.
 """
 
 import asyncio
@@ -55,6 +56,8 @@ ROW_FAULTS: Final = (
 """What one row can cause when it is written, in PostgreSQL or on the way there; anything else is tried again."""
 _ID: Final = COLUMNS.index("id")
 _STARTED_AT: Final = COLUMNS.index("started_at")
+_RAW_USAGE: Final = COLUMNS.index("raw_usage")
+_VIOLATIONS: Final = COLUMNS.index("violations")
 logger = logging.getLogger("aqueduct.usage")
 
 
@@ -222,8 +225,10 @@ class Recorder:
             if len(entries) == 1:
                 if isinstance(error, asyncpg.CheckViolationError) and await self._made_its_month(entries[0].request):
                     await self._store(entries, result)
-                    return
-                self._reject(entries[0].request, error)
+                elif (plain := _without_raw_usage(entries[0])) is not None:
+                    await self._store([plain], result)
+                else:
+                    self._reject(entries[0].request, error)
                 return
             step = min(SLICE_ROWS, (len(entries) + 1) // 2)
             for place in range(0, len(entries), step):
@@ -280,3 +285,13 @@ class Recorder:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+def _without_raw_usage(entry: Entry) -> Entry | None:
+    """Return an entry without what its provider called its usage, None where there is none."""
+    cells = list(entry.request)
+    violations = cells[_VIOLATIONS]
+    if cells[_RAW_USAGE] is None or not isinstance(violations, list):
+        return None
+    cells[_RAW_USAGE], cells[_VIOLATIONS] = None, [*violations, "raw usage left out"]
+    return Entry(tuple(cells), entry.attempts)

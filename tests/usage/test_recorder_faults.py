@@ -106,8 +106,6 @@ async def test_recorder_rows_that_are_there_in_part_are_counted_apart(
     [
         {"requested_model": "a\0b"},
         {"requested_model": "\ud800"},
-        {"raw_usage": "{no json"},
-        {"raw_usage": '"\\u0000"'},
         {"prompt_tokens": 2**40},
         {"status": "two hundred"},
         {"endpoint": None},
@@ -140,7 +138,33 @@ async def test_recorder_row_that_postgres_refuses_is_rejected_and_holds_up_no_ot
     assert (counted(metrics, "written"), counted(metrics, "rejected")) == (40, 1)
     assert [record.getMessage().partition(" ")[0] for record in caplog.records] == ["usage_row_rejected"]
     assert "a-secret-text" not in caplog.text
-    assert "no json" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ['{"a": 1e400000}', '{"a": 1e-400000}', '"\\u0000"', "{no json"],
+    ids=["huge", "tiny", "NUL", "no JSON"],
+)
+async def test_recorder_row_whose_raw_usage_postgres_refuses_is_kept_without_it(
+    recorder: Build, database_url: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture, raw: str
+) -> None:
+    metrics = Metrics()
+    unit = recorder(Database(database_url), metrics)
+    await unit.start()
+    rows = [row(prompt_tokens=7) for _ in range(5)]
+    odd = row(raw_usage=raw, prompt_tokens=7, violations=["first"])
+    with caplog.at_level(logging.INFO):
+        for one in [*rows, odd]:
+            unit.put(one)
+        await until(lambda: unit.waiting == 0)
+        await unit.aclose(5.0)
+
+    assert await stored(connection) == ids([*rows, odd])
+    assert (counted(metrics, "written"), counted(metrics, "rejected")) == (6, 0)
+    kept = await connection.fetchrow("SELECT * FROM usage.requests WHERE violations <> '{}'")
+    assert (kept["raw_usage"], kept["violations"]) == (None, ["first", "raw usage left out"])
+    assert await connection.fetchval("SELECT sum(prompt_tokens) FROM usage_daily") == 42
+    assert not caplog.records
 
 
 async def test_recorder_fault_of_another_kind_loses_nothing(
