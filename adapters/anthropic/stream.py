@@ -84,7 +84,7 @@ class MessagesToChunks(OwnState):
     def __init__(self, translation: Translation, builder: ChunkBuilder, recorder: TurnRecorder | None = None) -> None:
         self.paused = False
         self.may_continue = recorder is not None
-        self._translation = translation
+        self._names = translation.names  # not the whole: it holds the request
         self._builder = builder
         self._recorder = recorder
         self._earlier: Usage | None = None
@@ -176,7 +176,7 @@ class MessagesToChunks(OwnState):
                     self._blocks[index] = _Block("answer", given=given)
                 return []
             said = self._say(self._by_tool.call())
-        names = self._translation.names
+        names = self._names
         name = names.original(block.name or "")
         call_id = self._ids.take(block.id, self.upstream_id or "")
         custom = names.is_custom(name)

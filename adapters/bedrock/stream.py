@@ -65,7 +65,8 @@ class ConverseToChunks(OwnState):
 
     def __init__(self, translation: Translation, builder: ChunkBuilder, request_id: str | None = None) -> None:
         self.upstream_id = request_id
-        self._translation = translation
+        self._names = translation.names  # not the whole: it holds the request
+        self._reasoning_format = translation.reasoning_format
         self._builder = builder
         self._blocks: dict[int, _Block] = {}
         self._stopped = False
@@ -126,7 +127,7 @@ class ConverseToChunks(OwnState):
                 self._blocks[index] = _Block("answer" if answers else "ignored")
                 return []
             said = self._say(self._by_tool.call())
-        names = self._translation.names
+        names = self._names
         name = names.original(call.name or "")
         call_id = self._ids.take(call.tool_use_id, self.upstream_id or "")
         custom = names.is_custom(name)
@@ -162,7 +163,7 @@ class ConverseToChunks(OwnState):
 
     def _reasoning(self, block: _Block, content: AnsweredReasoning) -> Chunks:
         if content.redacted_content is not None:
-            detail = to_encrypted_detail(content.redacted_content, self._translation.reasoning_format, self._details)
+            detail = to_encrypted_detail(content.redacted_content, self._reasoning_format, self._details)
             self._details += 1
             return self._builder.reasoning_detail(detail)
         block.signature += content.signature or ""
@@ -178,7 +179,7 @@ class ConverseToChunks(OwnState):
         if first:
             block.detail = self._details
             self._details += 1
-        owner = self._translation.reasoning_format
+        owner = self._reasoning_format
         return to_detail(block.detail, owner, text=text, signature=signature, first=first)
 
     def _arguments(self, block: _Block, text: str) -> Chunks:
