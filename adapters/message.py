@@ -10,7 +10,15 @@ from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.tool_ids import UniqueIds
 from adapters.tool_names import ToolNames
 from schemas.chat_request import ReasoningDetail
-from schemas.chat_response import Annotation, AssistantResponse, CalledCustomTool, CalledFunction, MessageToolCall
+from schemas.chat_response import (
+    Annotation,
+    AssistantResponse,
+    CalledCustomTool,
+    CalledFunction,
+    MessageImage,
+    MessageImageURL,
+    MessageToolCall,
+)
 
 
 class Inherited(Struct, frozen=True, kw_only=True):
@@ -40,6 +48,7 @@ class MessageBuilder:
         self._texts: list[str] = []
         self._length = 0
         self._reasoning: list[str] = []
+        self._images: list[MessageImage] = []
         self._ids = UniqueIds()
         self._by_tool = AnswerByTool() if names.has_answer_tool else None
 
@@ -54,6 +63,10 @@ class MessageBuilder:
     def reasoning(self, text: str) -> None:
         """Add readable reasoning."""
         self._reasoning.append(text)
+
+    def image(self, url: str) -> None:
+        """Add an image as a `data:` URL."""
+        self._images.append(MessageImage(image_url=MessageImageURL(url=url), index=len(self._images)))
 
     def call(self, native_name: str, arguments: str, call_id: str | None, seed: str) -> None:
         """Add a call; one of the tool in the answer's place is the text, in place of what was said and cited before.
@@ -85,7 +98,7 @@ class MessageBuilder:
     def message(self, refusal: str | None = None) -> AssistantResponse:
         """Return all of it."""
         text = self.said
-        is_silent = not text and (self.calls or refusal is not None)
+        is_silent = not text and (self.calls or self._images or refusal is not None)
         message = AssistantResponse(content=None if is_silent else text, refusal=refusal, annotations=self.annotations)
         if reasoning := "".join(self._reasoning):
             message.reasoning_content = message.reasoning = reasoning
@@ -93,4 +106,6 @@ class MessageBuilder:
             message.reasoning_details = self.details
         if self.calls:
             message.tool_calls = self.calls
+        if self._images:
+            message.images = self._images
         return message

@@ -7,7 +7,7 @@ fields default to `None` and are left out when encoded. `Raw` fields carry JSON 
 
 Superset fields, each accepted from clients and translated by the adapters:
 `AssistantMessage.{reasoning_content, reasoning, reasoning_details, thinking_blocks, extra_content, images,
-tensorzero_extra_content}`,
+annotations, tensorzero_extra_content}`,
 `*.cache_control`, `ToolMessage.is_error`, `ChatRequest.{reasoning, thinking, top_k}`,
 `stream_options.include_schema_valid`, part types `video_url` and `audio_url`,
 `modalities` with `image`.
@@ -176,11 +176,19 @@ class UserMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role", ta
     cache_control: CacheControl | None = None
 
 
+class AnsweredAnnotation(RequestStruct, frozen=True, kw_only=True):
+    """An annotation of an earlier answer; only a `file` that the provider has read is of use to it again."""
+
+    type: str = ""
+    file: Raw | UnsetType = UNSET
+
+
 class AssistantMessage(RequestStruct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):
-    """An earlier answer of the model. `images` are those it made, as our own answers hold them."""
+    """An earlier answer of the model. `images` and `annotations` are as our own answers hold them."""
 
     content: Content | None = None
     images: list[ImagePart] | None = None
+    annotations: list[AnsweredAnnotation] | None = []  # noqa: RUF012 - msgspec makes a new list for each
     name: str | None = None
     refusal: str | None = None
     audio: AudioReference | None = None

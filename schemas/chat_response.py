@@ -6,7 +6,8 @@ Source: https://platform.openai.com/docs/api-reference/chat/object, checked agai
 `model`, `id` and `usage` in place instead of copying.
 
 Superset fields: `reasoning_content`, `reasoning` (equal strings), `reasoning_details`, `extra_content`, `images`,
-`citations`, `search_results`, `prompt_filter_results`, `content_filter_results`, `stop_reason`.
+`citations`, `search_results`, `prompt_filter_results`, `content_filter_results`, `stop_reason`,
+`annotations[].{file, url_citation.content}`.
 """
 
 from typing import Literal
@@ -106,19 +107,21 @@ class ChoiceLogprobs(ResponseStruct, kw_only=True):
 
 
 class URLCitation(ResponseStruct, kw_only=True):
-    """Where in the text a source is cited. Indexes count characters."""
+    """Where in the text a source is cited. Indexes count characters; `content` is what is cited (superset)."""
 
     end_index: int
     start_index: int
     title: str
     url: str
+    content: str | UnsetType | None = UNSET
 
 
 class Annotation(ResponseStruct, kw_only=True):
-    """A citation."""
+    """A citation, or (superset) a `file` that the provider has read: sent back, it is not read and charged again."""
 
     type: str
     url_citation: URLCitation | UnsetType = UNSET
+    file: Raw | UnsetType = UNSET
 
 
 class MessageImageURL(ResponseStruct, kw_only=True):

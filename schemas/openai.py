@@ -18,11 +18,12 @@ class WireStruct(Struct, kw_only=True, gc=False):
 
 
 class WirePart(WireStruct, kw_only=True):
-    """A part of `content` where it is a list: `text`, or `thinking` with parts of its own."""
+    """A part of `content` where it is a list: `text`, `image_url`, or `thinking` with parts of its own."""
 
     type: str | None = None
     text: str | None = None
     thinking: "str | list[WirePart] | None" = None
+    image_url: Optional = UNSET
 
 
 class WireReasoning(WireStruct, kw_only=True):

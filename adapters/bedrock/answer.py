@@ -64,6 +64,11 @@ def to_annotations(citations: Sequence[Citation], start: int, end: int) -> list[
     return annotations
 
 
+def image_url(form: str | None, data: str) -> str:
+    """Return an image, whose `data` is base64, as a `data:` URL."""
+    return f"data:image/{form or 'png'};base64,{data}"
+
+
 def is_clients(call: CalledTool) -> bool:
     """Return whether a call is one of the client's tools; the provider runs its own by itself."""
     return call.type != SERVER_TOOL

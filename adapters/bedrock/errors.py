@@ -85,7 +85,8 @@ def _decode(data: bytes) -> ErrorBody:
 
 
 def _message(body: ErrorBody) -> str:
-    return body.message or body.capital_message or _NO_DETAIL
+    said = [text for text in (body.message or body.capital_message, body.original_message) if text]
+    return " ".join(said) or _NO_DETAIL
 
 
 def _code(text: str) -> str:

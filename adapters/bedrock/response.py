@@ -10,6 +10,7 @@ from adapters.anthropic.blocks import to_arguments
 from adapters.base import Result
 from adapters.bedrock.answer import (
     add_end,
+    image_url,
     invoked_model,
     is_clients,
     to_annotations,
@@ -85,6 +86,10 @@ def _add(builder: MessageBuilder, block: AnsweredBlock, owner: str, seed: str) -
         place = builder.text("".join(piece.text or "" for piece in cited.content or ()))
         if place is not None:
             builder.annotations += to_annotations(cited.citations or [], *place)
+    elif block.image is not None:
+        source = block.image.source
+        if source is not None and source.data:
+            builder.image(image_url(block.image.format, source.data))
     elif call is not None and is_clients(call):
         builder.call(call.name or "", to_arguments(call.input), call.tool_use_id, seed)
 

@@ -4,7 +4,8 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 The stream ends with `messageStop` and then `metadata`. Unknown events, blocks and deltas are ignored.
 """
 
-from collections.abc import Callable
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.bedrock.answer import (
     add_end,
+    image_url,
     invoked_model,
     is_clients,
     to_annotations,
@@ -28,6 +30,7 @@ from adapters.bedrock.request import Translation
 from adapters.bedrock.usage import to_usage
 from adapters.chunks import ChunkBuilder
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, bad_response
+from adapters.held import Held
 from adapters.sse import Event
 from adapters.stream_state import OwnState
 from adapters.tool_ids import UniqueIds
@@ -36,7 +39,7 @@ from schemas.chat_request import ReasoningDetail
 from schemas.chat_response import Annotation, ChatCompletionChunk
 
 Chunks = list[ChatCompletionChunk]
-Kind = Literal["plain", "call", "custom", "answer", "ignored"]
+Kind = Literal["plain", "call", "custom", "answer", "image", "ignored"]
 _DECODER: Final = msgspec.json.Decoder(StreamEvent)
 _TEXT: Final = msgspec.json.Decoder(str)
 
@@ -44,16 +47,18 @@ _TEXT: Final = msgspec.json.Decoder(str)
 class _Block:
     """An open block: `call` is the index of its tool call, `detail` of its reasoning, -1 before it has one.
 
-    `parts` are the pieces of input so far, where the whole is needed in the end.
+    `parts` are the pieces of input or of an image so far, where the whole is needed in the end; `format` is that of the
+    image.
     """
 
-    __slots__ = ("call", "citations", "detail", "has_input", "kind", "parts", "signature", "start")
+    __slots__ = ("call", "citations", "detail", "format", "has_input", "kind", "parts", "signature", "start")
 
     def __init__(self, kind: Kind, *, start: int = 0, call: int = 0) -> None:
         self.kind: Kind = kind
         self.start = start
         self.call = call
         self.detail = -1
+        self.format: str | None = None
         self.has_input = False
         self.parts: list[str] = []
         self.signature = ""
@@ -76,6 +81,8 @@ class ConverseToChunks(OwnState):
         self._length = 0
         self._details = 0
         self._ids = UniqueIds()
+        self._images = 0
+        self._held = Held()
         self._annotations: list[Annotation] = []
         self._by_tool = AnswerByTool() if translation.names.has_answer_tool else None
         self._handlers: dict[bytes, Callable[[StreamEvent], Chunks]] = {
@@ -108,7 +115,11 @@ class ConverseToChunks(OwnState):
         return self._end()
 
     def _on_block_start(self, event: StreamEvent) -> Chunks:
-        call = event.start.tool_use if event.start is not None else None
+        start = event.start
+        if start is not None and start.image is not None:
+            self._blocks[event.content_block_index] = opened = _Block("image")
+            opened.format = start.image.format
+        call = start.tool_use if start is not None else None
         if call is None:
             return []
         if not is_clients(call):
@@ -148,6 +159,10 @@ class ConverseToChunks(OwnState):
             return self._reasoning(block, delta.reasoning_content)
         if delta.tool_use is not None:
             return self._arguments(block, _to_text(delta.tool_use))
+        if delta.image is not None and delta.image.source is not None and delta.image.source.data:
+            block.kind = "image"
+            self._held.add(len(delta.image.source.data))
+            block.parts.append(delta.image.source.data)
         if delta.citation is not None:
             block.citations.append(delta.citation)
         return []
@@ -194,7 +209,7 @@ class ConverseToChunks(OwnState):
             case "custom":
                 block.parts.append(text)
                 return []
-            case "plain" | "ignored":
+            case "plain" | "image" | "ignored":
                 return []
 
     def _on_block_stop(self, event: StreamEvent) -> Chunks:
@@ -209,10 +224,19 @@ class ConverseToChunks(OwnState):
                 if not block.signature:
                     return []
                 return self._builder.reasoning_detail(self._detail(block, signature=block.signature))
+            case "image":
+                return self._image(block)
             case "custom":
                 return self._builder.custom_input(block.call, free_text.text_of("".join(block.parts) or "{}"))
             case _:
                 return [] if block.has_input else self._arguments(block, "{}")
+
+    def _image(self, block: _Block) -> Chunks:
+        if not block.parts:
+            return []
+        number = self._images
+        self._images += 1
+        return self._builder.image(image_url(block.format, _joined(block.parts)), number)
 
     def _on_stop(self, event: StreamEvent) -> Chunks:
         if event.stop_reason is None:
@@ -249,6 +273,16 @@ class ConverseToChunks(OwnState):
             self.finished = True
         self._ended = True
         return chunks
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Return one base64 text for pieces that have their own."""
+    if len(pieces) == 1:
+        return pieces[0]
+    try:
+        return b64encode(b"".join(map(b64decode, pieces))).decode()
+    except ValueError:
+        raise bad_response() from None
 
 
 def _to_text(call: CalledTool) -> str:

@@ -5,6 +5,7 @@ Messages that need no change are passed on as they are, so that a long plain con
 
 from collections.abc import Sequence
 
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from adapters import tool_ids
@@ -17,6 +18,7 @@ from adapters.openai.history import reasoning_changes
 from adapters.openai.quirks import Quirks
 from adapters.tool_history import ToolHistory, checked_arguments
 from schemas.chat_request import (
+    AnsweredAnnotation,
     AssistantMessage,
     AudioPart,
     AudioURLPart,
@@ -77,6 +79,11 @@ def _is_plain(message: Message) -> bool:
     return False
 
 
+def _files_read(message: AssistantMessage) -> list[AnsweredAnnotation]:
+    """Return what the provider has read of files for an earlier answer."""
+    return [note for note in message.annotations or () if not isinstance(note.file, UnsetType)]
+
+
 def last_user(messages: Sequence[Message]) -> int:
     """Return the index of the last user message, -1 where there is none: a tool loop is under way behind it."""
     index = len(messages) - 1
@@ -118,6 +125,8 @@ class _Translation:
                 changes["tool_calls"] = calls
         if message.extra_content is not None and not quirks.extra_content:
             changes["extra_content"] = None
+        if message.annotations != []:
+            changes["annotations"] = _files_read(message) if quirks.file_annotations else []
         if message.refusal is not None and not quirks.refusals:
             changes["refusal"] = None
             if message.content is None:

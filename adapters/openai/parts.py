@@ -8,15 +8,18 @@ from msgspec import UNSET, Raw, UnsetType
 from adapters.errors import UNREADABLE
 from schemas.chat_request import ExtraContent, ReasoningDetail
 from schemas.chat_response import Annotation, ChoiceLogprobs, MessageImage, MessageImageURL
-from schemas.openai import Optional, WireFunction, WireImage, WireMessage, WirePart, WireReasoning
+from schemas.openai import Optional, WireFunction, WireImage, WireImageURL, WireMessage, WirePart, WireReasoning
 
 NULL: Final = Raw(b"null")
 ABSENT: Final = (UNSET, NULL)
 _NONE_AT_ALL: Final = (UNSET, Raw(b"[]"), NULL)
 T = TypeVar("T")
 _ANNOTATIONS: Final = msgspec.json.Decoder(list[Annotation])
+_ANNOTATION: Final = msgspec.json.Decoder(Annotation)
+_EACH: Final = msgspec.json.Decoder(list[Raw])
 _DETAILS: Final = msgspec.json.Decoder(list[ReasoningDetail])
 _IMAGES: Final = msgspec.json.Decoder(list[WireImage])
+_IMAGE_URL: Final = msgspec.json.Decoder(WireImageURL | str)
 _EXTRA: Final = msgspec.json.Decoder(ExtraContent)
 _LOGPROBS: Final = msgspec.json.Decoder(ChoiceLogprobs)
 
@@ -88,8 +91,12 @@ def to_logprobs(raw: Optional) -> ChoiceLogprobs | None:
 
 
 def to_annotations(raw: Optional) -> list[Annotation] | UnsetType:
-    """Return citations, absent where they have another form or there are none."""
-    return _decoded(_ANNOTATIONS, raw) or UNSET
+    """Return citations and files that were read, without those of another form; absent where there are none."""
+    found = _decoded(_ANNOTATIONS, raw)
+    if found is not UNSET or raw in _NONE_AT_ALL:
+        return found or UNSET
+    each = _decoded(_EACH, raw) or []
+    return [note for one in each if not isinstance(note := _decoded(_ANNOTATION, one), UnsetType)] or UNSET
 
 
 def to_reasoning_details(raw: Optional) -> list[ReasoningDetail] | UnsetType:
@@ -97,11 +104,11 @@ def to_reasoning_details(raw: Optional) -> list[ReasoningDetail] | UnsetType:
     return _decoded(_DETAILS, raw) or UNSET
 
 
-def to_images(raw: Optional) -> list[MessageImage] | UnsetType:
-    """Return images that the model made, absent where they have another form or there are none."""
-    images = _decoded(_IMAGES, raw)
-    if isinstance(images, UnsetType):
-        return UNSET
+def to_images(message: WireMessage) -> list[MessageImage] | UnsetType:
+    """Return images that the model made, in either place; absent where they have another form or there are none."""
+    images = _decoded(_IMAGES, message.images) or []
+    if isinstance(message.content, list):
+        images += [WireImage(image_url=WireImageURL(url=url)) for part in message.content if (url := _url(part))]
     return [
         MessageImage(
             image_url=MessageImageURL(url=image.image_url.url), index=position if image.index is None else image.index
@@ -114,6 +121,16 @@ def to_extra_content(raw: Optional) -> ExtraContent | UnsetType:
     """Return opaque provider state, absent where it has another form or is empty."""
     extra = _decoded(_EXTRA, raw)
     return UNSET if extra == ExtraContent() else extra
+
+
+def _url(part: WirePart) -> str | None:
+    """Return the address of an image among the content; some servers have it bare."""
+    if part.type != "image_url" or isinstance(part.image_url, UnsetType):
+        return None
+    found = _decoded(_IMAGE_URL, part.image_url)
+    if isinstance(found, UnsetType):
+        return None
+    return found if isinstance(found, str) else found.url
 
 
 def _thinking(part: WirePart) -> str:

@@ -29,6 +29,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     nine_char_tool_ids  tool-call ids must be nine alphanumerics
     tool_media          takes images and files in tool results; False: they move to a user message behind
     answer_media        takes images and files in earlier answers; False: they move to a user message behind
+    file_annotations    takes back what it has read of files, from an earlier answer's annotations
     unread_addresses    kinds of media that it does not read at addresses of the web
     audio_url           takes `audio_url` parts; False: they are sent as `input_audio`, at addresses they are refused
     draws               answers with images where `modalities` asks for them; False: that is refused
@@ -71,6 +72,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     nine_char_tool_ids: bool = False
     tool_media: bool = False
     answer_media: bool = False
+    file_annotations: bool = False
     unread_addresses: frozenset[MediaKind] = frozenset({"file"})
     audio_url: bool = False
     draws: bool = False

@@ -138,7 +138,7 @@ def _to_message(wire: WireMessage, seed: str) -> AssistantResponse:
     message.annotations = parts.to_annotations(wire.annotations) or []
     message.extra_content = parts.to_extra_content(wire.extra_content)
     message.audio = _to_audio(wire.audio)
-    message.images = parts.to_images(wire.images)
+    message.images = parts.to_images(wire)
     return message
 
 

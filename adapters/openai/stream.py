@@ -313,7 +313,8 @@ def _to_delta(message: WireMessage) -> ChoiceDelta | None:
 def _add_rare(delta: ChoiceDelta, message: WireMessage) -> bool:
     """Add what few streams have; returns whether there was any."""
     if (
-        message.reasoning_details is UNSET
+        not isinstance(message.content, list)
+        and message.reasoning_details is UNSET
         and message.annotations is UNSET
         and message.audio is UNSET
         and message.extra_content is UNSET
@@ -325,7 +326,7 @@ def _add_rare(delta: ChoiceDelta, message: WireMessage) -> bool:
     delta.annotations = parts.to_annotations(message.annotations)
     delta.extra_content = parts.to_extra_content(message.extra_content)
     delta.audio = _to_audio(message.audio)
-    delta.images = parts.to_images(message.images)
+    delta.images = parts.to_images(message)
     called = message.function_call
     if called is not None and (called.name or called.arguments):
         delta.function_call = FunctionDelta(name=called.name or UNSET, arguments=parts.arguments_of(called))

@@ -11,6 +11,7 @@ OPENROUTER: Final = Quirks(
     base_url="https://openrouter.ai/api/v1",
     drops=frozenset({"moderation", "prompt_cache_options", "prompt_cache_retention"}),
     tool_media=True,
+    file_annotations=True,
     draws=True,
     video=True,
     unread_addresses=frozenset(),

@@ -70,6 +70,19 @@ class AnsweredReasoning(AnswerStruct, frozen=True, kw_only=True):
     signature: str | None = None
 
 
+class ImageSource(AnswerStruct, frozen=True, kw_only=True):
+    """An image; `data` is base64."""
+
+    data: str | None = field(default=None, name="bytes")
+
+
+class AnsweredImage(AnswerStruct, frozen=True, kw_only=True):
+    """An image that the model made, its start (without `source`) or a piece of it (without `format`)."""
+
+    format: str | None = None
+    source: ImageSource | None = None
+
+
 class AnsweredBlock(AnswerStruct, frozen=True, kw_only=True):
     """A block, its start, or a piece of it; unknown kinds have no field set."""
 
@@ -78,6 +91,7 @@ class AnsweredBlock(AnswerStruct, frozen=True, kw_only=True):
     reasoning_content: AnsweredReasoning | None = None
     citations_content: CitationsContent | None = None
     citation: Citation | None = None
+    image: AnsweredImage | None = None
 
 
 class AnsweredMessage(AnswerStruct, frozen=True, kw_only=True):
@@ -160,8 +174,12 @@ class WireUsage(AnswerStruct, frozen=True, kw_only=True):
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """An error, as a body and as an event. Services differ in the spelling of `message`."""
+    """An error, as a body and as an event. Services differ in the spelling of `message`.
+
+    `original_message` is what the model behind said.
+    """
 
     message: str | None = None
     capital_message: str | None = field(default=None, name="Message")
     type: str | None = field(default=None, name="__type")
+    original_message: str | None = field(default=None, name="originalMessage")

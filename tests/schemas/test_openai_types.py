@@ -46,9 +46,10 @@ PAIRS = [
 ]
 # What clients and providers of OpenAI's format use beyond OpenAI's own types; see the docstrings in `schemas`.
 SUPERSET: dict[str, set[str]] = {
+    "Annotation": {"file"},
     "AssistantMessage": {
-        "cache_control", "extra_content", "images", "reasoning", "reasoning_content", "reasoning_details",
-        "thinking_blocks",
+        "annotations", "cache_control", "extra_content", "images", "reasoning", "reasoning_content",
+        "reasoning_details", "thinking_blocks",
         "tensorzero_extra_content",
     },
     "AssistantResponse": {"extra_content", "images", "reasoning", "reasoning_content", "reasoning_details"},
@@ -75,6 +76,7 @@ SUPERSET: dict[str, set[str]] = {
     "SystemMessage": {"cache_control"},
     "TextPart": {"cache_control"},
     "ToolMessage": {"cache_control", "is_error", "name"},
+    "URLCitation": {"content"},
     "UserMessage": {"cache_control"},
 }  # fmt: skip
 

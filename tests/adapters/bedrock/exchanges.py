@@ -41,6 +41,10 @@ def call(name: str, call_id: str, /, **arguments: object) -> dict:
     return {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments, "type": "tool_use"}}
 
 
+def image(data: bytes, form: str = "png") -> dict:
+    return {"image": {"format": form, "source": {"bytes": base64.b64encode(data).decode()}}}
+
+
 def server_call() -> dict:
     return {
         "toolUse": {"toolUseId": "t1", "name": "nova_grounding", "input": {"query": "x"}, "type": "server_tool_use"}
@@ -96,6 +100,11 @@ def _events_of(index: int, block: dict) -> list[tuple[str, dict]]:
     elif "toolResult" in block:
         start = {"toolResult": {name: value for name, value in block["toolResult"].items() if name != "content"}}
         deltas = [{"toolResult": block["toolResult"]["content"]}]
+    elif "image" in block:
+        start = {"image": {"format": block["image"]["format"]}}
+        data = base64.b64decode(block["image"]["source"]["bytes"])
+        pieces = (data[:4], data[4:])  # each has base64 of its own
+        deltas = [{"image": {"source": {"bytes": base64.b64encode(piece).decode()}}} for piece in pieces]
     elif "citationsContent" in block:
         deltas = [{"citation": one} for one in block["citationsContent"]["citations"]]
         deltas += [{"text": one["text"]} for one in block["citationsContent"]["content"]]

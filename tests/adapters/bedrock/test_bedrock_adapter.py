@@ -8,7 +8,7 @@ import pytest
 
 from adapters.base import Deployment, Secret
 from adapters.bedrock import BedrockAdapter
-from adapters.bedrock.errors import to_error
+from adapters.bedrock.errors import to_error, to_error_inside
 from adapters.bedrock.signing import Scope, parse_credentials, sign
 from adapters.conformance.case import JSON_HEADERS, Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
@@ -16,7 +16,7 @@ from adapters.exchange import Failure
 from adapters.http1.request import encode_head, split_url
 from adapters.transport import Request
 from tests.adapters.bedrock import exchanges
-from tests.adapters.bedrock.exchanges import cited, text
+from tests.adapters.bedrock.exchanges import cited, image, text
 from tests.adapters.bedrock.frames import event
 from tests.adapters.bedrock.translate import CLAUDE, KEY, call, request
 
@@ -246,6 +246,48 @@ def test_error_has_the_kind_of_its_exception(status: int, code: str, message: st
         error = to_error(failure)
         assert (error.kind, error.message, error.code or "") == (kind, message, code)
         assert error.param == ("messages" if kind is ErrorKind.CONTEXT_LENGTH else None)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_images_that_the_model_made_reach_the_client(streamed: bool) -> None:
+    blocks = (text("Here."), image(b"ulm-by-day"), image(b"ulm-by-night", "jpeg"))
+    if streamed:
+        stream = await adapter(PlayedTransport(Played([exchanges.stream(*blocks)]))).chat_stream(request(), call())
+        found = [one async for some in stream for chunk in some for one in chunk.choices[0].delta.images or ()]
+    else:
+        result = await adapter(PlayedTransport(Played([exchanges.whole(*blocks)]))).chat(request(), call())
+        found = result.body.choices[0].message.images or []
+    assert [(one.index, one.image_url.url) for one in found] == [
+        (0, "data:image/png;base64,dWxtLWJ5LWRheQ=="),
+        (1, "data:image/jpeg;base64,dWxtLWJ5LW5pZ2h0"),
+    ]
+
+
+async def test_image_of_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.held.MAX_HELD", 10)
+    stream = await adapter(PlayedTransport(Played([exchanges.stream(image(b"ulm-by-day"))]))).chat_stream(
+        request(), call()
+    )
+    with pytest.raises(ProviderError) as caught:
+        _ = [chunks async for chunks in stream]
+    assert caught.value.kind is ErrorKind.BAD_RESPONSE
+
+
+async def test_image_of_a_stream_that_is_no_base64_is_a_bad_response() -> None:
+    delta = {"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": "Ü"}}}}
+    data = 2 * event("contentBlockDelta", delta) + event("contentBlockStop", {"contentBlockIndex": 0})
+    stream = await adapter(PlayedTransport(Played([data]))).chat_stream(request(), call())
+    with pytest.raises(ProviderError) as caught:
+        _ = [chunks async for chunks in stream]
+    assert caught.value.kind is ErrorKind.BAD_RESPONSE
+
+
+def test_error_of_the_model_behind_is_told_in_its_own_words() -> None:
+    body = {"message": "Something failed.", "originalStatusCode": 400, "originalMessage": "The image is too dark."}
+    error = to_error(Failure(424, {"x-amzn-errortype": "ModelErrorException"}, json.dumps(body).encode()))
+    inside = to_error_inside("modelStreamErrorException", json.dumps(body).encode(), None)
+    for one in (error, inside):
+        assert (one.kind, one.message) == (ErrorKind.SERVER_ERROR, "Something failed. The image is too dark.")
 
 
 async def test_error_under_200_is_an_error() -> None:

@@ -9,7 +9,7 @@ from adapters.bedrock import BedrockAdapter
 from adapters.conformance import ConformanceCase, check
 from adapters.transport import Transport
 from tests.adapters.bedrock import exchanges
-from tests.adapters.bedrock.exchanges import call, cited, redacted, server_call, server_result, text, thinking
+from tests.adapters.bedrock.exchanges import call, cited, image, redacted, server_call, server_result, text, thinking
 from tests.adapters.bedrock.frames import framing
 from tests.adapters.bedrock.translate import deployment, request
 
@@ -78,6 +78,8 @@ CASES = {
         [server_call(), server_result(), text("It is "), cited("Sunny.", "https://ulm.example/a"), text(" Bye.")],
         {},
     ),
+    "images": ({}, NOVA, [text("Ulm: "), image(b"ulm-by-day"), image(b"ulm-by-night", "jpeg"), text("Bye.")], {}),
+    "an image alone": ({}, NOVA, [image(b"ulm")], {}),
     "unknown reason": ({}, NOVA, [text("Sunny")], {"stop": "sunset"}),
 }
 

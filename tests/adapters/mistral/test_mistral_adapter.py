@@ -199,6 +199,23 @@ async def test_references_become_annotations_of_the_text_before_them() -> None:
         ]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("address", ["https://ulm.example/a.png", {"url": "https://ulm.example/a.png"}])
+async def test_images_among_the_content_reach_the_client(address: object, streamed: bool) -> None:
+    content = [{"type": "text", "text": "Here."}, {"type": "image_url", "image_url": address}, {"type": "file"}]
+    choice = {"index": 0, "finish_reason": "stop", "delta" if streamed else "message": {"content": content}}
+    kind = "chat.completion.chunk" if streamed else "chat.completion"
+    body = json.dumps({"id": "m", "object": kind, "model": "m", "choices": [choice]}).encode()
+    played = PlayedTransport(Played([b"data: " + body + b"\n\ndata: [DONE]\n\n" if streamed else body]))
+    if streamed:
+        stream = await MistralAdapter(played).chat_stream(request(), call_of())
+        said = [chunk.choices[0].delta async for chunks in stream for chunk in chunks]
+    else:
+        said = [(await MistralAdapter(played).chat(request(), call_of())).body.choices[0].message]
+    assert "".join(piece.content or "" for piece in said) == "Here."
+    assert [image.image_url.url for piece in said for image in piece.images or ()] == ["https://ulm.example/a.png"]
+
+
 async def test_usage_counts_cached_tokens_in_either_place() -> None:
     adapter = MistralAdapter(PlayedTransport(Played([exchanges.whole("Hi")])))
     usage = (await adapter.chat(request(), call_of())).usage

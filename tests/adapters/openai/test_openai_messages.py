@@ -160,3 +160,10 @@ def test_messages_thinking_blocks_become_details_with_their_owner() -> None:
         {"type": "reasoning.encrypted", "data": "x", **owner},
     ]
     assert found[0]["reasoning"] == "hm"
+
+
+def test_annotations_of_an_earlier_answer_stay_here() -> None:
+    noted = {"role": "assistant", "content": "Hi", "annotations": [{"type": "file", "file": {"hash": "h"}}]}
+    empty = {"role": "assistant", "content": "Hi", "annotations": []}
+    plain = {"role": "assistant", "content": "Hi"}
+    assert messages(noted, empty) == [plain, plain]

@@ -200,3 +200,34 @@ async def test_error_in_the_stream_has_the_status_that_its_code_names() -> None:
     with pytest.raises(ProviderError) as raised:
         _ = [chunks async for chunks in stream_of]
     assert (raised.value.kind, raised.value.status) == (ErrorKind.RATE_LIMIT, 429)
+
+
+FILE = {"hash": "9f2c", "name": "ulm.pdf", "content": [{"type": "text", "text": "Ulm is a city."}]}
+READ = {"type": "file", "file": FILE}
+BROKEN = {"type": "url_citation", "url_citation": {"url": "https://ulm.example/2"}}  # no place, no title
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_file_that_was_read_and_what_is_cited_reach_the_client(streamed: bool) -> None:
+    """https://openrouter.ai/docs/features/multimodal/pdfs: whoever sends the file's annotation back is not charged."""
+    cited = {"type": "url_citation", "url_citation": SOURCE}
+    message = {"content": "Sunny.", "annotations": [cited, BROKEN, READ]}
+    if streamed:
+        adapter = OpenRouterAdapter(PlayedTransport(Played([stream(message, "stop", "stop")])))
+        found = await adapter.chat_stream(request(), call_of())
+        deltas = [chunk.choices[0].delta async for chunks in found for chunk in chunks]
+        notes = [note for delta in deltas for note in delta.annotations or ()]
+    else:
+        adapter = OpenRouterAdapter(PlayedTransport(Played([whole(message, "stop", "stop")])))
+        notes = (await adapter.chat(request(), call_of())).body.choices[0].message.annotations
+    assert json.loads(msgspec.json.encode(notes)) == [cited, READ]
+
+
+async def test_file_that_was_read_goes_back_and_other_annotations_do_not() -> None:
+    transport = PlayedTransport(Played([whole(*MESSAGES["text"])]))
+    cited = {"type": "url_citation", "url_citation": SOURCE}
+    answers = [[], None, [cited], [cited, READ]]
+    messages = [{"role": "assistant", "content": "Sunny.", "annotations": notes} for notes in answers]
+    await OpenRouterAdapter(transport).chat(request(messages=[*ASKED, *messages]), call_of())
+    sent = json.loads(transport.requests[0].body)["messages"][1:]
+    assert [message.get("annotations") for message in sent] == [None, None, None, [READ]]
