@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from adapters.base import Deployment
 from adapters.errors import ProviderError
@@ -37,7 +37,11 @@ async def run_attempts(plan: tuple[Deployment, ...], policy: AttemptPolicy, atte
 
 
 class _LaterAttempts(Generic[ResultT]):
-    """What follows a failed first attempt. The queue holds the deployments that may still do, the next one first."""
+    """What follows a failed first attempt. The queue holds the deployments that may still do, the next one first.
+
+    A failure is handed on as a value, and kept no longer than it is needed: it holds the frames that it went through,
+    and so the request. Whoever still held it when it is raised would keep both in memory until a garbage collection.
+    """
 
     def __init__(
         self, plan: tuple[Deployment, ...], policy: AttemptPolicy, attempt: Attempt[ResultT], first: ProviderError
@@ -45,29 +49,41 @@ class _LaterAttempts(Generic[ResultT]):
         self._queue = deque(plan)
         self._policy = policy
         self._attempt = attempt
-        self._first = first
+        self._failure: ProviderError | None = first
         self._failed_at: dict[str, _Failure] = {}
         self._made = 0
 
     async def run(self) -> ResultT:
         """Hand the failure of the first attempt to tenacity, and let it go on from there."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception(self._may_go_on),
+            retry=self._may_go_on,
             stop=self._stops,
             wait=self._pause_s,
-            reraise=True,
+            retry_error_callback=_nothing,
         )
-        return await retrying(self._next)
-
-    async def _next(self) -> ResultT:
-        self._made += 1
         try:
-            if self._made == 1:
-                raise self._first
-            return await self._attempt(self._queue[0], self._made)
-        except ProviderError as error:
-            self._note(error)
-            raise
+            made: tuple[ResultT] | None = await retrying(self._next)
+            if self._failure is not None:
+                raise self._failure
+            if made is None:
+                raise TypeError
+            return made[0]
+        finally:
+            self._failure = None
+            retrying.iter_state.reset()  # what it was about to do refers back to it, and it to the request
+
+    async def _next(self) -> tuple[ResultT] | None:
+        """Make an attempt, but for the first, which has been made; None: it has failed."""
+        self._made += 1
+        if self._made > 1:
+            self._failure = None
+            try:
+                return (await self._attempt(self._queue[0], self._made),)
+            except ProviderError as error:
+                self._failure = error
+        if self._failure is not None:
+            self._note(self._failure)
+        return None
 
     def _note(self, error: ProviderError) -> None:
         """Put the deployment that failed behind the others, or out where it cannot do within this request."""
@@ -78,8 +94,8 @@ class _LaterAttempts(Generic[ResultT]):
             self._failed_at[deployment.id] = _Failure(asyncio.get_running_loop().time(), error.retry_after_s)
             self._queue.append(deployment)
 
-    def _may_go_on(self, error: BaseException) -> bool:
-        return isinstance(error, ProviderError) and bool(self._queue)
+    def _may_go_on(self, _: RetryCallState) -> bool:
+        return self._failure is not None and bool(self._queue)
 
     def _pause_s(self, state: RetryCallState) -> float:
         failure = self._failed_at.get(self._queue[0].id)
@@ -93,6 +109,10 @@ class _LaterAttempts(Generic[ResultT]):
         if state.attempt_number >= self._policy.max_attempts:
             return True
         return asyncio.get_running_loop().time() + state.upcoming_sleep >= self._policy.deadline
+
+
+def _nothing(_: RetryCallState) -> None:
+    """Have no attempt follow, and say so as `_next` does."""
 
 
 class _Failure(NamedTuple):

@@ -1,8 +1,11 @@
 """Which deployment is tried, how often, and when to stop: one budget and one deadline per request."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -49,6 +52,13 @@ class Upstreams:
         if isinstance(outcome, ProviderError):
             raise outcome
         return outcome
+
+
+class Held:
+    """Tells whether somebody still holds it."""
+
+    def __init__(self, held: "list[weakref.ref[Held]]") -> None:
+        held.append(weakref.ref(self))
 
 
 async def run(upstreams: Upstreams, *, most: int = 5, within_s: float = 5.0) -> str:
@@ -189,6 +199,34 @@ async def test_attempts_cancellation_passes(where: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert tried == (2 if where == "later attempt" else 1)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 5])
+@pytest.mark.parametrize("kind", [ErrorKind.OVERLOADED, ErrorKind.INVALID_REQUEST])
+async def test_attempts_hold_nothing_of_the_request_once_they_are_over(kind: ErrorKind, failures: int) -> None:
+    """A stream that follows a failed attempt may last for long; and many requests may fail before a collection."""
+    held: list[weakref.ref[Held]] = []
+
+    async def drive() -> None:
+        request = Held(held)
+
+        async def attempt(_: Deployment, number: int) -> str:
+            sent = Held(held)
+            if number <= failures:
+                raise ProviderError(kind, f"no {sent} of {request}")
+            return "yes"
+
+        policy = AttemptPolicy(max_attempts=3, deadline=asyncio.get_running_loop().time() + 5)
+        with suppress(ProviderError):
+            await run_attempts(deployments("a", "b"), policy, attempt)
+
+    gc.disable()
+    try:
+        await drive()
+        left = sum(one() is not None for one in held)
+    finally:
+        gc.enable()
+    assert (left, len(held) > 1) == (0, True)
 
 
 async def test_pause_before_a_repetition_is_waited_for_once_however_many_attempts_follow() -> None:
