@@ -32,8 +32,11 @@ class Failure(Struct, frozen=True):
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds from `retry-after-ms` or `retry-after` (a number, or a time after `date`), None if unusable."""
-        for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        """Seconds from `retry-after-ms`, `x-ms-retry-after-ms` or `retry-after`, None if unusable.
+
+        The last is a number, or a time after `date`.
+        """
+        for name, scale in (("retry-after-ms", 1000.0), ("x-ms-retry-after-ms", 1000.0), ("retry-after", 1.0)):
             try:
                 seconds = float(self.headers[name]) / scale
             except (KeyError, ValueError):
@@ -45,6 +48,14 @@ class Failure(Struct, frozen=True):
         except (KeyError, ValueError, TypeError):
             return None
         return max(0.0, wait.total_seconds())
+
+    @property
+    def sent_at_s(self) -> float | None:
+        """When the answer was sent by the provider's clock, in Unix seconds; None where it does not say."""
+        try:
+            return parsedate_to_datetime(self.headers["date"]).timestamp()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return None
 
 
 ToError = Callable[[Failure], ProviderError]

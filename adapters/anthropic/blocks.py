@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from adapters.anthropic.reasoning import FORMAT
 from adapters.counts import note_unmapped
@@ -20,6 +20,7 @@ WireT = TypeVar("WireT")
 _BLOCK: Final = msgspec.json.Decoder(ContentBlock)
 _TOOL_BLOCK: Final = msgspec.json.Decoder(ToolBlock)
 _CITATION: Final = msgspec.json.Decoder(Citation)
+_ENCODER: Final = msgspec.json.Encoder()
 _TYPE: Final = msgspec.json.Decoder(TypeOnly)
 _READ: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 _FINISH: Final[dict[str, FinishReason]] = {
@@ -89,7 +90,8 @@ def to_annotations(citations: Sequence[Raw], start: int, end: int) -> list[Annot
         url = (citation.url or citation.source or "") if citation is not None else ""
         if citation is None or not url.startswith(("http://", "https://")):
             continue
-        cited = URLCitation(start_index=start, end_index=end, title=citation.title or "", url=url)
+        quoted = citation.cited_text or UNSET
+        cited = URLCitation(start_index=start, end_index=end, title=citation.title or "", url=url, content=quoted)
         annotations.append(Annotation(type="url_citation", url_citation=cited))
     return annotations
 
@@ -108,6 +110,13 @@ def to_finish_reason(native: str | None, *, calls: bool) -> FinishReason:
     if native != "tool_use":
         note_unmapped("anthropic", native)
     return "tool_calls" if calls else "stop"
+
+
+def to_filter_results(details: StopDetails | None) -> Raw | UnsetType:
+    """Return the category of a refusal, in the form of other providers' filters; absent where it has none."""
+    if details is None or not details.category:
+        return UNSET
+    return Raw(_ENCODER.encode({details.category: {"filtered": True}}))
 
 
 def to_refusal(native: str | None, details: StopDetails | None, text: str) -> str | None:

@@ -11,6 +11,7 @@ from adapters.anthropic.blocks import (
     to_arguments,
     to_detail,
     to_encrypted_detail,
+    to_filter_results,
     to_finish_reason,
     to_refusal,
 )
@@ -77,6 +78,8 @@ class Answer:
             message=self._builder.message(refusal),
             finish_reason=to_finish_reason(last.stop_reason, calls=bool(self._builder.calls)),
         )
+        if refusal is not None:
+            choice.content_filter_results = to_filter_results(last.stop_details)
         if last.stop_sequence is not None:
             choice.stop_reason = Raw(_ENCODER.encode(last.stop_sequence))
         return Result(

@@ -21,6 +21,7 @@ from adapters.anthropic.blocks import (
     to_arguments,
     to_detail,
     to_encrypted_detail,
+    to_filter_results,
     to_finish_reason,
     to_refusal,
 )
@@ -307,6 +308,8 @@ class MessagesToChunks(OwnState):
             chunks += builder.refusal(refusal)
         reason = to_finish_reason(delta.stop_reason, calls=builder.has_tool_calls())
         chunks += builder.finish(reason)
+        if refusal is not None:
+            chunks[-1].choices[0].content_filter_results = to_filter_results(delta.stop_details)
         if delta.stop_sequence is not None:
             chunks[-1].choices[0].stop_reason = Raw(_ENCODER.encode(delta.stop_sequence))
         return chunks

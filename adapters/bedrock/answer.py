@@ -59,7 +59,8 @@ def to_annotations(citations: Sequence[Citation], start: int, end: int) -> list[
         if not url.startswith(("http://", "https://")):
             continue
         title = citation.title or (web.domain if web is not None else None) or ""
-        cited = URLCitation(start_index=start, end_index=end, title=title, url=url)
+        quoted = "".join(piece.text or "" for piece in citation.source_content or ()) or UNSET
+        cited = URLCitation(start_index=start, end_index=end, title=title, url=url, content=quoted)
         annotations.append(Annotation(type="url_citation", url_citation=cited))
     return annotations
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from adapters import free_text
 from adapters.answer_tool import JSON_TOOL, AnswerByTool
 from adapters.errors import ErrorKind, ProviderError
 from adapters.google.finish import UNSPECIFIED, finish_name, is_filtered, refuse_failures
 from adapters.google.grounding import has_sources, to_annotations
+from adapters.google.safety import to_filter_results
 from adapters.held import Held
 from adapters.tool_ids import UniqueIds
 from adapters.tool_names import ToolNames
@@ -103,6 +104,7 @@ class CandidateReader:
     def __init__(self, seed: str, index: int, names: ToolNames) -> None:
         self.native_finish: str | None = None
         self.called_tools = False
+        self.filter_results: Raw | UnsetType = UNSET
         self._seed = seed
         self._index = index
         self._names = names
@@ -129,8 +131,10 @@ class CandidateReader:
                 refuse_failures(name)
                 if self._by_tool is not None:
                     yield from self._said(self._by_tool.end())
-                if candidate.finish_message and is_filtered(name):
-                    yield Refusal(candidate.finish_message)
+                if is_filtered(name):
+                    self.filter_results = to_filter_results(candidate.safety_ratings)
+                    if candidate.finish_message:
+                        yield Refusal(candidate.finish_message)
 
     def annotations(self) -> list[Annotation]:
         """Return the citations of everything read."""

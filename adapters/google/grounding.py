@@ -7,7 +7,7 @@ not the quoted text (several parts, server-side tools between them), the quotati
 from collections.abc import Collection, Iterator
 
 from schemas.chat_response import Annotation, URLCitation
-from schemas.google.response import Citation, GroundingMetadata, Segment, Source
+from schemas.google.response import Citation, GroundingChunk, GroundingMetadata, Segment, Source
 
 
 def has_sources(metadata: GroundingMetadata | None) -> bool:
@@ -22,7 +22,7 @@ def to_annotations(grounding: GroundingMetadata | None, citations: Collection[Ci
 
 
 def _grounded(metadata: GroundingMetadata, text: str) -> Iterator[Annotation]:
-    sources = [chunk.web or chunk.retrieved_context or chunk.maps for chunk in metadata.grounding_chunks or ()]
+    sources = [_source(chunk) for chunk in metadata.grounding_chunks or ()]
     supports = metadata.grounding_supports or []
     if not supports:
         for source in sources:
@@ -33,6 +33,12 @@ def _grounded(metadata: GroundingMetadata, text: str) -> Iterator[Annotation]:
         for index in support.grounding_chunk_indices or ():
             if 0 <= index < len(sources):
                 yield from _annotation(sources[index], place)
+
+
+def _source(chunk: GroundingChunk) -> Source | None:
+    if (image := chunk.image) is not None:
+        return Source(uri=image.source_uri, title=image.title, domain=image.domain)
+    return chunk.web or chunk.retrieved_context or chunk.maps
 
 
 def _cited(citations: Collection[Citation], text: str) -> Iterator[Annotation]:

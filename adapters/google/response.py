@@ -8,6 +8,7 @@ from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
 from adapters.google.errors import to_error_inside, unreadable
 from adapters.google.finish import block_name, to_finish_reason
+from adapters.google.safety import to_filter_results
 from adapters.google.usage import Searches, read_usage
 from adapters.message import Inherited
 from adapters.tool_names import ToolNames
@@ -82,7 +83,9 @@ def _choices(response: GenerateContentResponse, expected: Expected) -> tuple[lis
         raise answer.no_answer()
     native = block_name(response.prompt_feedback.block_reason)
     message = AssistantResponse(refusal=answer.block_text(response.prompt_feedback, native))
-    return [Choice(index=0, message=message, finish_reason="content_filter")], native
+    results = to_filter_results(response.prompt_feedback.safety_ratings)
+    choice = Choice(index=0, message=message, finish_reason="content_filter", content_filter_results=results)
+    return [choice], native
 
 
 def _choice(candidate: Candidate, expected: Expected) -> tuple[Choice, str | None]:
@@ -95,6 +98,7 @@ def _choice(candidate: Candidate, expected: Expected) -> tuple[Choice, str | Non
         message=message.build(reader, expected),
         finish_reason=to_finish_reason(reader.native_finish, called_tools=reader.called_tools),
         logprobs=to_logprobs(candidate.logprobs_result),
+        content_filter_results=reader.filter_results,
     )
     return choice, reader.native_finish
 

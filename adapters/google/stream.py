@@ -6,7 +6,7 @@ reason and the body ends. What ends a choice is therefore sent at the very end: 
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw, UnsetType
 
 from adapters.chunks import ChunkBuilder
 from adapters.errors import ErrorKind, ProviderError
@@ -14,6 +14,7 @@ from adapters.google import answer
 from adapters.google.answer import CandidateReader, Piece, extra_content, to_logprobs
 from adapters.google.finish import block_name, to_finish_reason
 from adapters.google.response import Expected, decode
+from adapters.google.safety import to_filter_results
 from adapters.google.usage import Searches
 from adapters.sse import Event
 from adapters.stream_state import OwnState
@@ -33,6 +34,7 @@ class ChunkTranslator(OwnState):
         self._counted: Usage | None = None
         self._searches = Searches(charged_each=expected.searches_charged_each)
         self._is_blocked = False
+        self._filter_results: Raw | UnsetType = UNSET
         self._has_events = False
 
     def feed(self, event: Event) -> Sequence[ChatCompletionChunk]:
@@ -60,13 +62,17 @@ class ChunkTranslator(OwnState):
         readers = sorted(self._readers.items())
         if not self._is_blocked and (not readers or any(reader.native_finish is None for _, reader in readers)):
             raise ProviderError(ErrorKind.CONNECTION, "The provider's stream ended before the answer did.")
-        chunks: list[ChatCompletionChunk] = [] if readers else [*self._builder.finish("content_filter")]
+        chunks: list[ChatCompletionChunk] = []
+        if not readers:
+            chunks += self._builder.finish("content_filter")
+            chunks[-1].choices[0].content_filter_results = self._filter_results
         for index, reader in readers:
             if annotations := reader.annotations():
                 chunks += self._builder.annotations(annotations, index)
             is_cut = reader.native_finish is None
             reason = to_finish_reason(reader.native_finish, called_tools=reader.called_tools)
             chunks += self._builder.finish("content_filter" if is_cut else reason, index)
+            chunks[-1].choices[0].content_filter_results = self._filter_results if is_cut else reader.filter_results
         self.finished = True
         return chunks
 
@@ -137,4 +143,5 @@ class ChunkTranslator(OwnState):
         name = block_name(feedback.block_reason)
         self._is_blocked = True
         self.native_finish_reason = name
+        self._filter_results = to_filter_results(feedback.safety_ratings)
         return self._builder.refusal(answer.block_text(feedback, name))

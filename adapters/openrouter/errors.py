@@ -8,6 +8,7 @@ users reported them, checked 2026-11-27. `error.code` is the HTTP status as a nu
     reasons, patterns   why moderation or a guardrail refused a prompt
     limit_source        whose limit was met; a budget for requests in flight is a 402 that passes by itself
     retry_after_seconds where the header says nothing
+    headers             where that says nothing either: when a limit of the account is reset, in Unix milliseconds
 
 Once a model is at work the status is 200: the error stands at the top of the body or event, or at the choice.
 """
@@ -19,7 +20,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow
-from adapters.exchange import Failure
+from adapters.exchange import MAX_RETRY_AFTER_S, Failure
 from adapters.openai import errors as openai_errors
 
 GENERIC: Final = "Provider returned error"
@@ -60,6 +61,12 @@ _TYPES: Final = {
 }
 
 
+class _Limit(Struct, frozen=True):
+    """A limit of the account."""
+
+    reset: str | float = msgspec.field(name="X-RateLimit-Reset")
+
+
 class _Metadata(Struct, frozen=True):
     """What is said beside the message."""
 
@@ -69,6 +76,7 @@ class _Metadata(Struct, frozen=True):
     error_type: str | None = None
     limit_source: str | None = None
     retry_after_seconds: float | str | None = None
+    headers: Raw | UnsetType = UNSET
 
 
 class _Detail(Struct, frozen=True):
@@ -93,6 +101,7 @@ class _Body(Struct, frozen=True):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _DETAIL: Final = msgspec.json.Decoder(_Detail)
+_LIMIT: Final = msgspec.json.Decoder(_Limit)
 _TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = b"null"
 
@@ -102,7 +111,7 @@ def to_error(failure: Failure) -> ProviderError:
     error = openai_errors.to_error(failure)
     error.upstream_request_id = failure.headers.get("x-generation-id") or error.upstream_request_id
     told = _told(failure.body)
-    return error if told is None else _refined(error, told)
+    return error if told is None else _refined(error, told, failure.sent_at_s)
 
 
 def to_error_inside(body: bytes, otherwise: ProviderError) -> ProviderError:
@@ -121,7 +130,7 @@ def _told(body: bytes) -> bytes | None:
     return next((raw for error in found if isinstance(error, Raw) and (raw := bytes(error)) != _NULL), None)
 
 
-def _refined(error: ProviderError, told: bytes) -> ProviderError:
+def _refined(error: ProviderError, told: bytes, sent_at_s: float | None = None) -> ProviderError:
     try:
         detail = _DETAIL.decode(told)
     except UNREADABLE:
@@ -134,7 +143,7 @@ def _refined(error: ProviderError, told: bytes) -> ProviderError:
         status=error.status,
         code=metadata.error_type or error.code,
         param=error.param,
-        retry_after_s=error.retry_after_s if error.retry_after_s is not None else _seconds(metadata),
+        retry_after_s=error.retry_after_s if error.retry_after_s is not None else _seconds(metadata, sent_at_s),
         upstream_request_id=error.upstream_request_id,
     )
 
@@ -172,6 +181,15 @@ def _is_given(raw: Raw | UnsetType) -> bool:
     return not isinstance(raw, UnsetType) and bytes(raw) != _NULL
 
 
-def _seconds(metadata: _Metadata) -> float | None:
+def _seconds(metadata: _Metadata, sent_at_s: float | None) -> float | None:
+    """Return how long to wait; `sent_at_s` is when the answer was sent by the provider's clock."""
     seconds = metadata.retry_after_seconds
-    return seconds if isinstance(seconds, float) and seconds > 0 else None
+    if isinstance(seconds, float) and seconds > 0:
+        return seconds
+    if isinstance(metadata.headers, UnsetType) or sent_at_s is None:
+        return None
+    try:
+        wait = float(_LIMIT.decode(metadata.headers).reset) / 1000 - sent_at_s
+    except (*UNREADABLE, ValueError):
+        return None
+    return max(0.0, wait) if wait <= MAX_RETRY_AFTER_S else None

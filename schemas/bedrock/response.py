@@ -24,18 +24,19 @@ class Location(AnswerStruct, frozen=True, kw_only=True):
     web: WebLocation | None = None
 
 
+class CitedText(AnswerStruct, frozen=True, kw_only=True):
+    """A piece of the answer, or of a source."""
+
+    text: str | None = None
+
+
 class Citation(AnswerStruct, frozen=True, kw_only=True):
-    """What a text rests on."""
+    """What a text rests on; `source_content` is the passage."""
 
     title: str | None = None
     source: str | None = None
+    source_content: list[CitedText] | None = None
     location: Location | None = None
-
-
-class CitedText(AnswerStruct, frozen=True, kw_only=True):
-    """A piece of the answer."""
-
-    text: str | None = None
 
 
 class CitationsContent(AnswerStruct, frozen=True, kw_only=True):

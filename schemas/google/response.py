@@ -60,12 +60,21 @@ class Source(GoogleResponseStruct, frozen=True, kw_only=True):
     domain: str | None = None
 
 
+class ImageSource(GoogleResponseStruct, frozen=True, kw_only=True):
+    """A picture on a web page."""
+
+    source_uri: str | None = None
+    title: str | None = None
+    domain: str | None = None
+
+
 class GroundingChunk(GoogleResponseStruct, frozen=True, kw_only=True):
-    """One source, of one of three kinds."""
+    """One source, of one of four kinds."""
 
     web: Source | None = None
     retrieved_context: Source | None = None
     maps: Source | None = None
+    image: ImageSource | None = None
 
 
 class GroundingSupport(GoogleResponseStruct, frozen=True, kw_only=True):
@@ -119,6 +128,14 @@ class LogprobsResult(GoogleResponseStruct, frozen=True, kw_only=True):
     top_candidates: list[TopCandidates] | None = None
 
 
+class SafetyRating(GoogleResponseStruct, frozen=True, kw_only=True):
+    """How likely one kind of harm is, and whether the filter has met for it."""
+
+    category: Enum | None = None
+    probability: Enum | None = None
+    blocked: bool | None = None
+
+
 class Candidate(GoogleResponseStruct, frozen=True, kw_only=True):
     """One answer, or what an event adds to it."""
 
@@ -129,6 +146,7 @@ class Candidate(GoogleResponseStruct, frozen=True, kw_only=True):
     grounding_metadata: GroundingMetadata | None = None
     citation_metadata: CitationMetadata | None = None
     logprobs_result: LogprobsResult | None = None
+    safety_ratings: Raw | UnsetType = UNSET
 
 
 class PromptFeedback(GoogleResponseStruct, frozen=True, kw_only=True):
@@ -136,6 +154,7 @@ class PromptFeedback(GoogleResponseStruct, frozen=True, kw_only=True):
 
     block_reason: Enum | None = None
     block_reason_message: str | None = None
+    safety_ratings: Raw | UnsetType = UNSET
 
 
 class ModalityCount(GoogleResponseStruct, frozen=True, kw_only=True):

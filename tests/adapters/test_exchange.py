@@ -129,6 +129,7 @@ async def test_read_json_lost_connection_is_let_go() -> None:
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "-3"}, 0.0),
         ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"x-ms-retry-after-ms": "250", "retry-after": "7"}, 0.25),
         ({"retry-after-ms": "soon", "retry-after": "7"}, 7.0),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),

@@ -293,3 +293,28 @@ async def test_finish_reason_is_one_of_openai_s_whole_and_streamed(native: str) 
 
     assert result.body.choices[0].finish_reason == FINISHES[native]
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == [FINISHES[native]]
+
+
+@pytest.mark.parametrize("category", [None, "bio"])
+async def test_refusal_tells_its_category_whole_and_streamed(category: str | None) -> None:
+    fields = {"stop": "refusal", "stop_details": {"type": "refusal", "category": category}}
+    result = await AnthropicAdapter(Script(exchanges.whole(text("No."), **fields))).chat(request(), call())
+    script = Script(exchanges.stream(text("No."), **fields), streamed=True)
+    stream = await AnthropicAdapter(script).chat_stream(request(), call())
+    chunks = [chunk async for some in stream for chunk in some]
+    await stream.aclose()
+    expected = {"bio": {"filtered": True}} if category is not None else None
+    for choice in (result.body.choices[0], chunks[-1].choices[0]):
+        assert json.loads(msgspec.json.encode(choice)).get("content_filter_results") == expected
+
+
+async def test_citation_holds_the_text_that_it_quotes_whole_and_streamed() -> None:
+    quoting = {**web_citation("https://ulm.example", "Ulm"), "cited_text": "Ulm lies on the Danube."}
+    result = await AnthropicAdapter(Script(exchanges.whole(text("Sunny.", quoting)))).chat(request(), call())
+    script = Script(exchanges.stream(text("Sunny.", quoting)), streamed=True)
+    stream = await AnthropicAdapter(script).chat_stream(request(), call())
+    chunks = [chunk async for some in stream for chunk in some]
+    await stream.aclose()
+    notes = [note for chunk in chunks for note in chunk.choices[0].delta.annotations or ()]
+    for found in (result.body.choices[0].message.annotations, notes):
+        assert [note.url_citation.content for note in found] == ["Ulm lies on the Danube."]

@@ -159,6 +159,16 @@ async def test_citations_of_web_pages_become_annotations_where_they_stand() -> N
     ]
 
 
+async def test_citation_holds_the_passage_that_it_quotes() -> None:
+    block = cited("Sunny.", "https://ulm.example/a")
+    block["citationsContent"]["citations"][0]["sourceContent"] = [{"text": "Sun "}, {"text": "all day."}]
+    result = await adapter(PlayedTransport(Played([exchanges.whole(block)]))).chat(request(), call())
+    stream = await adapter(PlayedTransport(Played([exchanges.stream(block)]))).chat_stream(request(), call())
+    notes = [note async for some in stream for chunk in some for note in chunk.choices[0].delta.annotations or ()]
+    for found in (result.body.choices[0].message.annotations, notes):
+        assert [note.url_citation.content for note in found] == ["Sun all day."]
+
+
 @pytest.mark.parametrize("stop", ["malformed_model_output", "malformed_tool_use"])
 async def test_malformed_output_is_an_upstream_error_streamed_and_not(stop: str) -> None:
     whole = PlayedTransport(Played([exchanges.whole(text("Hi"), stop=stop)]))

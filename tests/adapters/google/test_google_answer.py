@@ -182,6 +182,45 @@ def test_answer_filtered_candidate_says_why_whole_and_streamed() -> None:
     assert answered(exchanges.encode({"candidates": [whole]})).body.choices[0].message.refusal is None
 
 
+RATED = [
+    {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "NEGLIGIBLE"},
+    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True},
+    {"category": 3, "probability": 2},
+    {"probability": "LOW"},
+]
+RESULTS = {
+    "hate_speech": {"filtered": False, "probability": "negligible"},
+    "dangerous_content": {"filtered": True, "probability": "high"},
+    "harassment": {"filtered": False, "probability": "low"},
+}
+UNSAFE = {"content": {"parts": [text("x")]}, "finishReason": "SAFETY", "safetyRatings": RATED}
+
+
+@pytest.mark.parametrize(
+    ("answer", "results"),
+    [
+        ({"candidates": [UNSAFE]}, RESULTS),
+        ({"promptFeedback": {"blockReason": "SAFETY", "safetyRatings": RATED}}, RESULTS),
+        ({"candidates": [{**UNSAFE, "safetyRatings": {}}]}, None),
+        ({"candidates": [{**UNSAFE, "safetyRatings": []}]}, None),
+        ({"candidates": [{**UNSAFE, "finishReason": "STOP"}]}, None),
+    ],
+)
+def test_filtered_answer_tells_which_filter_met_whole_and_streamed(answer: dict, results: dict | None) -> None:
+    body = exchanges.encode(answer)
+    stream = ChunkTranslator(EXPECTED)
+    chunks = [*stream.feed(Event(b"", body)), *stream.finish()]
+    for choice in (answered(body).body.choices[0], chunks[-1].choices[0]):
+        assert json.loads(msgspec.json.encode(choice)).get("content_filter_results") == results
+        assert choice.finish_reason == ("stop" if "STOP" in body.decode() else "content_filter")
+
+
+def test_answer_with_a_source_that_is_an_image_cites_its_page() -> None:
+    image = {"sourceUri": "https://a.example", "imageUri": "https://a.example/i.png", "title": "A", "domain": "a"}
+    message = message_of(text("Grüß"), groundingMetadata={"groundingChunks": [{"image": image}]})
+    assert stretches(message["annotations"]) == [(0, 4, "https://a.example", "A")]
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"candidates": []}', b'{"promptFeedback": {}}', b"[]", b"", b"[" * 100_000])
 def test_answer_without_candidate_is_no_answer(body: bytes) -> None:
     with pytest.raises(ProviderError) as caught:

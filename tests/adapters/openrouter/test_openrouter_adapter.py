@@ -9,7 +9,9 @@ from adapters.base import Call, Deployment, Secret
 from adapters.conformance import ConformanceCase, check
 from adapters.conformance.case import Played, PlayedTransport
 from adapters.errors import ErrorKind, ProviderError
+from adapters.exchange import Failure
 from adapters.openrouter import OpenRouterAdapter
+from adapters.openrouter.errors import to_error
 from schemas.chat_request import ChatRequest
 
 ASKED = [{"role": "user", "content": "Hi"}]
@@ -231,3 +233,24 @@ async def test_file_that_was_read_goes_back_and_other_annotations_do_not() -> No
     await OpenRouterAdapter(transport).chat(request(messages=[*ASKED, *messages]), call_of())
     sent = json.loads(transport.requests[0].body)["messages"][1:]
     assert [message.get("annotations") for message in sent] == [None, None, None, [READ]]
+
+
+@pytest.mark.parametrize(
+    ("reset", "date", "seconds"),
+    [
+        ("1795788030000", "Fri, 27 Nov 2026 14:00:00 GMT", 30.0),  # in milliseconds
+        ("1795788000000", "Fri, 27 Nov 2026 14:00:30 GMT", 0.0),
+        ("1795788030000", None, None),
+        (1795788030000, "Fri, 27 Nov 2026 14:00:00 GMT", 30.0),
+        (None, "Fri, 27 Nov 2026 14:00:00 GMT", None),
+        ("soon", "Fri, 27 Nov 2026 14:00:00 GMT", None),
+        ("nan", "Fri, 27 Nov 2026 14:00:00 GMT", None),
+        ("1e300", "Fri, 27 Nov 2026 14:00:00 GMT", None),
+        ("1795788030000", "today", None),
+    ],
+)
+def test_error_waits_until_the_limit_of_free_models_is_reset(reset: object, date: str | None, seconds: object) -> None:
+    metadata = {"headers": {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}}
+    body = {"error": {"code": 429, "message": "Rate limit exceeded: free-models-per-min.", "metadata": metadata}}
+    error = to_error(Failure(429, {} if date is None else {"date": date}, encode(body)))
+    assert (error.kind, error.retry_after_s) == (ErrorKind.RATE_LIMIT, seconds)
