@@ -137,7 +137,7 @@ class RequestContext:
         self.answered: Usage | None = None  # what it consumed
         # those that failed before it
         self.failures: tuple[Attempt, ...] = ()
-        self.failed_at = 0.0  # the last of them; 0: none has
+        self.failed_at = 0.0  # the last of them, until the pause after it is counted; else 0
         self.spent: Usage | None = None  # what they consumed
         # its answer
         self.upstream_id: str | None = None

@@ -118,9 +118,7 @@ async def _all(
             )
         raise
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
     if failed is None:
         return [task.result() for task in tasks]
     if isinstance(failed, ProviderError):
@@ -132,7 +130,19 @@ async def _all(
             if _failure(task) is None and not (task.cancelled() and failed.kind.is_callers_fault)
         ]
         failed.usage = summed(usages) if usages else None
-    raise failed
+    try:
+        raise failed
+    finally:
+        del (
+            failed,
+            tasks,
+        )  # the failure holds this frame, and all that was sent: none would be freed before a collection
+
+
+async def _end(tasks: Sequence[asyncio.Task[DoneT]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _failure(task: asyncio.Task[DoneT]) -> BaseException | None:

@@ -5,10 +5,11 @@ seconds of one check, or beyond `MEMORY_BYTES`. No reference leads out of a sche
 an engine without backtracking.
 
 A question is a line with the sizes of schema and text in bytes, then both. An answer is a line: `valid`, `invalid` and
-why, or `unknown` where the schema is none, or none that can be checked.
+why, or `unknown` where the schema is none, or none that can be checked, or the text is too deep, or a number too large.
 """
 
 import json
+import math
 import resource
 import signal
 import sys
@@ -42,10 +43,10 @@ def verdict(schema: bytes, text: bytes) -> str:
     if validator is None:
         return "unknown"
     try:
-        value = json.loads(text, parse_constant=_refuse)
-    except ValueError:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_number)
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return "invalid The answer is not valid JSON."
-    except RecursionError:
+    except (ValueError, RecursionError):  # JSON has numbers of any size, and any depth
         return "unknown"
     try:
         validator.validate(value)
@@ -69,7 +70,15 @@ def _answer(sink: BinaryIO, schema: bytes, text: bytes) -> None:
 
 def _refuse(word: str) -> Never:
     """Refuse `NaN` and `Infinity`, which Python takes and JSON does not have."""
-    raise ValueError(word)
+    raise json.JSONDecodeError("It is no JSON", word, 0)
+
+
+def _number(digits: str) -> float:
+    """Refuse what becomes infinite, which the checker takes for `null`."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError
+    return number
 
 
 @lru_cache(maxsize=MAX_COMPILED)

@@ -1,8 +1,11 @@
 """`n > 1` where the provider gives one answer at a time: merged answers, dense indexes, summed usage, failures."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -209,6 +212,27 @@ async def test_failure_of_one_answer_keeps_what_it_has_consumed_itself() -> None
             await CHAT.call(OneAtATime(answer("a", usage(9, 2)), failure), request(n=2), call())
     assert failed.value.usage is not None
     assert (failed.value.usage.prompt_tokens, failed.value.usage.completion_tokens) == (109, 9)
+
+
+async def test_failure_of_one_answer_holds_nothing_that_was_sent() -> None:
+    sent: list[weakref.ref[OneAtATime]] = []
+
+    class Failing:
+        async def chat(self, _: ChatRequest, __: Call) -> Result[ChatCompletion]:
+            body = OneAtATime()  # anything that can be looked at weakly
+            sent.append(weakref.ref(body))
+            await asyncio.sleep(0)
+            raise ProviderError(ErrorKind.OVERLOADED, f"Busy with {body}.")
+
+    gc.disable()
+    try:
+        with suppress(ProviderError):
+            await CHAT.call(Failing(), request(n=2), call("fan_out"))
+        await asyncio.sleep(0)
+        held = [one() is not None for one in sent]
+    finally:
+        gc.enable()
+    assert held == [False, False]
 
 
 async def test_refusal_by_the_provider_consumes_nothing() -> None:

@@ -43,6 +43,18 @@ def test_answer_that_does_not_follow_the_schema_is_invalid_with_its_place(text: 
     assert "\n" not in found
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5_000])
+@pytest.mark.parametrize("type_", ["number", "string"])
+def test_number_that_is_too_large_to_read_is_no_fault_of_the_answer(number: str, type_: str) -> None:
+    assert said({"type": type_}, number) == "unknown"
+
+
+@pytest.mark.parametrize("number", ["1.5e300", "-0.25", "1" * 400])
+def test_large_number_is_held_against_the_schema(number: str) -> None:
+    assert said({"type": "number"}, number) == "valid"
+    assert said({"type": "string"}, number).startswith("invalid ")
+
+
 def test_reason_is_bounded_and_one_line() -> None:
     found = said({"const": "x"}, json.dumps("long\n" * 10_000))
     assert len(found) <= 300
