@@ -7,7 +7,8 @@ import openai
 import pytest
 from gateway_fixtures import Mocks
 from running_gateway import TOKEN, RunningGateway
-from test_gateway_errors import HELLO, MOCKS
+from test_gateway_errors import MOCKS
+from test_gateway_recordings import HELLO
 from upstreams import Upstream, json_reply
 from upstreams.aws_frames import frame
 from upstreams.wire import Reply, data_event, frames_reply, sse_reply

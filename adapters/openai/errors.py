@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from adapters.errors import UNREADABLE, ErrorKind, ProviderError, is_context_overflow, kind_of_status
-from adapters.exchange import Failure
+from adapters.exchange import MAX_RETRY_AFTER_S, Failure
 from schemas.errors import InnerError
 
 JSON = Mapping[str, object]
@@ -97,12 +97,26 @@ def _build(document: JSON, failure: Failure | None) -> ProviderError:
         status=status,
         code=_text(detail.get("code")) or _text(detail.get("type")),
         param=_text(detail.get("param")) or _param_in(message),
-        retry_after_s=failure.retry_after_s if failure is not None else None,
+        retry_after_s=_retry_after_s(detail, failure),
         upstream_request_id=_request_id(failure),
     )
     if built.kind is ErrorKind.CONTENT_POLICY:
         built.filtered = _filtered(detail)
     return built
+
+
+def _retry_after_s(detail: JSON, failure: Failure | None) -> float | None:
+    """Return what the headers say, else the `retryDelay` among the details, in seconds: `34.5s`."""
+    told = failure.retry_after_s if failure is not None else None
+    details = detail.get("details")
+    if told is not None or not isinstance(details, list):
+        return told
+    delays = (_text((_object(one) or {}).get("retryDelay")) for one in cast("list[object]", details))
+    try:
+        seconds = float(next((delay for delay in delays if delay), "").removesuffix("s"))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= MAX_RETRY_AFTER_S else None
 
 
 def _filtered(detail: JSON) -> InnerError | None:
@@ -195,6 +209,10 @@ def _decode(body: bytes) -> JSON:
         document: object = msgspec.json.decode(body)
     except UNREADABLE:
         return {}
+    if isinstance(document, list):
+        items = cast("list[object]", document)
+        first = _object(items[0]) if items else None
+        return first if first is not None and "error" in first else {"error": items}  # some put the whole into a list
     return _object(document) or {"error": document}
 
 

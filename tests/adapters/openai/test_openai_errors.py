@@ -252,3 +252,29 @@ def test_usage_units_beside_tokens_are_counted_and_never_spoil_them(given: dict,
     assert {
         name: getattr(usage, name) for name in ("queries", "seconds") if getattr(usage, name) is not None
     } == expected
+
+
+@pytest.mark.parametrize(
+    ("details", "seconds"),
+    [
+        ([{"@type": "type.googleapis.com/google.rpc.Help"}, {"retryDelay": "34.5s"}], 34.5),
+        ([{"retryDelay": "0s"}], 0.0),
+        ([{"retryDelay": "nan"}], None),
+        ([{"retryDelay": "-1s"}], None),
+        ([{"retryDelay": "1e300s"}], None),
+        ([{"retryDelay": {"seconds": 3}}], None),
+        (["retryDelay"], None),
+        ({"retryDelay": "3s"}, None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_error_in_a_list_of_one_says_what_it_would_outside_of_it(
+    details: object, seconds: float | None, listed: bool
+) -> None:
+    """Gemini's OpenAI-format endpoint: https://github.com/n4ze3m/page-assist/issues/406, read 2026-11-27."""
+    error = {"error": {"code": 429, "message": "Exhausted.", "status": "RESOURCE_EXHAUSTED", "details": details}}
+    told = to_error(failure(429, [error] if listed else error))
+    assert (told.kind, told.message, told.code) == (ErrorKind.RATE_LIMIT, "Exhausted.", "429")
+    assert told.retry_after_s == seconds
+    assert to_error(failure(429, [error], {"retry-after": "7"})).retry_after_s == 7
