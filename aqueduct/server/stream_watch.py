@@ -61,7 +61,7 @@ class StreamWatch:
             self._look(loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look once. Not part of `_run`, whose variables would hold the last stream, and its request, in memory."""
+        """Look once. Not part of `_run`, whose variables would hold the last stream in memory."""
         now = loop.time()
         for stream in tuple(self._streams):
             if stream.sending_since:
