@@ -50,7 +50,7 @@ def test_every_golden_body_keeps_the_providers_rules(provider: str) -> None:
         if body is None:
             continue
         count += 1
-        request = Request("POST", path, (("content-type", "application/json"),), json.dumps(body).encode(), 1, 0.0)
+        request = Request("POST", path, (("content-type", "application/json"),), json.dumps(body).encode(), 1)
         said = refusal(dialect, Call(api, str(body.get("model", "m")), False, body, request))
         if said is not None:
             refused[file.stem] = said

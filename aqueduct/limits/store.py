@@ -4,6 +4,7 @@ The function does everything in one statement, so a batch is carried out wholly 
 safe to send again when the answer was lost.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -24,6 +25,8 @@ CHANNEL: Final = "aqueduct_credits"
 """What replicas call each other by: the caller's id, the limit's and the member's."""
 CLOCK_STEP_MS: Final = 600_000
 """A clock of this machine that has moved by so much against the database's is told anew."""
+DEADLOCK_PAUSES_S: Final = (0.05, 0.2)
+"""How long a report that a deadlock has ended lets the other go on, before it is sent again."""
 _items = msgspec.json.Encoder()
 
 
@@ -70,9 +73,13 @@ class PostgresStore:
         """Carry out a batch; raises what asyncpg and the network raise, and then nothing is known of it."""
         connection = await self._connected()
         arguments = (self._replica, batch.number, self._ttl_ms, encode_items(batch.items))
-        try:
-            rows = await connection.fetch(_SYNC, *arguments)
-        except asyncpg.DeadlockDetectedError:  # with whoever edits or removes limits: nothing was done, so once more
+        for pause_s in DEADLOCK_PAUSES_S:
+            try:
+                rows = await connection.fetch(_SYNC, *arguments)
+                break
+            except asyncpg.DeadlockDetectedError:  # with whoever edits or removes limits: nothing was done
+                await asyncio.sleep(pause_s)  # until the other has what it waited for
+        else:
             rows = await connection.fetch(_SYNC, *arguments)
         await self._note_clock(connection, rows[0][0])
         lines = tuple(Line(*list(row.values())[1:]) for row in rows if row[1] is not None)
