@@ -143,10 +143,10 @@ class Snapshot:
         found = self._principals.get(sha256)
         if found is None:
             made = self._contents.owners.of(sha256)
-            if isinstance(made, Refusal) or (self._revoked and self._revocation(made)):
+            if isinstance(made, Refusal):
                 return None
             found = self._principals[sha256] = made
-        return found
+        return None if self._revoked and self._revocation(found) else found
 
     def refusal(self, sha256: str) -> Refusal:
         """Return why a token has no principal: `REVOKED`, `EXPIRED`, `DISABLED` or `UNKNOWN`."""
@@ -158,8 +158,6 @@ class Snapshot:
     def revoke(self, revoked: Mapping[UUID, Refusal]) -> None:
         """Let nobody in any more who stands on one of these rows: a token, its owner, or its owner's team or org."""
         self._revoked |= revoked
-        for sha256 in [sha256 for sha256, found in self._principals.items() if self._revocation(found)]:
-            del self._principals[sha256]
 
     async def retire(self) -> None:
         """Forget the principals, a few at a time: freed at once they would hold up requests. They can be made again."""

@@ -41,7 +41,6 @@ class Catalog:
         self._connection: DedicatedConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._snapshot: Snapshot | None = None
-        self._untold: dict[UUID, Refusal] = {}  # revoked, and the snapshot does not know it yet
         self._revoked: dict[UUID, Refusal] = {}  # revoked since the snapshot's load began
         self._confirmed_at = 0.0
         self.failures = 0
@@ -159,15 +158,9 @@ class Catalog:
         except ValueError:
             return  # it is not from a trigger of ours
         self._changed.set()
-        if not self._untold:  # those that come together are looked up together: there may be thousands
-            asyncio.get_running_loop().call_soon(self._revoke)
-        self._untold |= revoked
-
-    def _revoke(self) -> None:
+        self._revoked |= revoked
         if self._snapshot is not None:
-            self._snapshot.revoke(self._untold)
-        self._revoked |= self._untold
-        self._untold = {}
+            self._snapshot.revoke(revoked)
 
     def _on_termination(self, *_: object) -> None:
         self._changed.set()

@@ -5,6 +5,7 @@ A batch that was prepared and not answered is prepared again unchanged, because 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -28,6 +29,8 @@ DEMAND_REPORTS: Final = 2
 """Credits held ahead, in reports' worth of demand."""
 FIRST_SPARE: Final = 4
 IDLE_MS: Final = 120_000
+MAX_LOOKED: Final = 2_000
+"""Counters that one batch looks at, 3 us each: meanwhile no request is served. The next batch looks at others."""
 
 
 class Ledger:
@@ -49,8 +52,9 @@ class Ledger:
         self._peeked: set[Account] = set()
         self._calls: dict[Account, None] = {}
         self._is_closed = False
+        self._unseen = 0
         self.has_more = False
-        """Whether the last batch had no room for all that there was to tell."""
+        """Whether the last batch had no room for all that there may be to tell."""
         self.overrun = 0
         """What settled above its reservation since the start, in credits of all metrics."""
 
@@ -238,13 +242,18 @@ class Ledger:
             return self._unanswered
         first = {**self._asked, **dict.fromkeys(self._peeked)}
         items: list[Item] = []
-        for account in [*first, *(one for one in self._active if one not in first)]:
+        unseen = self._unseen or len(self._active)
+        for account in list(islice(chain(first, (one for one in self._active if one not in first)), MAX_LOOKED)):
             if len(items) == MAX_ITEMS:
                 break
-            if self._is_own(account) and (item := self._item(account, now)) is not None:
+            unseen -= 1
+            if not self._is_own(account):
+                continue
+            self._active[account] = self._active.pop(account, None)  # the others have their turn before it
+            if (item := self._item(account, now)) is not None:
                 items.append(item)
-                self._active[account] = self._active.pop(account, None)  # the others have their turn before it
-        self.has_more = len(items) == MAX_ITEMS
+        self._unseen = max(0, unseen)
+        self.has_more = len(items) == MAX_ITEMS or self._unseen > 0
         self._unanswered = Batch(self._number, self._monotonic_ms(), tuple(items))
         return self._unanswered
 

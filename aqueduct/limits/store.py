@@ -105,6 +105,7 @@ class PostgresStore:
     async def _connected(self) -> DedicatedConnection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url, application_name="aqueduct limits")
+            self._ahead_ms = None  # the row that says it may have been removed meanwhile
             await self._connection.execute(_ENTER, self._replica, self._ttl_ms, self._journal())
             await self._connection.add_listener(CHANNEL, self._heard)
         return self._connection

@@ -42,7 +42,7 @@ from aqueduct.usage.segments import (
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 WORTH_DELETING_BYTES: Final = 256 * 1024
-"""A segment whose rows are all committed is replaced from this size on, so that little is read again after a kill."""
+"""A segment whose rows are all committed is replaced once its own records are so many: a kill leaves little to read."""
 SYNC_S: Final = 0.02
 OWNER_FILE: Final = "owner"
 UNREADY: Final = ".new-"
@@ -211,7 +211,8 @@ class Journal:
         self.waiting -= len(batch.entries)
         self.oldest_at = self._now() if not self.waiting else max(self.oldest_at, _closed_at(batch, self._columns))
         self._read_up_to(batch.ends or ())
-        if not self.waiting and self._segments[-1].end >= self._worth_deleting and self._rotate():
+        last = self._segments[-1]
+        if not self.waiting and last.end - last.begun >= self._worth_deleting and self._rotate():
             self._drop_oldest()
 
     async def durable(self) -> None:

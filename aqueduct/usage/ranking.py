@@ -91,9 +91,9 @@ async def dearest(connection: Connection, query: ReportQuery) -> list[ReportRow]
 
 
 async def _depths(connection: Connection, ranked: Ranked) -> tuple[float, ...]:
-    """Return how many groups of each month to look at, one after the other; none where that is not worth it.
+    """Return how many groups of each span to look at, one after the other; none where that is not worth it.
 
-    A part of a month needs more than a month, and how many depends on how much the dearest stand out.
+    A part of a span needs more than a whole one, and how many depends on how much the dearest stand out.
     """
     if not ranked.days or ranked.share > _MOSTLY:
         return tuple(ranked.top * times for times in DEPTHS)

@@ -5,6 +5,7 @@ import pytest
 
 from adapters.base import Deployment
 from aqueduct.auth.credentials import Refusal
+from aqueduct.auth.principal import Principal
 from aqueduct.catalog.snapshot import (
     MAX_NAME_CHARS,
     WILDCARD_CACHE_NAMES,
@@ -75,3 +76,28 @@ def test_resolve_of_endless_names_remembers_a_bounded_number():
     for number in range(WILDCARD_CACHE_NAMES + 50):
         assert snapshot.resolve(f"v/{number}") is not None
     assert len(snapshot._by_wildcard) == WILDCARD_CACHE_NAMES
+
+
+class Everybody:
+    def of(self, sha256: str) -> Principal:
+        row = UUID(int=int(sha256))
+        return Principal(token_id=row, token_name="t", owner_kind="user", org_id=UUID(int=0), org_slug="o", user_id=row)
+
+
+def test_revoking_looks_at_none_of_those_who_were_let_in_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be 100,000 of them, and requests would wait for it."""
+    snapshot = Snapshot(1, 0.0, Contents(owners=Everybody(), models={}, wildcards=()))
+    let_in = [snapshot.principal(str(number)) for number in range(1, 100)]
+    looks: list[Principal] = []
+    look = Snapshot._revocation
+
+    def counted(self: Snapshot, principal: Principal) -> Refusal | None:
+        looks.append(principal)
+        return look(self, principal)
+
+    monkeypatch.setattr(Snapshot, "_revocation", counted)
+    snapshot.revoke({UUID(int=7): Refusal.REVOKED})
+    assert looks == []
+    assert snapshot.principal("7") is None, "it was let in before"
+    assert snapshot.refusal("7") is Refusal.REVOKED
+    assert snapshot.principal("8") is let_in[7]

@@ -1,14 +1,17 @@
 """A replica whose lease lapsed while it lived, because it alone could not reach the database: nothing is lost by it."""
 
+import time
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from aqueduct.limits.batch import Batch
 from aqueduct.limits.leases import Leases
 from aqueduct.limits.rules import Applied
+from aqueduct.limits.store import PostgresStore
 from tests.limits.conftest import MakeLimit
-from tests.limits.replicas import attempt, replica
+from tests.limits.replicas import TTL_MS, attempt, replica
 
 LAPSE = """
 UPDATE ledger.replicas SET expires_at = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 WHERE id = $1
@@ -138,3 +141,20 @@ async def test_lapsed_replica_that_was_settled_by_its_rows_gets_nothing_back(
         await leases.refresh([leases.ledger.account(applied)])
         assert await seen_by(other, applied) == (0, 0)
     assert await connection.fetchval("SELECT count(*) FROM ledger.lapses") == 0
+
+
+async def test_replica_whose_row_was_removed_while_it_was_away_tells_its_clock_again(
+    database_url: str, connection: asyncpg.Connection
+) -> None:
+    """An hour after the last report of it a row is removed that holds nothing, and with it how wrong the clock is."""
+    name, ahead_ms = uuid4(), 7_200_000
+    store = PostgresStore(
+        database_url, name, ttl_ms=TTL_MS, journal=lambda: None, wall_ms=lambda: time.time_ns() // 1_000_000 + ahead_ms
+    )
+    await store.sync(Batch(1, 0, ()))
+    store.drop()
+    await connection.execute("DELETE FROM ledger.replicas WHERE id = $1", name)
+    await store.sync(Batch(2, 0, ()))
+    store.drop()
+    early = await connection.fetchval("SELECT clock_early FROM ledger.replicas WHERE id = $1", name)
+    assert early == pytest.approx(ahead_ms, abs=60_000)

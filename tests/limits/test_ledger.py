@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from aqueduct.limits.account import Account
-from aqueduct.limits.batch import MAX_ITEMS, Answer, Batch, Line
+from aqueduct.limits.batch import MAX_ITEMS, Answer, Batch, Item, Line
 from aqueduct.limits.held import Take
-from aqueduct.limits.ledger import CALL_AGAIN_MS, IDLE_MS, REFUSED_MS, Ledger
+from aqueduct.limits.ledger import CALL_AGAIN_MS, IDLE_MS, MAX_LOOKED, REFUSED_MS, Ledger
 from aqueduct.limits.rules import Applied, Limit
 from aqueduct.limits.windows import slots_of
 
@@ -257,3 +257,32 @@ def test_credits_of_others_are_waited_for_no_longer_where_the_database_s_clock_i
 
     assert ledger.expects(takes)
     assert ledger.calls() == (account.key,), "they are called again"
+
+
+def test_batch_looks_at_a_bounded_number_of_counters_and_the_next_ones_at_the_rest(
+    ledger: Ledger, applied: Applied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look takes 3 us, in which nothing else is served; most counters have nothing to tell."""
+    accounts = [ledger.account(Applied(applied.limit, uuid4())) for _ in range(2 * MAX_LOOKED + 1)]
+    ledger.take([Take(account, 0) for account in accounts])
+    last = accounts[-1]
+    ledger.take([Take(last, 1)])
+    looked: list[Account] = []
+    item = Ledger._item
+
+    def look(self: Ledger, account: Account, now: int) -> Item | None:
+        looked.append(account)
+        return item(self, account, now)
+
+    monkeypatch.setattr(Ledger, "_item", look)
+    told: list[UUID] = []
+    rounds: list[tuple[int, bool]] = []
+    for _ in range(4):
+        looked.clear()
+        batch = ledger.prepare()
+        told += [one.member for one in batch.items]
+        rounds.append((len(looked), ledger.has_more))
+        ledger.take_up(batch, Answer(0, ()))
+    assert rounds[:3] == [(MAX_LOOKED, True), (MAX_LOOKED, True), (MAX_LOOKED, False)], "the third ends the round"
+    assert told == [last.member], "its turn came, once"
+    assert rounds[3] == (MAX_LOOKED, True), "a new round"

@@ -373,3 +373,16 @@ async def test_journal_whose_rows_are_damaged_on_the_disk_goes_on_with_those_tha
     assert "usage_journal_unreadable" in caplog.text
     end(journal, last)
     assert [entry.request[0] for entry in (await journal.batch(10)).entries] == [last]
+
+
+async def test_journal_with_many_open_requests_does_not_write_them_again_with_each_commit(tmp_path: Path) -> None:
+    unit = build(tmp_path, max_bytes=40_000)
+    for name in [new_id() for _ in range(200)]:
+        assert unit.opened(name, cells(name, None))
+    begun = unit._number
+    for _ in range(20):
+        end(unit, new_id())
+        unit.commit(await unit.batch(10))
+    assert unit._segments[-1].end > unit._worth_deleting, "what is open alone is worth a segment"
+    assert unit._number - begun <= 1
+    await unit.aclose()
