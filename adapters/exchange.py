@@ -45,9 +45,10 @@ class Failure(Struct, frozen=True):
                 return max(0.0, seconds)
         try:
             wait = parsedate_to_datetime(self.headers["retry-after"]) - parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return None
-        return max(0.0, wait.total_seconds())
+        seconds = wait.total_seconds()
+        return max(0.0, seconds) if seconds <= MAX_RETRY_AFTER_S else None
 
     @property
     def sent_at_s(self) -> float | None:
